@@ -1,0 +1,80 @@
+"""The public library: text in, text and findings out. No files, no exit codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from krm_harden import policy as _policy
+from krm_harden import split
+from krm_harden.engine import Engine
+from krm_harden.patch import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from krm_harden.model import Finding, ResourceResult, Unexamined
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy to harden by. Make one with `Policy.from_dict`; without any, the defaults reach `restricted`."""
+
+    _policy: _policy.Policy
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None) -> Policy:
+        """From a HardeningPolicy or a flat ConfigMap as parsed data. Raises ConfigError that names each wrong field."""
+        return cls(_policy.from_data(None if data is None else dict(data), "policy"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a text.
+
+    `text` is the hardened text (of `check`: the text given), `resources` what was found in it, `unexamined` what was
+    left alone, `errors` one line for each document that couldn't be read or edited; those stand in `text` as they came.
+    """
+
+    text: str
+    resources: tuple[ResourceResult, ...]
+    unexamined: tuple[Unexamined, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(finding for resource in self.resources for finding in resource.findings)
+
+    @property
+    def operations(self) -> list[list[dict[str, Any]]]:
+        """The RFC 6902 patch of each resource."""
+        return [to_json(resource.operations) for resource in self.resources]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the standard's level allows every pod found, and every document could be read."""
+        return not self.errors and all(resource.allowed for resource in self.resources)
+
+
+def harden(text: str | bytes, policy: Policy | None = None) -> Result:
+    """Any stream of manifests with every change that the policy allows. Raises InputError for what isn't text."""
+    return _run(text, policy, checking=False)
+
+
+def check(text: str | bytes, policy: Policy | None = None) -> Result:
+    """Any stream of manifests, judged. Raises InputError for what isn't text."""
+    return _run(text, policy, checking=True)
+
+
+def _run(text: str | bytes, policy: Policy | None, *, checking: bool) -> Result:
+    data, encoding = split.decode(text.encode() if isinstance(text, str) else text)
+    engine = Engine(policy._policy if policy else _policy.Policy({}), checking=checking)
+    chunks = list(engine.run(data))
+    joined = b"".join(chunk.text for chunk in chunks)
+    bom = "\ufeff" if encoding.bom else ""
+    return Result(
+        bom + joined.decode(),
+        tuple(resource for chunk in chunks for resource in chunk.resources),
+        tuple(note for chunk in chunks for note in chunk.unexamined),
+        tuple(chunk.error for chunk in chunks if chunk.error),
+    )

@@ -1,0 +1,1 @@
+"""One file per way in: the only modules that touch stdin, files and exit codes."""

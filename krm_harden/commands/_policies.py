@@ -1,0 +1,69 @@
+"""Which policy holds: the command line's, the environment's, the functionConfig's."""
+
+from __future__ import annotations
+
+import os
+
+from krm_harden import policy, schema, source, split
+from krm_harden.errors import ConfigError, InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from krm_harden.policy import Policy
+
+VARIABLE = "KRM_HARDEN_POLICY"
+
+
+def ceiling(path: str | None = None) -> Policy | None:
+    """The policy of `--policy`, else of KRM_HARDEN_POLICY, else None. Raises ConfigError."""
+    path = path or os.environ.get(VARIABLE)
+    return policy.from_data(load(path), path) if path else None
+
+
+def effective(config: Any, where: str, upper: Policy | None) -> Policy:
+    """What a functionConfig says, below the ceiling if there is one."""
+    said = policy.from_data(config, where)
+    return policy.restricted_by(upper, said) if upper else said
+
+
+def chosen(path: str | None, level: str | None, lock: str | None) -> Policy:
+    """The policy of a command line: `--policy` or the environment's or the default, with `--level` and `--images`."""
+    found = ceiling(path) or policy.Policy({})
+    if level:
+        found = found.with_changes({"level": level})
+    if lock:
+        known = [*(found.spec.get("images") or []), *images(lock)]
+        found = found.with_changes({"images": known})
+    return found
+
+
+def images(path: str) -> list[dict[str, Any]]:
+    """The entries of an image lock: `images:` as in a policy."""
+    data = load(path)
+    entries = data.get("images") if isinstance(data, dict) else None
+    problems = list(schema.problems(entries, schema.spec_schema()["properties"]["images"], "images"))
+    if problems:
+        raise ConfigError("; ".join(problems), path)
+    return [{**entry, "evidence": f"{path}: {entry['match']}"} for entry in entries or []]
+
+
+def load(path: str) -> Any:
+    """The data of a file that holds one YAML or JSON document. Raises ConfigError with its line."""
+    try:
+        with open(path, "rb") as file:
+            data, _ = split.decode(file.read())
+    except OSError as error:
+        raise ConfigError(f"can't be read: {error.strerror}", path) from None
+    except InputError as error:
+        raise ConfigError(str(error), path) from None
+    try:
+        document = source.read(data.decode())
+    except InputError as error:
+        where = f"{path}:{error.line + 1}" if error.line >= 0 else path
+        raise ConfigError(str(error), where) from None
+    if document.duplicates:
+        name, _, line = document.duplicates[0]
+        raise ConfigError(f"the key {name!r} stands twice in one mapping", f"{path}:{line + 1}")
+    return document.data

@@ -1,0 +1,128 @@
+"""The controls: one file each, found by listing this folder.
+
+A control module defines `CONTROL`. Its docstring is its user documentation, under the headings Fields, Allowed,
+Before, After, Fix safety, Reference.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Container, Pod, Proposal, Violation
+
+    Check: TypeAlias = "Callable[[Pod], Iterator[Violation]]"
+    Propose: TypeAlias = "Callable[[Situation, Violation], Proposal]"
+    Stale: TypeAlias = "Callable[[Situation, Container], tuple[Any, Any, str] | None]"
+    Forbidden: TypeAlias = "Callable[[Pod, Sequence[Violation]], tuple[str, str]]"
+
+ALIASES = {"capabilities": "capabilities_restricted", "seccompProfile": "seccompProfile_restricted"}
+"""Short names that a policy may use for the upstream ids."""
+
+
+UPSTREAM = frozenset(
+    "appArmorProfile capabilities_baseline hostNamespaces hostPathVolumes hostPorts hostProbesAndHostLifecycle privileged"
+    " procMount seLinuxOptions seccompProfile_baseline sysctls windowsHostProcess procMount_restricted"
+    " restrictedVolumes".split()
+)
+"""Ids of the standard that exemptions may name already, though no control of this release carries them."""
+
+
+class Control:
+    """One rule about pods.
+
+    `revisions` maps the version of the standard from which a check holds to that check. `forbidden` words the
+    violations as the API server does: (reason, detail). `field` lies within a securityContext; `inherited` says that
+    containers take it from the pod; `on_windows`, that Windows has it. `standard` is False for what goes beyond the Pod Security Standards; `safe` says
+    that writing it can't hurt a container that keeps root, so that it is no half measure. `stale` finds our own default
+    where the policy now says otherwise.
+    """
+
+    __slots__ = (
+        "field",
+        "forbidden",
+        "id",
+        "inherited",
+        "level",
+        "on_windows",
+        "propose",
+        "revisions",
+        "safe",
+        "settings",
+        "stale",
+        "standard",
+        "title",
+    )
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the field's name in every report
+        title: str,
+        revisions: Mapping[tuple[int, int], Check],
+        propose: Propose,
+        forbidden: Forbidden | None = None,
+        *,
+        field: tuple[str, ...] = (),
+        level: str = "restricted",
+        inherited: bool = False,
+        on_windows: bool = False,
+        safe: bool = False,
+        settings: Mapping[str, Any] | None = None,
+        stale: Stale | None = None,
+    ) -> None:
+        self.id = id
+        self.title = title
+        self.level = level
+        self.revisions = revisions
+        self.propose = propose
+        self.forbidden = forbidden
+        self.field = field
+        self.inherited = inherited
+        self.on_windows = on_windows
+        self.safe = safe
+        self.settings = settings or {}
+        self.stale = stale
+        self.standard = forbidden is not None
+
+    def check(self, version: tuple[int, int]) -> Check | None:
+        """The check that holds at a version of the standard, None before its first."""
+        known = [since for since in self.revisions if since <= version]
+        return self.revisions[max(known)] if known else None
+
+
+_loaded: dict[str, Control] = {}
+
+
+def names() -> list[str]:
+    """The modules of this folder, sorted."""
+    import os
+
+    return sorted(
+        name[:-3] for name in os.listdir(__path__[0]) if name.endswith(".py") and not name.startswith("_")
+    )
+
+
+def load() -> dict[str, Control]:
+    """Every control by id, in the order of the standard's messages: ids sorted bytewise."""
+    if not _loaded:
+        found = []
+        for name in names():
+            __import__(f"{__name__}.{name}")
+            found.append(sys.modules[f"{__name__}.{name}"].CONTROL)
+        _loaded.update((control.id, control) for control in sorted(found, key=lambda control: str(control.id)))
+    return _loaded
+
+
+def settings() -> dict[str, Mapping[str, Any]]:
+    """The own settings of each control, short names included, as a schema's properties."""
+    known = {control.id: control.settings for control in load().values()}
+    return known | {alias: known[name] for alias, name in ALIASES.items() if name in known} | {NAMESPACES: {}}
+
+
+NAMESPACES = "namespaceLabels"
+"""The control of Namespaces, which isn't one about pods."""

@@ -1,0 +1,98 @@
+"""Containers must not gain more privileges than their parent process: no setuid, no file capabilities.
+
+**Fields**: `spec.containers[*].securityContext.allowPrivilegeEscalation`, also of initContainers and
+ephemeralContainers. Not on Windows, from v1.25.
+
+**Allowed**: `false`.
+
+**Before**:
+
+    containers:
+    - name: web
+
+**After**:
+
+    containers:
+    - name: web
+      securityContext:
+        allowPrivilegeEscalation: false
+
+**Fix safety**: safe; none of 28 real services broke. Programs that use sudo or another setuid binary do break: where
+the command names one, the change is a default, marked `may-break`. Beside `privileged: true` or CAP_SYS_ADMIN the API
+refuses the field, so it is left to you.
+
+**Reference**: Pod Security Standards, restricted, from v1.8; CIS Kubernetes Benchmark 5.2.6; NSA/CISA Kubernetes
+Hardening Guide, "Pod security".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.model import Proposal, Violation, sequence
+from krm_harden.wording import containers, must_set
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Container, Pod
+
+FIELD = "allowPrivilegeEscalation"
+SETUID_PROGRAMS = frozenset({"sudo", "su", "doas", "pkexec", "newuidmap", "newgidmap"})
+
+
+def check_1_8(pod: Pod) -> Iterator[Violation]:
+    """Every container says false itself: there is nothing to inherit."""
+    for index, container in enumerate(pod.containers):
+        current = container.security_context.get(FIELD)
+        if current is not False:
+            cause = "explicit" if current is True else "missing" if current is None else "type"
+            yield Violation((*container.pointer, "securityContext", FIELD), current, cause, index)
+
+
+def check_1_25(pod: Pod) -> Iterator[Violation]:
+    """The field has no meaning on Windows."""
+    if not pod.is_windows:
+        yield from check_1_8(pod)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    container = situation.pod.containers[violation.container]
+    if container.security_context.get("privileged") is True:
+        return Proposal("manual", False, "the API refuses it beside privileged: true")
+    if {"SYS_ADMIN", "CAP_SYS_ADMIN"} & {*sequence(_capabilities(container).get("add"))}:
+        return Proposal("manual", False, "the API refuses it beside CAP_SYS_ADMIN")
+    program = _setuid_program(container)
+    if program:
+        return Proposal("default", False, f"its command runs {program}, which is setuid and may break")
+    return Proposal("safe", False)
+
+
+def _capabilities(container: Container) -> dict[str, object]:
+    capabilities = container.security_context.get("capabilities")
+    return capabilities if isinstance(capabilities, dict) else {}
+
+
+def _setuid_program(container: Container) -> str:
+    words = [*sequence(container.data.get("command")), *sequence(container.data.get("args"))]
+    for word in " ".join(str(word) for word in words).split():
+        if word.rpartition("/")[2] in SETUID_PROGRAMS:
+            return word
+    return ""
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    names = containers(pod, violations)
+    return "allowPrivilegeEscalation != false", must_set(names, "allowPrivilegeEscalation=false")
+
+
+CONTROL = Control(
+    "allowPrivilegeEscalation",
+    "No privilege escalation",
+    {(1, 8): check_1_8, (1, 25): check_1_25},
+    propose,
+    forbidden,
+    field=(FIELD,),
+    safe=True,
+)

@@ -1,0 +1,136 @@
+"""Containers must drop ALL capabilities, and may add back NET_BIND_SERVICE only.
+
+**Fields**: `spec.containers[*].securityContext.capabilities.drop` and `.add`, also of initContainers and
+ephemeralContainers. Not on Windows, from v1.25.
+
+**Allowed**: `drop` holds `ALL`, written so; `add` holds nothing but `NET_BIND_SERVICE`.
+
+**Before**:
+
+    containers:
+    - name: web
+
+**After**:
+
+    containers:
+    - name: web
+      securityContext:
+        capabilities:
+          drop:
+          - ALL
+
+**Fix safety**: safe where the manifest gives the container a user other than root and nothing hints at file
+capabilities; else marked `may-break`: 16 of 28 real services needed one of the default capabilities, most of them only
+because they started as root. `add` is never changed unless `explicit: override` says so. `all` becomes `ALL`: the
+standard's check is case-sensitive.
+
+**Reference**: Pod Security Standards, restricted, from v1.22; CIS Kubernetes Benchmark 5.2.8 to 5.2.10; NSA/CISA
+Kubernetes Hardening Guide, "Pod security".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.decide import KEPT_CAPABILITIES
+from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
+from krm_harden.wording import containers, must_set, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Container, Pod
+
+FIELD = ("capabilities", "drop")
+PRIVILEGED_PORTS = range(1, 1024)
+
+
+def _listed(container: Container, name: str) -> Sequence[Any]:
+    return sequence(mapping(container.security_context.get("capabilities")).get(name))
+
+
+def check_1_22(pod: Pod) -> Iterator[Violation]:
+    for index, container in enumerate(pod.containers):
+        dropped, added = _listed(container, "drop"), _listed(container, "add")
+        if "ALL" not in dropped:
+            yield Violation((*container.pointer, "securityContext", *FIELD), list(dropped) or None, "missing", index)
+        if any(name not in KEPT_CAPABILITIES for name in added):
+            yield Violation((*container.pointer, "securityContext", "capabilities", "add"), list(added), "explicit", index)
+
+
+def check_1_25(pod: Pod) -> Iterator[Violation]:
+    """Windows has no capabilities."""
+    if not pod.is_windows:
+        yield from check_1_22(pod)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    container = situation.pod.containers[violation.container]
+    if violation.pointer[-1] == "add":
+        return _without_additions(container, violation)
+    basis, reason, evidence = _how_sure(situation, container)
+    dropped = _listed(container, "drop")
+    pointer = violation.pointer
+    spelled = [index for index, name in enumerate(dropped) if isinstance(name, str) and name.upper() == "ALL"]
+    if spelled:
+        write = Operation("replace", (*pointer, spelled[0]), "ALL")
+        return Proposal("safe", ["ALL"], "the standard's check is case-sensitive", operations=(write,))
+    return Proposal(basis, ["ALL"], reason, evidence, operations=(Operation("add", (*pointer, "-"), "ALL"),))
+
+
+def _without_additions(container: Container, violation: Violation) -> Proposal:
+    added = _listed(container, "add")
+    kept = [name for name in added if name in KEPT_CAPABILITIES]
+    pointer = violation.pointer
+    if not kept:
+        return Proposal("default", [], "explicit: override", operations=(Operation("remove", pointer),))
+    gone = [index for index, name in enumerate(added) if name not in KEPT_CAPABILITIES]
+    removals = tuple(Operation("remove", (*pointer, index)) for index in reversed(gone))
+    return Proposal("default", kept, "explicit: override", operations=removals)
+
+
+def _how_sure(situation: Situation, container: Container) -> tuple[str, str, str]:
+    """Basis, reason and evidence for dropping ALL."""
+    hint = _file_capability_hint(container)
+    uid = situation.user(container)
+    if uid and not hint:
+        return "safe", "", f"runAsUser: {uid} in the manifest"
+    facts = situation.facts(container)
+    if facts and facts.uid and not hint:
+        return "evidence", "", facts.evidence
+    reason = hint or f"nothing is known of the image {container.image}; `krm-harden images resolve` finds out"
+    return "default", reason, ""
+
+
+def _file_capability_hint(container: Container) -> str:
+    if "NET_BIND_SERVICE" in _listed(container, "add"):
+        return ""
+    for port in sequence(container.data.get("ports")):
+        number = mapping(port).get("containerPort")
+        if isinstance(number, int) and number in PRIVILEGED_PORTS:
+            return f"it listens on port {number}, which may need a file capability"
+    return ""
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    drops = [violation for violation in violations if violation.pointer[-1] == "drop"]
+    adds = [violation for violation in violations if violation.pointer[-1] == "add"]
+    parts = []
+    if drops:
+        parts.append(must_set(containers(pod, drops), 'capabilities.drop=["ALL"]'))
+    if adds:
+        names = {str(name) for violation in adds for name in violation.current if name not in KEPT_CAPABILITIES}
+        parts.append(f"{containers(pod, adds)} must not include {quoted(sorted(names))} in securityContext.capabilities.add")
+    return "unrestricted capabilities", "; ".join(parts)
+
+
+CONTROL = Control(
+    "capabilities_restricted",
+    "Capabilities",
+    {(1, 22): check_1_22, (1, 25): check_1_25},
+    propose,
+    forbidden,
+    field=FIELD,
+)

@@ -1,0 +1,66 @@
+"""Containers run as the group that their image is known to want.
+
+Beyond the Pod Security Standards. Written only from the policy's `images` or a lock: images made for group 0, as
+OpenShift asks for, break under any other.
+
+**Fields**: `spec.securityContext.runAsGroup`, `spec.containers[*].securityContext.runAsGroup`, also of initContainers
+and ephemeralContainers. Not on Windows, not on OpenShift.
+
+**Allowed**: a number, in the container or in the pod; nothing where the group isn't known.
+
+**Before** (with `images: [{match: "registry.example/app:*", gid: 1001}]`):
+
+    containers:
+    - name: app
+      image: registry.example/app:2
+
+**After**:
+
+    containers:
+    - name: app
+      image: registry.example/app:2
+      securityContext:
+        runAsGroup: 1001
+
+**Fix safety**: as safe as the entry in the policy. With `required: true` a container whose group isn't known is an error.
+
+**Reference**: PodSecurityPolicy, `runAsGroup: MustRunAs`.
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.model import Proposal, Violation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod
+
+FIELD = "runAsGroup"
+
+
+def _is_number(gid: object) -> bool:
+    return isinstance(gid, int) and not isinstance(gid, bool)
+
+
+def check(pod: Pod) -> Iterator[Violation]:
+    from_pod = _is_number(pod.security_context.get(FIELD))
+    for index, container in enumerate(pod.containers):
+        own = container.security_context.get(FIELD)
+        if not (_is_number(own) or (own is None and from_pod)):
+            cause = "missing" if own is None else "type"
+            yield Violation((*container.pointer, "securityContext", FIELD), own, cause, index)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    container = situation.pod.containers[violation.container]
+    facts = situation.facts(container)
+    if situation.settings.platform == "openshift" or facts is None or facts.gid is None:
+        return Proposal("none", None, f"the group of the image {container.image} isn't known: name it under images")
+    return Proposal("evidence", facts.gid, "", facts.evidence)
+
+
+CONTROL = Control("numericGroup", "A numeric group", {(1, 0): check}, propose, field=(FIELD,), inherited=True)

@@ -1,0 +1,137 @@
+"""Containers can't write to their root filesystem; what they must write lies on volumes.
+
+Beyond the Pod Security Standards.
+
+**Fields**: `spec.containers[*].securityContext.readOnlyRootFilesystem`, also of initContainers and
+ephemeralContainers. Not on Windows.
+
+**Allowed**: `true`.
+
+**Before**:
+
+    spec:
+      containers:
+      - name: web
+
+**After**:
+
+    spec:
+      containers:
+      - name: web
+        securityContext:
+          readOnlyRootFilesystem: true
+        volumeMounts:
+        - name: krm-harden-web-tmp
+          mountPath: /tmp
+      volumes:
+      - name: krm-harden-web-tmp
+        emptyDir: {}
+
+**Fix safety**: the writable paths come from the policy's `images` or a lock; else they are
+`controls.readOnlyRootFilesystem.writablePaths`, `/tmp`, marked `may-break`: 19 of 28 real services wrote elsewhere.
+Each path gets an emptyDir of its own container; never where something is mounted already, or over a part of a mount.
+
+**Reference**: PodSecurityPolicy, `readOnlyRootFilesystem`; CIS Docker Benchmark 5.12; NSA/CISA Kubernetes Hardening
+Guide, "Immutable container file systems".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Container, Pod
+
+ID = "readOnlyRootFilesystem"
+DEFAULT_PATHS = ("/tmp",)  # noqa: S108 - a path in a container
+MAX_LABEL = 63
+
+
+def check(pod: Pod) -> Iterator[Violation]:
+    for index, container in enumerate(pod.containers):
+        current = container.security_context.get(ID)
+        if current is not True:
+            cause = "explicit" if current is False else "missing" if current is None else "type"
+            yield Violation((*container.pointer, "securityContext", ID), current, cause, index)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    container = situation.pod.containers[violation.container]
+    facts = situation.facts(container)
+    if facts and facts.writable_paths is not None:
+        basis, paths, reason, evidence = "evidence", facts.writable_paths, "", facts.evidence
+    else:
+        basis, evidence = "default", ""
+        paths = tuple(situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS))
+        reason = f"nothing is known of the image {container.image}; `krm-harden images resolve` finds its writable paths"
+    writes = [Operation("add", violation.pointer, True)]
+    for path in paths:
+        if not _is_mounted(container, path):
+            writes += _empty_dir(situation, container, path)
+    return Proposal(basis, True, reason, evidence, tuple(writes))
+
+
+def _is_mounted(container: Container, path: str) -> bool:
+    """Whether a path, or a folder above it, is a mount already: whatever lies there must stay visible."""
+    wanted = path.rstrip("/") + "/"
+    for mount in (*sequence(container.data.get("volumeMounts")), *sequence(container.data.get("volumeDevices"))):
+        mounted = str(mapping(mount).get("mountPath") or mapping(mount).get("devicePath") or "")
+        if mounted and wanted.startswith(mounted.rstrip("/") + "/"):
+            return True
+    return False
+
+
+def _empty_dir(situation: Situation, container: Container, path: str) -> Sequence[Operation]:
+    name = _volume_name(situation, container.name, path)
+    mount = Operation("add", (*container.pointer, "volumeMounts", "-"), {"name": name, "mountPath": path})
+    if name in situation.volume_names:
+        return [mount]
+    volume = {"name": name, "emptyDir": {}}
+    situation.volume_names[name] = volume
+    return [mount, Operation("add", (*situation.pod.volumes_pointer, "-"), volume)]
+
+
+def _volume_name(situation: Situation, container: str, path: str) -> str:
+    """`krm-harden-<container>-<path>`, the same for ever: a DNS label, hashed where it is too long or taken."""
+    words = f"krm-harden-{container}-{path}".lower()
+    label = "-".join(part for part in "".join(c if c.isascii() and c.isalnum() else "-" for c in words).split("-") if part)
+    taken = situation.volume_names.get(label)
+    ours = taken is not None and "emptyDir" in taken and not _used_by_another(situation, label, container)
+    if len(label) <= MAX_LABEL and (taken is None or ours):
+        return label
+    from hashlib import sha256
+
+    digest = sha256(f"{container}\0{path}".encode()).hexdigest()[:8]
+    return f"{label[: MAX_LABEL - 9].rstrip('-')}-{digest}"
+
+
+def _used_by_another(situation: Situation, volume: str, container: str) -> bool:
+    if volume not in {mapping(found).get("name") for found in sequence(situation.pod.spec.get("volumes"))}:
+        return True
+    return any(
+        mapping(mount).get("name") == volume and other.name != container
+        for other in situation.pod.containers
+        for mount in sequence(other.data.get("volumeMounts"))
+    )
+
+
+CONTROL = Control(
+    ID,
+    "A read-only root filesystem",
+    {(1, 0): check},
+    propose,
+    field=(ID,),
+    settings={
+        "writablePaths": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": list(DEFAULT_PATHS),
+            "description": "Folders that get an emptyDir in containers whose image nobody described.",
+        }
+    },
+)

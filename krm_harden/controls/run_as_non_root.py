@@ -1,0 +1,92 @@
+"""Containers must be required to run as a user other than root.
+
+**Fields**: `spec.securityContext.runAsNonRoot`, and `spec.containers[*].securityContext.runAsNonRoot`, also of
+initContainers and ephemeralContainers.
+
+**Allowed**: `true`; in a container nothing, where the pod says true. From v1.35 anything in a pod with
+`hostUsers: false`.
+
+**Before**:
+
+    spec:
+      containers:
+      - name: web
+
+**After**:
+
+    spec:
+      containers:
+      - name: web
+      securityContext:
+        runAsNonRoot: true
+
+**Fix safety**: safe where the manifest, the policy or a lock gives a user other than root; else marked `may-break`: an
+image that starts as root, or as a user by name, is refused by the kubelet ("container has runAsNonRoot and image will
+run as root"). `runAsNonRoot: false` stays, unless `explicit: override` says otherwise.
+
+**Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark 5.2.7; NSA/CISA Kubernetes
+Hardening Guide, "Non-root containers".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.inherit import inherited
+from krm_harden.model import Proposal
+from krm_harden.wording import containers, setters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod, Violation
+
+FIELD = "runAsNonRoot"
+
+
+def check_1_0(pod: Pod) -> Iterator[Violation]:
+    yield from inherited(pod, (FIELD,), good=lambda value: value is True, bad=lambda value: value is False)
+
+
+def check_1_35(pod: Pod) -> Iterator[Violation]:
+    """Root within a user namespace isn't root on the node."""
+    if not pod.host_users_off:
+        yield from check_1_0(pod)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    if violation.container < 0:
+        return Proposal("default", True, "explicit: override")
+    container = situation.pod.containers[violation.container]
+    uid = situation.user(container)
+    if uid:
+        return Proposal("safe", True, "", f"runAsUser: {uid} in the manifest")
+    facts = situation.facts(container)
+    if facts and facts.uid == 0:
+        return Proposal("manual", True, f"the image {container.image} runs as root", facts.evidence)
+    if facts and facts.uid:
+        return Proposal("evidence", True, "", facts.evidence)
+    if situation.settings.platform == "openshift":
+        return Proposal("evidence", True, "", "OpenShift gives each namespace a range of users")
+    reason = f"nothing is known of the image {container.image}; `krm-harden images resolve` finds its user"
+    return Proposal("default", True, reason)
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    explicit = [violation for violation in violations if violation.cause == "explicit"]
+    if explicit:
+        return "runAsNonRoot != true", f"{setters(pod, explicit)} must not set securityContext.runAsNonRoot=false"
+    return "runAsNonRoot != true", f"pod or {containers(pod, violations)} must set securityContext.runAsNonRoot=true"
+
+
+CONTROL = Control(
+    "runAsNonRoot",
+    "Running as non-root",
+    {(1, 0): check_1_0, (1, 35): check_1_35},
+    propose,
+    forbidden,
+    field=(FIELD,),
+    inherited=True,
+    on_windows=True,
+)

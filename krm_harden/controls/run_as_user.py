@@ -1,0 +1,79 @@
+"""Containers must not run as uid 0.
+
+**Fields**: `spec.securityContext.runAsUser`, and `spec.containers[*].securityContext.runAsUser`, also of
+initContainers and ephemeralContainers.
+
+**Allowed**: any number but 0, or nothing. From v1.35 anything in a pod with `hostUsers: false`.
+
+**Before** (with `explicit: override`):
+
+    securityContext:
+      runAsUser: 0
+
+**After**:
+
+    securityContext:
+      runAsUser: 10001
+
+**Fix safety**: never fixed unless `explicit: override` says so: who writes 0 means it. An override is marked
+`may-break` unless the policy or a lock knows the image's user.
+
+**Reference**: Pod Security Standards, restricted, from v1.23; CIS Kubernetes Benchmark 5.2.7.
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.controls.numeric_user import known_user, our_user
+from krm_harden.model import Proposal, Violation
+from krm_harden.wording import setters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod
+
+FIELD = "runAsUser"
+
+
+def _is_root(security_context: Mapping[str, Any]) -> bool:
+    uid = security_context.get(FIELD)
+    return uid == 0 and isinstance(uid, int) and not isinstance(uid, bool)
+
+
+def check_1_23(pod: Pod) -> Iterator[Violation]:
+    if pod.context_pointer is not None and _is_root(pod.security_context):
+        yield Violation((*pod.context_pointer, FIELD), 0, "explicit")
+    for index, container in enumerate(pod.containers):
+        if _is_root(container.security_context):
+            yield Violation((*container.pointer, "securityContext", FIELD), 0, "explicit", index)
+
+
+def check_1_35(pod: Pod) -> Iterator[Violation]:
+    """Root within a user namespace isn't root on the node."""
+    if not pod.host_users_off:
+        yield from check_1_23(pod)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    if violation.container < 0:
+        return Proposal("default", our_user(situation), "explicit: override")
+    container = situation.pod.containers[violation.container]
+    return known_user(situation, container) or Proposal("default", our_user(situation), "explicit: override")
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    return "runAsUser=0", f"{setters(pod, violations)} must not set runAsUser=0"
+
+
+CONTROL = Control(
+    "runAsUser",
+    "Running as a non-root user",
+    {(1, 23): check_1_23, (1, 35): check_1_35},
+    propose,
+    forbidden,
+    field=(FIELD,),
+)

@@ -1,0 +1,50 @@
+"""Everything that krm-harden refuses, and how.
+
+    KrmHardenError           .exit_code, .where (file:line:column), .next_step
+    ├── InputError      2    the text can't be read as Kubernetes would read it
+    ├── RefusedEdit     2    the text can be read, but a safe edit of it isn't possible
+    └── ConfigError     3    the policy or the command line is wrong
+
+Each message is one line and names the place, what is wrong and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class KrmHardenError(Exception):
+    """The one base class: `str(error)` is the whole line that a user sees.
+
+    `where` is a file, or a place within one (`deploy.yaml:12:3`), or empty.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, where: str = "", next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        parts = [self.where, self.message]
+        line = ": ".join(part for part in parts if part)
+        return f"{line}; {self.next_step}" if self.next_step else line
+
+
+class InputError(KrmHardenError):
+    """Text that isn't what Kubernetes reads. `line` and `column` count from 0 within its chunk; -1 is unknown."""
+
+    def __init__(self, message: str, line: int = -1, column: int = -1, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.line = line
+        self.column = column
+
+
+class RefusedEdit(KrmHardenError):
+    """An edit that can't be written, or that verification didn't accept. The document stays as it came."""
+
+
+class ConfigError(KrmHardenError):
+    """A wrong policy or command line."""
+
+    exit_code = 3

@@ -1,0 +1,43 @@
+"""Fields of securityContext that containers take from the pod, with the standard's precedence.
+
+A bad value of the pod is a violation even if every container says better; a container that says nothing inherits only
+a good value (pod-security-admission/policy/check_runAsNonRoot.go, check_seccompProfile_restricted.go).
+"""
+
+from __future__ import annotations
+
+from krm_harden.model import Violation, mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from krm_harden.model import Pod
+
+
+def inherited(
+    pod: Pod, field: tuple[str, ...], *, good: Callable[[Any], bool], bad: Callable[[Any], bool]
+) -> Iterator[Violation]:
+    """The violations of a field (a path within securityContext): explicit ones first the pod's, then in list order.
+
+    What is neither good nor bad counts as unset. Pointers are absolute.
+    """
+    value = _at(pod.security_context, field)
+    if pod.context_pointer is not None and bad(value):
+        yield Violation((*pod.context_pointer, *field), value, "explicit")
+    for index, container in enumerate(pod.containers):
+        own = _at(container.security_context, field)
+        if good(own) or (own is None and good(value)):
+            continue
+        if own is None and bad(value):
+            # Writing the container's field alone wouldn't help: the pod's own value is judged too.
+            continue
+        cause = "explicit" if bad(own) else "missing" if own is None else "type"
+        yield Violation((*container.pointer, "securityContext", *field), own, cause, index)
+
+
+def _at(security_context: Mapping[str, Any], field: tuple[str, ...]) -> Any:
+    for step in field[:-1]:
+        security_context = mapping(security_context.get(step))
+    return security_context.get(field[-1])

@@ -1,0 +1,74 @@
+"""PyYAML's libyaml parser without the rest of PyYAML.
+
+`import yaml` costs the function half of its start-up time, for constructors, representers and regular expressions
+that it never uses. `parser_class` loads only the compiled parser and the four modules it needs, and leaves
+`sys.modules` so that a later `import yaml` works as ever. A program that has imported yaml already gets that one.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+_NEEDED = ("error", "tokens", "events", "nodes")
+_ERRORS = {
+    "reader": "ReaderError",
+    "scanner": "ScannerError",
+    "parser": "ParserError",
+    "composer": "ComposerError",
+    "constructor": "ConstructorError",
+    "emitter": "EmitterError",
+    "serializer": "SerializerError",
+    "representer": "RepresenterError",
+}
+"""What the compiled parser imports by name from the modules that stay unloaded."""
+
+
+def parser_class() -> tuple[Any, ModuleType, ModuleType]:
+    """PyYAML's `CParser`, its module `nodes` and its module `error`."""
+    if "yaml" in sys.modules:
+        import yaml._yaml
+
+        return yaml._yaml.CParser, yaml.nodes, yaml.error
+    return _load_in_parts()
+
+
+def _load_in_parts() -> tuple[Any, ModuleType, ModuleType]:
+    from importlib import import_module
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec("yaml")
+    if spec is None:
+        raise ModuleNotFoundError("No module named 'yaml'", name="yaml")
+    module = type(sys)
+    package = module("yaml")
+    package.__path__ = spec.submodule_search_locations or []
+    package.__spec__ = spec
+    sys.modules["yaml"] = package
+    try:
+        for name in _NEEDED:
+            setattr(package, name, import_module(f"yaml.{name}"))
+        for name, error in _ERRORS.items():
+            part = module(f"yaml.{name}")
+            setattr(part, error, type(error, (package.error.YAMLError,), {"__init__": _remember}))
+            setattr(package, name, part)
+            sys.modules[part.__name__] = part
+        parser = import_module("yaml._yaml").CParser
+    finally:
+        for name in ("yaml", *(f"yaml.{name}" for name in _ERRORS)):
+            sys.modules.pop(name, None)
+    return parser, package.nodes, package.error
+
+
+def _remember(self: Any, *args: Any) -> None:
+    """Keep what an error says, whichever of PyYAML's two signatures it has."""
+    Exception.__init__(self, *args)
+    if len(args) >= 4 and not isinstance(args[1], int):
+        self.context, self.context_mark, self.problem, self.problem_mark = args[:4]
+    else:
+        self.problem = args[-1] if args else ""
+        self.problem_mark = None

@@ -1,0 +1,372 @@
+"""The nouns of krm-harden, immutable by convention. Imports nothing of ours.
+
+Plain classes with `__slots__`: dataclasses and typing would cost the function a tenth of its start-up time.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    Pointer: TypeAlias = "tuple[str | int, ...]"
+    """A path through data: keys and list indexes. `"-"` at the end of an operation's path is the end of a list."""
+
+
+class Operation:
+    """One RFC 6902 operation. `path` is a Pointer, absolute in its document."""
+
+    __slots__ = ("op", "path", "value")
+
+    def __init__(self, op: str, path: Pointer, value: Any = None) -> None:
+        self.op = op
+        self.path = path
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"Operation({self.op!r}, {self.path!r}, {self.value!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Operation) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((self.op, self.path))
+
+    def _key(self) -> tuple[str, Pointer, Any]:
+        return self.op, self.path, self.value
+
+
+class Violation:
+    """What a control finds in one place: `pointer` of the field, absolute in the document.
+
+    `cause` is `missing` (nothing said), `explicit` (the author said something weaker), `type` (a value that the API
+    can't decode, which counts as unset) or `manual` (nothing that a tool could write instead). `container` is the
+    index in `pod.containers`, -1 for the pod itself.
+    """
+
+    __slots__ = ("cause", "container", "current", "pointer")
+
+    def __init__(self, pointer: Pointer, current: Any = None, cause: str = "missing", container: int = -1) -> None:
+        self.pointer = pointer
+        self.current = current
+        self.cause = cause
+        self.container = container
+
+
+class Proposal:
+    """What a control would write. `basis` says how sure it is.
+
+    `safe`: no known way to break. `evidence`: the manifest, the policy or a lock says so (`evidence` names it).
+    `default`: our own default for an image that nobody described. `manual`: nothing, for the reason given.
+    """
+
+    __slots__ = ("basis", "evidence", "operations", "reason", "value")
+
+    def __init__(
+        self, basis: str, value: Any = None, reason: str = "", evidence: str = "", operations: Sequence[Operation] = ()
+    ) -> None:
+        self.basis = basis
+        self.value = value
+        self.reason = reason
+        self.evidence = evidence
+        self.operations = operations
+        """Operations beside the field itself: a volume and its mount."""
+
+
+class Finding:
+    """One line of a report: a change, or the reason why there is none.
+
+    `state` is fixed, exempt, deferred, explicit, manual, refused, stale, immutable or unreadable; `risk` is safe,
+    evidence, may-break or none; `severity` is info, warning or error. `pointer` is relative to the resource.
+    `exemption` is the text to paste into a policy, or empty.
+    """
+
+    __slots__ = (
+        "container",
+        "control",
+        "current",
+        "evidence",
+        "exemption",
+        "level",
+        "line",
+        "message",
+        "pointer",
+        "proposed",
+        "reason",
+        "risk",
+        "severity",
+        "state",
+    )
+
+    def __init__(
+        self,
+        control: str,
+        level: str,
+        state: str,
+        severity: str,
+        pointer: Pointer,
+        message: str,
+        *,
+        risk: str = "none",
+        current: Any = None,
+        proposed: Any = None,
+        reason: str = "",
+        evidence: str = "",
+        exemption: str = "",
+        container: str = "",
+        line: int = 0,
+    ) -> None:
+        self.control = control
+        self.level = level
+        self.state = state
+        self.severity = severity
+        self.pointer = pointer
+        self.message = message
+        self.risk = risk
+        self.current = current
+        self.proposed = proposed
+        self.reason = reason
+        self.evidence = evidence
+        self.exemption = exemption
+        self.container = container
+        self.line = line
+
+    @property
+    def path(self) -> str:
+        """The field as Kubernetes writes it: `spec.containers[0].image`."""
+        return dotted(self.pointer)
+
+
+class Resource:
+    """A place in a document that holds one object: never a copy. `base` is its Pointer, `data` the object there."""
+
+    __slots__ = ("api_version", "base", "data", "index", "kind", "name", "namespace")
+
+    def __init__(self, base: Pointer, data: Mapping[str, Any], index: int = 0) -> None:
+        metadata = mapping(data.get("metadata"))
+        self.base = base
+        self.data = data
+        self.index = index
+        self.api_version = text(data.get("apiVersion"))
+        self.kind = text(data.get("kind"))
+        self.name = text(metadata.get("name")) or text(metadata.get("generateName"))
+        self.namespace = text(metadata.get("namespace"))
+
+    @property
+    def group(self) -> str:
+        """The API group: empty for `v1`, `apps` for `apps/v1`."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return mapping(self.data.get("metadata"))
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        return mapping(self.metadata.get("annotations"))
+
+    def __str__(self) -> str:
+        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind}/{name}"
+
+
+class Container:
+    """One container of a pod. `role` is init, sidecar, container or ephemeral."""
+
+    __slots__ = ("data", "name", "pointer", "role", "security_context")
+
+    def __init__(self, pointer: Pointer, data: Mapping[str, Any], role: str) -> None:
+        self.pointer = pointer
+        self.data = data
+        self.role = role
+        self.name = text(data.get("name"))
+        self.security_context: Mapping[str, Any] = mapping(data.get("securityContext"))
+
+    @property
+    def image(self) -> str:
+        return text(self.data.get("image"))
+
+
+class Pod:
+    """A pod template, wherever it lies: what the controls look at.
+
+    `context_pointer` is where pod-level securityContext lies, None where the kind has none. Pointers are absolute in
+    the document; `spec` and `containers` are views of its data.
+    """
+
+    __slots__ = (
+        "containers",
+        "context_pointer",
+        "metadata",
+        "metadata_pointer",
+        "resource",
+        "security_context",
+        "spec",
+        "spec_pointer",
+        "volumes_pointer",
+    )
+
+    def __init__(
+        self,
+        resource: Resource,
+        spec_pointer: Pointer,
+        spec: Mapping[str, Any],
+        containers: tuple[Container, ...],
+        *,
+        metadata: Mapping[str, Any],
+        metadata_pointer: Pointer,
+        context_pointer: Pointer | None,
+        security_context: Mapping[str, Any],
+        volumes_pointer: Pointer,
+    ) -> None:
+        self.resource = resource
+        self.spec_pointer = spec_pointer
+        self.spec = spec
+        self.containers = containers
+        self.metadata = metadata
+        self.metadata_pointer = metadata_pointer
+        self.context_pointer = context_pointer
+        self.security_context = security_context
+        self.volumes_pointer = volumes_pointer
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        return mapping(self.metadata.get("annotations"))
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether `spec.os.name` says so, as the API server judges it (KEP-2802)."""
+        return mapping(self.spec.get("os")).get("name") == "windows"
+
+    @property
+    def runs_on_windows(self) -> bool:
+        """`is_windows`, or a node selector that leaves only Windows nodes."""
+        selector = mapping(self.spec.get("nodeSelector"))
+        return self.is_windows or "windows" in (selector.get("kubernetes.io/os"), selector.get("beta.kubernetes.io/os"))
+
+    @property
+    def host_users_off(self) -> bool:
+        return self.spec.get("hostUsers") is False
+
+
+class Unexamined:
+    """Something that was left alone without being judged, and why. `line` counts from 1 in its file."""
+
+    __slots__ = ("kind", "line", "name", "reason")
+
+    def __init__(self, reason: str, kind: str = "", name: str = "", line: int = 0) -> None:
+        self.reason = reason
+        self.kind = kind
+        self.name = name
+        self.line = line
+
+
+class ResourceResult:
+    """What became of one resource: its verdict, findings and operations (paths relative to the resource)."""
+
+    __slots__ = ("allowed", "findings", "level", "line", "message", "operations", "resource", "version")
+
+    def __init__(
+        self,
+        resource: Resource,
+        level: str,
+        version: str,
+        allowed: bool,
+        message: str,
+        findings: list[Finding],
+        operations: list[Operation],
+        line: int = 0,
+    ) -> None:
+        self.resource = resource
+        self.level = level
+        self.version = version
+        self.allowed = allowed
+        self.message = message
+        self.findings = findings
+        self.operations = operations
+        self.line = line
+
+
+class ChunkResult:
+    """What the engine makes of one chunk: `text` is written in its place.
+
+    `error` is the one-line reason when the chunk couldn't be read or edited; then `text` is what came in.
+    """
+
+    __slots__ = ("changed", "error", "resources", "text", "unexamined")
+
+    def __init__(
+        self,
+        text: bytes,
+        resources: Sequence[ResourceResult] = (),
+        unexamined: Sequence[Unexamined] = (),
+        error: str = "",
+        changed: bool = False,
+    ) -> None:
+        self.text = text
+        self.resources = resources
+        self.unexamined = unexamined
+        self.error = error
+        self.changed = changed
+
+
+_EMPTY: Mapping[str, Any] = {}
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value itself when it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else _EMPTY
+
+
+def sequence(value: object) -> Sequence[Any]:
+    """The value itself when it is a list, else an empty one."""
+    return value if isinstance(value, list) else ()
+
+
+def text(value: object) -> str:
+    """The value itself when it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def dotted(pointer: Pointer) -> str:
+    """A Pointer as Kubernetes writes fields: `spec.containers[0].image`; keys with dots are quoted."""
+    parts = []
+    for step in pointer:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        elif "." in step or "/" in step:
+            parts.append(f"['{step}']")
+        else:
+            parts.append(f".{step}")
+    return "".join(parts).removeprefix(".")
+
+
+def json_pointer(pointer: Pointer) -> str:
+    """A Pointer as RFC 6901 writes it: `/spec/containers/0/image`."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in pointer)
+
+
+def lookup(data: Any, pointer: Pointer) -> Any:
+    """The value at a Pointer, or None where there is nothing."""
+    for step in pointer:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int) and 0 <= step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
+def walk(data: Any, pattern: Sequence[str], pointer: Pointer = ()) -> Iterator[Pointer]:
+    """Every Pointer that a pattern matches in the data; `*` stands for each item of a list."""
+    if not pattern:
+        yield pointer
+        return
+    step, rest = pattern[0], pattern[1:]
+    if step == "*":
+        for index, item in enumerate(sequence(data)):
+            yield from walk(item, rest, (*pointer, index))
+    elif isinstance(data, dict) and data.get(step) is not None:
+        yield from walk(data[step], rest, (*pointer, step))

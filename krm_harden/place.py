@@ -1,0 +1,419 @@
+"""Where an edit goes, and whose comments stand there.
+
+Works on the marks of one Document. All offsets are characters of its text. A mark's traps (measured, libyaml 0.2.5): a
+block collection ends at the next token, past comments and blank lines; a block scalar ends on the next line; an alias
+is the anchor's node, with the anchor's marks; a node's span begins at its anchor or tag.
+"""
+
+from __future__ import annotations
+
+from krm_harden import source
+from krm_harden.emit import FlowStyle, Style
+from krm_harden.errors import RefusedEdit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from yaml.nodes import Node
+
+    from krm_harden.model import Pointer
+    from krm_harden.source import Document
+
+_BREAKS = "\r\n"
+
+
+def trail(document: Document, pointer: Pointer) -> list[Any]:
+    """The nodes from the root to a Pointer, both included. Raises RefusedEdit where an edit could mean something else."""
+    node = document.root
+    nodes: list[Any] = [node]
+    for step in pointer:
+        node = source.child(node, step) if node is not None else None
+        nodes.append(node)
+    for found in nodes:
+        if found is None:
+            raise RefusedEdit("the place of the edit isn't in the text")
+        if source.has_custom_tag(found):
+            raise RefusedEdit(f"the tag {found.tag} on the way to the field has a meaning that only its author knows")
+    if "%TAG" in document.text and any(line.startswith("%TAG") for line in document.text.splitlines()):
+        raise RefusedEdit("a %TAG directive gives tags another meaning")
+    return nodes
+
+
+def line_start(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1
+
+
+def line_end(text: str, offset: int) -> int:
+    """The offset after the line break of the line that holds `offset`, or the end of the text."""
+    end = text.find("\n", offset)
+    return len(text) if end < 0 else end + 1
+
+
+def shared_anchor(document: Document, pointer: Pointer) -> str:
+    """The anchor of the first node on the way to a Pointer that stands in several places, or empty."""
+    node = document.root
+    anchor = ""
+    for step in pointer:
+        if node is None:
+            break
+        at = int(node.start_mark.index)
+        if document.text[at : at + 1] == "&":
+            end = at
+            while end < len(document.text) and not document.text[end].isspace():
+                end += 1
+            anchor = document.text[at:end]
+        if id(node) in document.repeated:
+            return anchor
+        node = source.child(node, step)
+    return ""
+
+
+def newline_before(text: str, offset: int) -> str:
+    """The line break of the line before an offset; the next one where there is none before."""
+    end = text.rfind("\n", 0, offset)
+    end = text.find("\n", offset) if end < 0 else end
+    return "\r\n" if end > 0 and text[end - 1] == "\r" else "\n"
+
+
+def after_properties(text: str, node: Any) -> int:
+    """Where a node's own text begins, after its anchor and tag."""
+    at: int = node.start_mark.index
+    end: int = node.end_mark.index
+    while at < end and text[at] in "&!":
+        while at < end and not text[at].isspace():
+            at += 1
+        at = _skip_blank(text, at, end)
+    return at
+
+
+def _skip_blank(text: str, at: int, end: int) -> int:
+    while at < end and (text[at].isspace() or text[at] == "#"):
+        at = line_end(text, at) if text[at] == "#" else at + 1
+    return at
+
+
+def column(text: str, node: Any) -> int:
+    """The column of a block collection: of its first key, or of its dashes."""
+    if source.is_mapping(node):
+        return int(node.value[0][0].start_mark.column)
+    at = after_properties(text, node)
+    return at - line_start(text, at)
+
+
+def is_block_scalar(node: Any) -> bool:
+    return source.is_scalar(node) and node.style in {"|", ">"}
+
+
+def last_entry(text: str, node: Any) -> tuple[Any, int, bool]:
+    """The last value of a collection, where it begins or ends, and whether it stands there as an alias.
+
+    Of an alias the offset is its end; the node is the anchor's.
+    """
+    if source.is_mapping(node):
+        key, value = node.value[-1]
+        before = int(key.end_mark.index)
+    else:
+        value = node.value[-1]
+        before = _before_last_item(text, node)
+    if value.start_mark.index < before:
+        return value, _alias_end(text, before), True
+    return value, int(value.start_mark.index), False
+
+
+def last_leaf(text: str, node: Any) -> tuple[Any, int]:
+    """The last scalar or flow collection within a node, and the offset where the node's content ends."""
+    while not (source.is_scalar(node) or node.flow_style):
+        node, at, is_alias = last_entry(text, node)
+        if is_alias:
+            return node, at
+    return node, int(node.end_mark.index)
+
+
+def flow_end(text: str, node: Any) -> int:
+    """Where the last entry of a flow collection ends."""
+    value, at, is_alias = last_entry(text, node)
+    return at if is_alias else int(value.end_mark.index)
+
+
+def _before_last_item(text: str, node: Any) -> int:
+    """An offset between the last two items of a sequence, or its own start."""
+    before = after_properties(text, node)
+    for item in node.value[:-1]:
+        before = _alias_end(text, before) if item.start_mark.index < before else last_leaf(text, item)[1]
+    return before
+
+
+def _alias_end(text: str, at: int) -> int:
+    """The end of the alias `*name` that comes next."""
+    while at < len(text) and text[at] != "*":
+        at = line_end(text, at) if text[at] == "#" and text[at - 1].isspace() else at + 1
+    while at < len(text) and not text[at].isspace() and text[at] not in ",]}":
+        at += 1
+    return at
+
+
+def content_end(text: str, node: Any) -> int:
+    """The offset where a node's content ends, before trailing comments and blank lines."""
+    return last_leaf(text, node)[1]
+
+
+def starts_cleanly(text: str, node: Any) -> bool:
+    """Whether a block mapping's first key begins its line, or follows the dashes of a list."""
+    at = int(node.value[0][0].start_mark.index)
+    return not text[line_start(text, at) : at].strip(" -")
+
+
+def after_block_mapping(text: str, node: Any) -> int:
+    """Where new keys of a block mapping go: after its last value and the comments that are its own.
+
+    Raises RefusedEdit where no such place exists.
+    """
+    if not starts_cleanly(text, node):
+        raise RefusedEdit("the mapping begins in the middle of a line")
+    leaf, end = last_leaf(text, node)
+    own = column(text, node)
+    if is_block_scalar(leaf) and end == len(text) and text[-1:] not in _BREAKS:
+        return _before_last_key(text, node)
+    return after_comments(text, _line_after(text, leaf, end), own)
+
+
+def _before_last_key(text: str, node: Any) -> int:
+    # The text ends within a block scalar, without a line break: one more line would change its value.
+    if len(node.value) < 2:
+        raise RefusedEdit("the text ends within a block scalar", next_step="end the file with a line break")
+    key, value = node.value[-2]
+    if value.start_mark.index < key.start_mark.index:
+        return line_end(text, _alias_end(text, key.end_mark.index))
+    leaf, end = last_leaf(text, value)
+    return _line_after(text, leaf, end)
+
+
+def _line_after(text: str, leaf: Any, end: int) -> int:
+    if is_block_scalar(leaf) and end > 0 and text[end - 1] in _BREAKS:
+        return end
+    after = line_end(text, end)
+    rest = text[end:after].strip()
+    if rest and not rest.startswith("#"):
+        raise RefusedEdit("something follows the mapping's last value on its line")
+    return after
+
+
+def after_comments(text: str, at: int, least: int) -> int:
+    """The offset after the comment lines that follow and stand at column `least` or deeper; blank lines between count."""
+    look = at
+    while look < len(text):
+        end = line_end(text, look)
+        line = text[look:end]
+        content = line.lstrip(" \t")
+        if content[:1] == "#":
+            if len(line) - len(content) < least:
+                break
+            at = end
+        elif content.strip():
+            break
+        look = end
+    return at
+
+
+def after_block_sequence(text: str, parent: Any, node: Any) -> int:
+    """Where a new item of a block sequence goes. A comment at the dash of a compact list belongs to what follows."""
+    leaf, end = last_leaf(text, node)
+    own = column(text, node)
+    if is_block_scalar(leaf) and end == len(text) and text[-1:] not in _BREAKS:
+        raise RefusedEdit("the text ends within a block scalar", next_step="end the file with a line break")
+    compact = source.is_mapping(parent) and not parent.flow_style and column(text, parent) == own
+    return after_comments(text, _line_after(text, leaf, end), own + compact)
+
+
+def below_empty_key(text: str, parent: Any, node: Any) -> tuple[int, int]:
+    """Where the block goes that fills `key:`, and the column of a deeper comment that stands there already, else -1."""
+    at = line_end(text, node.end_mark.index)
+    line = text[at : line_end(text, at)]
+    content = line.lstrip(" ")
+    indent = len(line) - len(content)
+    return at, indent if content[:1] == "#" and indent > column(text, parent) else -1
+
+
+def block_style(text: str, nodes: list[Any]) -> Style:
+    """The indentation habits nearest to the last node of a trail: its own children's, then its ancestors'."""
+    steps: list[int] = []
+    dashes: list[int] = []
+    items: list[int] = []
+    around = [*((nodes[-1], value) for value in _values(nodes[-1])), *_pairs_upwards(nodes)]
+    for parent, value in around:
+        if not (_is_block(parent) and _is_block(value)) or value.start_mark.index < parent.start_mark.index:
+            continue
+        width = column(text, value) - column(text, parent)
+        if source.is_mapping(parent):
+            (steps if source.is_mapping(value) else dashes).append(width)
+        elif source.is_mapping(value):
+            items.append(width)
+    return Style(_first(steps, 2, 1), _first(dashes, 0, 0), _first(items, 2, 2))
+
+
+def _values(node: Any) -> list[Any]:
+    return [value for _, value in node.value] if source.is_mapping(node) else list(node.value)
+
+
+def _pairs_upwards(nodes: list[Any]) -> Iterator[tuple[Any, Any]]:
+    for parent, value in reversed(list(zip(nodes, nodes[1:], strict=False))):
+        yield parent, value
+        for sibling in _values(parent):
+            yield parent, sibling
+            if source.is_sequence(sibling):
+                yield from ((sibling, item) for item in sibling.value[:1])
+
+
+def _is_block(node: Any) -> bool:
+    return not source.is_scalar(node) and not node.flow_style and bool(node.value)
+
+
+def _first(found: list[int], default: int, least: int) -> int:
+    return next((width for width in found if width >= least), default)
+
+
+def flow_style(document: Document, node: Any) -> tuple[FlowStyle, int]:
+    """How a flow collection is written, and the column of its entries where each has a line of its own."""
+    text = document.text
+    entries = [key for key, _ in node.value] if source.is_mapping(node) else node.value
+    quoted = document.is_json or _is_quoted(node)
+    if not entries:
+        return FlowStyle(quoted=quoted, compact=_is_compact(document)), 0
+    start = int(entries[0].start_mark.index)
+    indent = text[line_start(text, start) : start]
+    opened = after_properties(text, node)
+    if indent.strip(" ") or line_start(text, start) <= opened:
+        return FlowStyle(quoted=quoted, compact=_is_compact(document)), 0
+    line = text[line_start(text, opened) : opened + 1]
+    outer = len(line) - len(line.lstrip(" "))
+    step = max(len(indent) - outer, 0)
+    return FlowStyle(quoted=quoted, step=step, newline=newline_before(text, start)), len(indent)
+
+
+def _is_quoted(node: Any) -> bool:
+    """Whether the neighbours write keys in double quotes: YAML that is JSON to its author stays so."""
+    if source.is_mapping(node) and node.value:
+        return bool(node.value[0][0].style == '"')
+    return bool(source.is_sequence(node) and node.value and source.is_mapping(node.value[0]) and _is_quoted(node.value[0]))
+
+
+def _is_compact(document: Document) -> bool:
+    """Whether a JSON text has no space after its colons."""
+    at = document.text.find('":')
+    return document.is_json and document.text[at + 2 : at + 3] not in {" ", "\n", "\r"}
+
+
+class Comment:
+    """One comment: where it begins, its text, and what it belongs to.
+
+    `owner` is the pointer of the collection at whose column it stands; `before` and `after` the leaves around it.
+    A comment behind something on the same line has that leaf as its owner, and no neighbours.
+    """
+
+    __slots__ = ("after", "before", "owner", "start", "text")
+
+    def __init__(self, start: int, text: str, owner: Any, before: Any, after: Any) -> None:
+        self.start = start
+        self.text = text
+        self.owner = owner
+        self.before = before
+        self.after = after
+
+
+def comments(document: Document) -> list[Comment]:
+    """Every comment of a document, in order."""
+    text = document.text
+    if "#" not in text or document.root is None:
+        return []
+    found = []
+    leaves = sorted(_leaves(document.root), key=lambda leaf: leaf[0])
+    at = 0
+    before: Any = None
+    for start, end, pointer in [*leaves, (len(text), len(text), None)]:
+        for offset in _hashes(text, at, start):
+            found.append(_comment(document, offset, (at, before), pointer))
+        at = max(at, end)
+        before = pointer
+    return found
+
+
+def _leaves(root: Any) -> Iterator[tuple[int, int, Any]]:
+    """Start, end and pointer of every key and scalar; of a repeated node only the first place."""
+    stack: list[tuple[Any, tuple[Any, ...]]] = [(root, ())]
+    seen = set()
+    while stack:
+        node, pointer = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if source.is_scalar(node):
+            yield node.start_mark.index, node.end_mark.index, pointer
+        elif source.is_mapping(node):
+            for key, value in node.value:
+                name = key.value if source.is_scalar(key) else ""
+                stack.append((key, (*pointer, name, "key")))
+                stack.append((value, (*pointer, name)))
+        else:
+            stack.extend((item, (*pointer, index)) for index, item in enumerate(node.value))
+
+
+def _hashes(text: str, start: int, end: int) -> Iterator[int]:
+    """Where comments begin between two leaves."""
+    at = text.find("#", start, end)
+    while at >= 0:
+        if at == 0 or text[at - 1] in " \t\n\r":
+            yield at
+            at = text.find("#", line_end(text, at), end)
+        else:
+            at = text.find("#", at + 1, end)
+
+
+def _comment(document: Document, offset: int, before: tuple[int, Any], after: Any) -> Comment:
+    text = document.text
+    begin = line_start(text, offset)
+    body = text[offset : line_end(text, offset)].rstrip()
+    end, leaf = before
+    if not text[begin:offset].strip():
+        return Comment(offset, body, _owner(document, leaf, offset, offset - begin), leaf, after)
+    if leaf is not None and end > begin:
+        return Comment(offset, body, ("behind", leaf), None, None)
+    return Comment(offset, body, ("ahead", after), None, None)
+
+
+def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:
+    """The deepest collection around the leaf before a comment that begins at the comment's column or left of it."""
+    owner: Any = ()
+    if leaf is None:
+        return owner
+    node = document.root
+    path = leaf[:-1] if leaf[-1:] == ("key",) else leaf
+    for depth in range(len(path)):
+        if node is None or source.is_scalar(node):
+            break
+        inside = (
+            node.start_mark.index <= offset < node.end_mark.index
+            if node.flow_style
+            else bool(node.value) and column(document.text, node) <= indent
+        )
+        if inside:
+            owner = path[:depth]
+        node = _step(node, path[depth])
+    # Deeper than a key that has no value yet: the comment stands where the value would.
+    is_empty = source.is_scalar(node) and node is not None and node.value == "" and not node.style
+    deeper = is_empty and len(owner) == len(path) - 1 and indent > _column_at(document, owner)
+    return path if deeper and leaf is path else owner
+
+
+def _column_at(document: Document, pointer: Any) -> int:
+    node = document.root
+    for step in pointer:
+        node = _step(node, step)
+    return column(document.text, node)
+
+
+def _step(node: Any, step: Any) -> Any:
+    if source.is_sequence(node):
+        return node.value[step]
+    return next((value for key, value in node.value if source.is_scalar(key) and key.value == step), None)

@@ -1,0 +1,390 @@
+"""What a team has decided: HardeningPolicy to Settings, one per resource.
+
+A Policy is made from data that `schema` has validated. `Settings` is what holds for one resource, after the rules that
+match it. Below a ceiling (`restricted_by`) a policy may only tighten.
+"""
+
+from __future__ import annotations
+
+from krm_harden import schema
+from krm_harden.controls import ALIASES
+from krm_harden.errors import ConfigError
+from krm_harden.model import mapping, sequence
+from krm_harden.workloads import Shape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from krm_harden.model import Container, Resource
+
+_ORDER = {
+    "level": schema.LEVELS,
+    "changes": ["additive", "evidence", "complete"],
+    "onViolation": ["Warn", "Fail"],
+    "immutable": ["skip", "fix"],
+    "explicit": ["respect", "override"],
+}
+"""Each choice from soft to strict."""
+_HOW_FAR = ("level", "version", "changes", "explicit", "onViolation", "immutable")
+_DEFAULTS = {
+    "level": "restricted",
+    "version": "latest",
+    "changes": "complete",
+    "explicit": "respect",
+    "onViolation": "Fail",
+    "immutable": "fix",
+}
+
+
+def glob(patterns: Iterable[str], value: str) -> bool:
+    """Whether a value matches one of the shell patterns, case included."""
+    for pattern in patterns:
+        if pattern == value or pattern == "*":
+            return True
+        if "*" in pattern or "?" in pattern or "[" in pattern:
+            from fnmatch import fnmatchcase
+
+            if fnmatchcase(value, pattern):
+                return True
+    return False
+
+
+def canonical_image(image: str) -> str:
+    """An image with its registry and library spelled out: `nginx:1` is `docker.io/library/nginx:1`."""
+    first, slash, rest = image.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return image.replace("index.docker.io/", "docker.io/", 1) if first == "index.docker.io" else image
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+
+
+class ImageFacts:
+    """What somebody knows of an image. `evidence` says who: the policy or the lock, and which entry."""
+
+    __slots__ = ("evidence", "gid", "match", "uid", "writable_paths")
+
+    def __init__(self, entry: Mapping[str, Any], evidence: str) -> None:
+        self.match: str = entry["match"]
+        self.uid: int | None = entry.get("uid")
+        self.gid: int | None = entry.get("gid")
+        paths = entry.get("writablePaths")
+        self.writable_paths: tuple[str, ...] | None = None if paths is None else tuple(paths)
+        self.evidence = evidence
+
+    def knows(self, image: str) -> bool:
+        return glob([self.match], image) or glob([self.match, canonical_image(self.match)], canonical_image(image))
+
+
+class Exemption:
+    """What is left alone, and why. `expired` is the date when it has passed, else empty."""
+
+    __slots__ = ("controls", "expired", "match", "reason")
+
+    def __init__(self, entry: Mapping[str, Any], today: str) -> None:
+        self.match = mapping(entry["match"])
+        self.controls = frozenset(ALIASES.get(name, name) for name in entry["controls"])
+        self.reason: str = entry["reason"]
+        expires = entry.get("expires", "")
+        self.expired: str = expires if expires and expires < today else ""
+
+    def covers(self, control: str, resource: Resource, container: Container | None) -> bool:
+        """Whether it holds for a control in a container, or in the pod itself where `container` is None."""
+        if control not in self.controls and "*" not in self.controls:
+            return False
+        if not matches(self.match, resource):
+            return False
+        names = self.match.get("containers")
+        if names is not None and not glob(names, container.name if container else ""):
+            return False
+        images = self.match.get("images")
+        return images is None or (container is not None and glob(images, container.image))
+
+
+def matches(match: Mapping[str, Any], resource: Resource) -> bool:
+    """Whether a resource has the kind, namespace, name and labels that a `match` asks for."""
+    for field, value in (("kinds", resource.kind), ("namespaces", resource.namespace), ("names", resource.name)):
+        if field in match and not glob(match[field], value):
+            return False
+    labels = mapping(resource.metadata.get("labels"))
+    return all(glob([wanted], str(labels.get(name, ""))) for name, wanted in mapping(match.get("labels")).items())
+
+
+def _specificity(match: Mapping[str, Any]) -> tuple[int, int]:
+    """How narrow a match is: fields that it names, then characters that aren't wildcards."""
+    words = [word for values in match.values() for word in values]
+    return len(match), sum(len(word.replace("*", "")) for word in words)
+
+
+class Settings:
+    """What holds for one resource. `version` is the effective version of the standard, `version_label` its text."""
+
+    __slots__ = (
+        "changes",
+        "controls",
+        "exemptions",
+        "explicit_mode",
+        "images",
+        "immutable",
+        "level",
+        "namespaces",
+        "on_violation",
+        "platform",
+        "version",
+        "version_label",
+    )
+
+    def __init__(self, policy: Policy, spec: Mapping[str, Any]) -> None:
+        self.level: str = spec["level"]
+        self.version_label: str = spec["version"]
+        self.version = min(schema.parse_version(spec["version"]) or schema.LATEST, policy.newest)
+        self.changes: str = spec["changes"]
+        self.explicit_mode: str = spec["explicit"]
+        self.on_violation: str = spec["onViolation"]
+        self.immutable: str = spec["immutable"]
+        self.controls: Mapping[str, Mapping[str, Any]] = spec["controls"]
+        self.images = policy.images
+        self.exemptions = policy.exemptions
+        self.namespaces = policy.namespaces
+        self.platform = policy.platform
+
+    def control(self, name: str) -> Mapping[str, Any]:
+        return self.controls.get(name, {})
+
+    def enabled(self, name: str, level: str) -> bool:
+        """Whether a control of a level is on: by its own switch, else because that level is to be reached."""
+        wanted = schema.LEVELS.index(level) <= schema.LEVELS.index(self.level)
+        return bool(self.control(name).get("enabled", wanted))
+
+    def overrides(self, name: str) -> bool:
+        """Whether weaker values that the author wrote are replaced."""
+        return self.control(name).get("explicit", self.explicit_mode) == "override"
+
+    def required(self, name: str) -> bool:
+        return bool(self.control(name).get("required", False))
+
+    def facts(self, container: Container) -> ImageFacts | None:
+        """What is known of a container's image: the narrowest entry that matches, the first of equals."""
+        found = [facts for facts in self.images if facts.knows(container.image)]
+        return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
+
+    def exemption(self, control: str, resource: Resource, container: Container | None) -> Exemption | None:
+        return next((found for found in self.exemptions if found.covers(control, resource, container)), None)
+
+
+class Policy:
+    """A validated policy. `name` is what reports call it."""
+
+    __slots__ = (
+        "_cache",
+        "exemptions",
+        "images",
+        "kinds",
+        "name",
+        "namespaces",
+        "newest",
+        "platform",
+        "rules",
+        "spec",
+    )
+
+    def __init__(self, spec: Mapping[str, Any], name: str = "default") -> None:
+        target = mapping(spec.get("target"))
+        server = schema.parse_version("v" + str(target.get("kubernetes", "")).removeprefix("v"))
+        today = _today()
+        self.name = name
+        self.spec = spec
+        self.newest = min(server or schema.LATEST, schema.LATEST)
+        self.platform: str = target.get("platform", "kubernetes")
+        self.images = tuple(
+            ImageFacts(entry, entry.get("evidence") or f"{name}: images[{index}] {entry['match']}")
+            for index, entry in enumerate(sequence(spec.get("images")))
+        )
+        self.rules = sorted(sequence(spec.get("rules")), key=lambda rule: _specificity(rule["match"]))
+        self.exemptions = tuple(Exemption(entry, today) for entry in sequence(spec.get("exemptions")))
+        self.namespaces = mapping(spec.get("namespaces"))
+        self.kinds = {
+            (entry["group"], entry["kind"]): tuple(Shape(path.strip("/")) for path in entry["podSpecs"])
+            for entry in sequence(spec.get("kinds"))
+        }
+        self._cache: dict[tuple[int, ...], Settings] = {}
+
+    def settings_for(self, resource: Resource) -> Settings:
+        """What holds for a resource: the policy, then each rule that matches it, the narrowest last."""
+        key = tuple(index for index, rule in enumerate(self.rules) if matches(rule["match"], resource))
+        if key not in self._cache:
+            self._cache[key] = Settings(self, self._merged([self.rules[index] for index in key]))
+        return self._cache[key]
+
+    def _merged(self, rules: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        merged: dict[str, Any] = {**_DEFAULTS, "controls": {}}
+        for layer in (self.spec, *rules):
+            merged.update((field, layer[field]) for field in _HOW_FAR if field in layer)
+            for name, settings in mapping(layer.get("controls")).items():
+                control = ALIASES.get(name, name)
+                merged["controls"] = merged["controls"] | {control: {**merged["controls"].get(control, {}), **settings}}
+        return merged
+
+    def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
+        """The policy with some fields of its spec replaced."""
+        return Policy({**self.spec, **changes}, name or self.name)
+
+
+def _today() -> str:
+    """SOURCE_DATE_EPOCH, else the clock, as `2027-06-30`."""
+    import os
+    import time
+
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return time.strftime("%Y-%m-%d", time.gmtime(int(epoch) if epoch.isdigit() else None))
+
+
+def from_data(data: Any, where: str) -> Policy:
+    """The policy in a HardeningPolicy, a flat ConfigMap, or nothing at all. Raises ConfigError with every problem's path."""
+    if data is None:
+        return Policy({})
+    if not isinstance(data, dict):
+        raise ConfigError("a policy must be a mapping", where)
+    kind = data.get("kind")
+    name = str(mapping(data.get("metadata")).get("name") or where)
+    if kind == "ConfigMap":
+        spec = _from_config_map(data, where)
+    elif kind == schema.KIND:
+        if data.get("apiVersion") != schema.API_VERSION:
+            raise ConfigError(f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}", where)
+        _reject(schema.problems({key: data[key] for key in data if key not in _ENVELOPE}, _BARE, ""), where)
+        spec = data.get("spec") if data.get("spec") is not None else {}
+    else:
+        raise ConfigError(f"kind must be {schema.KIND} or ConfigMap, not {kind!r}", where)
+    _reject(schema.problems(spec, schema.spec_schema(), "spec"), where)
+    _check_controls(spec, where)
+    return Policy(spec, name)
+
+
+_ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
+_BARE: dict[str, Any] = {"type": "object", "properties": dict.fromkeys(_ENVELOPE[:4], {}), "additionalProperties": False}
+
+
+def _reject(problems: Iterable[str], where: str) -> None:
+    found = [problem.removeprefix(".") for problem in problems]
+    if found:
+        raise ConfigError("; ".join(found), where)
+
+
+def _check_controls(spec: Mapping[str, Any], where: str) -> None:
+    from krm_harden import controls
+
+    known = {*controls.settings(), *controls.UPSTREAM, "*"}
+    for index, entry in enumerate(sequence(spec.get("exemptions"))):
+        for name in entry["controls"]:
+            if name not in known:
+                hint = schema._similar(name, sorted(known))
+                raise ConfigError(
+                    f"spec.exemptions[{index}].controls names {name!r}, which isn't a control{hint}", where
+                )
+
+
+def _from_config_map(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The spec in a ConfigMap's flat keys, strings by their type in the schema: `controls.numericUser.uid: "1001"`."""
+    spec: dict[str, Any] = {}
+    for key, text in mapping(data.get("data")).items():
+        path = key.split(".")
+        found = _field(schema.spec_schema(), path) or _field(schema.spec_schema(), ["controls", *path])
+        if found is None:
+            allowed = "level, version, changes, explicit, onViolation, immutable, target.*, namespaces.*, CONTROL.*"
+            raise ConfigError(f"data.{key} is unknown; allowed: {allowed}", where)
+        path = path if _field(schema.spec_schema(), path) else ["controls", *path]
+        place = spec
+        for step in path[:-1]:
+            place = place.setdefault(step, {})
+        place[path[-1]] = _typed(str(text), found)
+    return spec
+
+
+def _field(schema_: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
+    for step in path:
+        schema_ = schema_.get("properties", {}).get(step)
+        if schema_ is None:
+            return None
+    simple = schema_["type"] not in {"object", "array"} or schema_.get("items", {}).get("type") == "string"
+    return schema_ if simple else None
+
+
+def _typed(text: str, schema_: Mapping[str, Any]) -> Any:
+    kind = schema_["type"]
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if kind == "integer":
+        return int(text) if text.isascii() and text.isdigit() else text
+    return [item.strip() for item in text.split(",") if item.strip()] if kind == "array" else text
+
+
+def restricted_by(ceiling: Policy, below: Policy) -> Policy:
+    """What a policy may say below a ceiling: facts about images and stricter settings, nothing else.
+
+    Raises ConfigError that names the first field that would loosen it.
+    """
+    spec = below.spec
+    for field in ("exemptions", "rules", "target"):
+        if spec.get(field):
+            raise ConfigError(f"spec.{field} isn't allowed below the policy {ceiling.name}", below.name)
+    merged = dict(ceiling.spec)
+    for field in _HOW_FAR:
+        if field in spec:
+            _must_not_loosen(field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], f"spec.{field}", ceiling, below)
+            merged[field] = spec[field]
+    merged["controls"] = _tightened_controls(ceiling, below)
+    merged["namespaces"] = _tightened_namespaces(ceiling, below)
+    for index, entry in enumerate(sequence(spec.get("images"))):
+        if entry.get("uid") == 0:
+            raise ConfigError(f"spec.images[{index}].uid must not be 0 below the policy {ceiling.name}", below.name)
+    known = [{**entry, "evidence": f"{below.name}: images {entry['match']}"} for entry in sequence(spec.get("images"))]
+    merged["images"] = [*sequence(ceiling.spec.get("images")), *known]
+    merged["kinds"] = [*sequence(ceiling.spec.get("kinds")), *sequence(spec.get("kinds"))]
+    return Policy(merged, ceiling.name)
+
+
+def _must_not_loosen(field: str, upper: str, lower: str, path: str, ceiling: Policy, below: Policy) -> None:
+    if field == "version":
+        softer = (schema.parse_version(lower) or schema.LATEST) < (schema.parse_version(upper) or schema.LATEST)
+    else:
+        order = _ORDER[field]
+        softer = order.index(lower) < order.index(upper)
+    if softer:
+        raise ConfigError(f"{path} {lower} is softer than {upper}, which the policy {ceiling.name} asks for", below.name)
+
+
+def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
+    merged = {ALIASES.get(name, name): dict(value) for name, value in mapping(ceiling.spec.get("controls")).items()}
+    for alias, settings in mapping(below.spec.get("controls")).items():
+        name = ALIASES.get(alias, alias)
+        upper = merged.get(name, {})
+        for field, value in settings.items():
+            softer = {
+                "enabled": value is False and upper.get("enabled", True),
+                "required": value is False and upper.get("required", False),
+                "explicit": value == "respect" and upper.get("explicit", "respect") == "override",
+                "uid": value == 0,
+            }
+            if softer.get(field):
+                raise ConfigError(
+                    f"spec.controls.{alias}.{field} {str(value).lower()} would loosen the policy {ceiling.name}",
+                    below.name,
+                )
+        merged[name] = {**upper, **settings}
+    return merged
+
+
+def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
+    upper = dict(ceiling.namespaces)
+    order = ["none", *schema.LEVELS]
+    for field, value in below.namespaces.items():
+        now = upper.get(field, _DEFAULTS["version"] if field == "version" else "none")
+        if field == "version":
+            _must_not_loosen("version", now, value, "spec.namespaces.version", ceiling, below)
+        elif now == "auto" or (value != "auto" and order.index(value) < order.index(now)):
+            raise ConfigError(
+                f"spec.namespaces.{field} {value} would loosen the policy {ceiling.name}", below.name
+            )
+        upper[field] = value
+    return upper

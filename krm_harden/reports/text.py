@@ -1,0 +1,62 @@
+"""One line per finding: errors first, each with what to do; may-break warnings of one object in one line."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from krm_harden.model import ChunkResult, Finding, Resource, ResourceResult
+
+
+def complaints(chunks: Iterable[ChunkResult], file: str = "") -> Iterator[str]:
+    """What people must see even where results get lost: errors one by one, then warnings, one line per object."""
+    prefix = f"{file}: " if file else ""
+    warnings = []
+    for chunk in chunks:
+        if chunk.error:
+            yield f"error: {prefix}{chunk.error}"
+        for result in chunk.resources:
+            for finding in result.findings:
+                if finding.severity == "error":
+                    yield f"error: {prefix}{line(result.resource, finding)}"
+            warnings += [f"warning: {prefix}{text}" for text in _warnings(result)]
+    yield from warnings
+
+
+def _warnings(result: ResourceResult) -> Iterator[str]:
+    """The warnings about one object; those about images that nobody described together."""
+    risky: list[str] = []
+    for finding in result.findings:
+        if finding.severity != "warning":
+            continue
+        if finding.state == "fixed" and finding.risk == "may-break" and finding.proposed is not None:
+            risky.append(finding.control)
+        else:
+            yield line(result.resource, finding)
+    if risky:
+        names = ", ".join(dict.fromkeys(risky))
+        yield f"{result.resource}: may break: {names}; nothing is known of its images: `krm-harden images resolve`"
+
+
+def line(resource: Resource, finding: Finding) -> str:
+    """One finding: the object, the control, the field, what and why, and the exemption to paste."""
+    where = f" {finding.path}" if finding.path else ""
+    text = f"{resource}: {finding.control}{where}: {finding.message}"
+    return f"{text}; exemption: {finding.exemption}" if finding.exemption else text
+
+
+def report(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
+    """Every finding of a file with its line, as `file:line: severity: ...`."""
+    for chunk in chunks:
+        if chunk.error:
+            yield f"{file}: error: {chunk.error}"
+        for result in chunk.resources:
+            for finding in sorted(result.findings, key=lambda found: _ORDER[found.severity]):
+                yield f"{file}:{finding.line}: {finding.severity}: {finding.state}: {line(result.resource, finding)}"
+        for note in chunk.unexamined:
+            what = f"{note.kind}/{note.name} " if note.kind else ""
+            yield f"{file}:{note.line}: info: {what}was left alone: {note.reason}"
+
+
+_ORDER = {"error": 0, "warning": 1, "info": 2}

@@ -1,0 +1,76 @@
+"""The objects of a document, as places in it: the root, the items of a List, the objects of an OpenShift Template."""
+
+from __future__ import annotations
+
+from krm_harden.model import Resource, mapping, sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from krm_harden.model import Pointer
+    from krm_harden.source import Document
+
+LOCAL_CONFIG = "config.kubernetes.io/local-config"
+_SKIPPED_KINDS = {
+    "Kptfile": "a package's own file",
+    "Kustomization": "a kustomization",
+    "Component": "a kustomization",
+    "CustomResourceDefinition": "",
+    "HardeningPolicy": "",
+}
+MAX_NESTING = 8
+
+
+def resources(document: Document) -> Iterator[Resource]:
+    """Every object of a document that has a kind, Lists and Templates unwrapped.
+
+    A document that is itself a sequence is an item cut from a list: its objects lie at its indexes.
+    """
+    if isinstance(document.data, list):
+        for index, item in enumerate(document.data):
+            yield from _unwrap(item, (index,), 0)
+    else:
+        yield from _unwrap(document.data, (), 0)
+
+
+def _unwrap(data: Any, base: Pointer, depth: int) -> Iterator[Resource]:
+    if not isinstance(data, dict) or depth > MAX_NESTING:
+        return
+    field = list_field(data)
+    if not field:
+        if isinstance(data.get("kind"), str):
+            yield Resource(base, data, base[-1] if base and isinstance(base[-1], int) else 0)
+        return
+    for index, item in enumerate(sequence(data.get(field))):
+        yield from _unwrap(item, (*base, field, index), depth + 1)
+
+
+def list_field(data: dict[str, Any]) -> str:
+    """The field that holds further objects: `items` of a List, `objects` of a Template, else empty."""
+    kind = data.get("kind")
+    if not isinstance(kind, str):
+        return ""
+    if kind == "Template" and str(data.get("apiVersion")).rpartition("/")[0] in {"", "template.openshift.io"}:
+        return "objects"
+    return "items" if kind.endswith("List") and isinstance(data.get("items"), list) else ""
+
+
+def left_alone(resource: Resource) -> str | None:
+    """Why a resource isn't ours to change: a reason to report, empty for one not worth a line, None when it is."""
+    if resource.kind in _SKIPPED_KINDS:
+        return _SKIPPED_KINDS[resource.kind]
+    if resource.annotations.get(LOCAL_CONFIG) == "true":
+        return ""
+    if "sops" in resource.data and "mac" in mapping(resource.data["sops"]):
+        return "encrypted by SOPS: a change would break its signature"
+    return None
+
+
+def owner(resource: Resource) -> str:
+    """The controller that owns a resource, as `kind/name`; empty when nothing does."""
+    for reference in sequence(resource.metadata.get("ownerReferences")):
+        if isinstance(reference, dict):
+            return f"{reference.get('kind')}/{reference.get('name')}"
+    return ""

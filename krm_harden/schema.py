@@ -1,0 +1,268 @@
+"""The policy's fields: one table that validates every policy and from which the published JSON Schema is made.
+
+The table is itself a JSON Schema, of the few keywords that `problems` knows. A field is added here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from krm_harden import controls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, TypeAlias
+
+    Schema: TypeAlias = "dict[str, Any]"
+
+API_VERSION = "krm-harden.dev/v1alpha1"
+KIND = "HardeningPolicy"
+LEVELS = ["privileged", "baseline", "restricted"]
+MAX_ID = 2**31 - 1
+"""User and group ids are 32 bit signed in Kubernetes' validation."""
+
+
+def _text(description: str, **more: Any) -> Schema:
+    return {"type": "string", "description": description, **more}
+
+
+def _choice(description: str, values: list[str], default: str) -> Schema:
+    return _text(description, enum=values, default=default)
+
+
+def _list(description: str, items: Schema | None = None) -> Schema:
+    return {"type": "array", "description": description, "items": items or {"type": "string"}}
+
+
+def _object(description: str, properties: dict[str, Schema], required: tuple[str, ...] = ()) -> Schema:
+    made: Schema = {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    return made | ({"required": list(required)} if required else {})
+
+
+_VERSION = _text("A version of the Pod Security Standards: `latest` or `v1.34`.", format="version", default="latest")
+_ID = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
+_MATCH = {
+    "kinds": _list("Kinds, as globs."),
+    "namespaces": _list("Namespaces, as globs."),
+    "names": _list("Names, as globs."),
+    "labels": {
+        "type": "object",
+        "description": "Labels that the object has, values as globs.",
+        "additionalProperties": {"type": "string"},
+    },
+}
+_MATCH_CONTAINERS = _MATCH | {
+    "images": _list("Images of containers, as globs."),
+    "containers": _list("Names of containers, as globs. Without it: all, and the pod itself."),
+}
+_IMAGE = _object(
+    "What you know of an image.",
+    {
+        "match": _text("The image as manifests name it, as a glob: `registry.example/app:*`."),
+        "uid": _ID | {"description": "The numeric user that the image runs as."},
+        "gid": _ID | {"description": "The numeric group that the image runs as."},
+        "writablePaths": _list("Folders that it must be able to write, each an emptyDir under a read-only root."),
+    },
+    ("match",),
+)
+
+
+def _control(settings: dict[str, Schema]) -> Schema:
+    common = {
+        "enabled": {"type": "boolean", "description": "Whether the control is checked and fixed."},
+        "required": {"type": "boolean", "description": "Whether an unmet control beyond the standard is an error."},
+        "explicit": _text("Overrides spec.explicit for this control.", enum=["respect", "override"]),
+    }
+    return _object("Settings of one control.", common | settings)
+
+
+def _how_far() -> dict[str, Schema]:
+    """The fields that a rule may set for what it matches."""
+    return {
+        "level": _choice("The Pod Security Standard to reach.", LEVELS, "restricted"),
+        "version": _VERSION,
+        "changes": _choice(
+            "How far to go where the manifest says nothing.", ["additive", "evidence", "complete"], "complete"
+        ),
+        "explicit": _choice("What to do with weaker values that the author wrote.", ["respect", "override"], "respect"),
+        "onViolation": _choice("Whether what stays open fails the run.", ["Fail", "Warn"], "Fail"),
+        "immutable": _choice("Whether Jobs and bare Pods, which can't be updated, change.", ["fix", "skip"], "fix"),
+        "controls": _object(
+            "Settings by control.", {name: _control(settings) for name, settings in controls.settings().items()}
+        ),
+    }
+
+
+def spec_schema() -> Schema:
+    """The schema of `spec`."""
+    fields = _how_far()
+    label = [*LEVELS, "auto", "none"]
+    return _object(
+        "What to harden, and how far.",
+        {
+            **fields,
+            "target": _object(
+                "Where the manifests run.",
+                {
+                    "kubernetes": _text("The server's version; it caps the standard's.", format="kubernetes"),
+                    "platform": _choice("openshift: no uid, gid or fsGroup.", ["kubernetes", "openshift"], "kubernetes"),
+                    "runtime": _choice("The container runtime.", ["any", "containerd", "cri-o"], "any"),
+                },
+            ),
+            "images": _list("What you know of your images.", _IMAGE),
+            "rules": _list(
+                "Other settings for what matches. The most specific match wins.",
+                _object("One rule.", {"match": _object("What it is for.", _MATCH), **_how_far()}, ("match",)),
+            ),
+            "namespaces": _object(
+                "The Pod Security labels of Namespaces; `none` writes no label.",
+                {
+                    "enforce": _text("The level to enforce.", enum=label, default="none"),
+                    "audit": _text("The level to audit.", enum=[*LEVELS, "none"]),
+                    "warn": _text("The level to warn about.", enum=[*LEVELS, "none"]),
+                    "version": _VERSION,
+                },
+            ),
+            "kinds": _list(
+                "Further kinds that make pods.",
+                _object(
+                    "One kind.",
+                    {
+                        "group": _text("Its API group, `example.com`."),
+                        "kind": _text("Its kind."),
+                        "podSpecs": _list("Where its pod specs lie: `/spec/template/spec`, `*` for each item."),
+                    },
+                    ("group", "kind", "podSpecs"),
+                ),
+            ),
+            "exemptions": _list(
+                "What is left alone, and why.",
+                _object(
+                    "One exemption.",
+                    {
+                        "match": _object("What it is for.", _MATCH_CONTAINERS),
+                        "controls": _list("The controls it exempts from; `*` for all."),
+                        "reason": _text("Why, for those who read the report.", minLength=1),
+                        "expires": _text("A date, `2027-06-30`, after which `check` fails.", format="date"),
+                    },
+                    ("match", "controls", "reason"),
+                ),
+            ),
+        },
+    )
+
+
+def policy_schema() -> Schema:
+    """The JSON Schema (draft 7) of a whole HardeningPolicy."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "https://krm-harden.dev/schemas/hardeningpolicy_v1alpha1.json",
+        "title": KIND,
+        "type": "object",
+        "required": ["apiVersion", "kind"],
+        "properties": {
+            "apiVersion": {"const": API_VERSION},
+            "kind": {"const": KIND},
+            "metadata": {"type": "object"},
+            "spec": spec_schema(),
+        },
+        "additionalProperties": False,
+    }
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+}
+
+
+def problems(value: Any, schema: Schema, path: str) -> Iterator[str]:
+    """What is wrong with a value, one line each: the path, the value and what is allowed."""
+    kind = schema["type"]
+    if not isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, bool)):
+        yield f"{path} must be {_article(kind)}, not {_shown(value)}"
+    elif kind == "object":
+        yield from _object_problems(value, schema, path)
+    elif kind == "array":
+        for index, item in enumerate(value):
+            yield from problems(item, schema["items"], f"{path}[{index}]")
+    elif "enum" in schema and value not in schema["enum"]:
+        yield f"{path} must be one of {', '.join(schema['enum'])}, not {_shown(value)}{_similar(value, schema['enum'])}"
+    elif kind == "integer" and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        yield f"{path} must be from {schema['minimum']} to {schema['maximum']}, not {value}"
+    elif kind == "string":
+        yield from _string_problems(value, schema, path)
+
+
+def _object_problems(value: dict[str, Any], schema: Schema, path: str) -> Iterator[str]:
+    properties = schema.get("properties", {})
+    for name, item in value.items():
+        if name in properties:
+            yield from problems(item, properties[name], f"{path}.{name}")
+        elif schema.get("additionalProperties"):
+            yield from problems(item, schema["additionalProperties"], f"{path}.{name}")
+        else:
+            allowed = ", ".join(sorted(properties))
+            yield f"{path}.{name} is unknown{_similar(name, list(properties))}; allowed: {allowed}"
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{path}.{name} is missing"
+
+
+def _string_problems(value: str, schema: Schema, path: str) -> Iterator[str]:
+    kind = schema.get("format")
+    if kind == "version" and parse_version(value) is None:
+        yield f"{path} must be latest or v1.x, not {_shown(value)}"
+    elif kind == "kubernetes" and parse_version("v" + value.removeprefix("v")) is None:
+        yield f'{path} must be a version of Kubernetes such as "1.34", not {_shown(value)}'
+    elif kind == "date" and not _is_date(value):
+        yield f"{path} must be a date such as 2027-06-30, not {_shown(value)}"
+    elif len(value) < schema.get("minLength", 0):
+        yield f"{path} must not be empty"
+
+
+LATEST = (1, 37)
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """`latest` or `v1.x` as a pair, None for anything else (pod-security-admission/api/helpers.go)."""
+    if text == "latest":
+        return LATEST
+    minor = text.removeprefix("v1.")
+    if minor == text or not (minor.isascii() and minor.isdigit()) or (minor[0] == "0" and minor != "0"):
+        return None
+    return 1, int(minor)
+
+
+def _is_date(value: str) -> bool:
+    parts = value.split("-")
+    if [len(part) for part in parts] != [4, 2, 2] or not all(part.isascii() and part.isdigit() for part in parts):
+        return False
+    return 1 <= int(parts[1]) <= 12 and 1 <= int(parts[2]) <= 31
+
+
+def _article(kind: str) -> str:
+    names = {"object": "a mapping", "array": "a list", "string": "a string", "boolean": "true or false"}
+    return names.get(kind, "a whole number")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value).lower()
+
+
+def _similar(word: Any, known: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(str(word), known, 1)
+    return f" (did you mean {close[0]}?)" if close else ""

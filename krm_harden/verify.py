@@ -1,0 +1,123 @@
+"""The guard behind every write: what the new text says is what the patch says, and nothing else moved.
+
+Runs for the user, on every chunk that changes. Whatever it can't prove, it refuses: the document goes out as it came
+in. The engine adds one check of its own, that a second run over the new text has nothing to do.
+"""
+
+from __future__ import annotations
+
+import marshal
+
+from krm_harden import patch, place, scalars, source
+from krm_harden.errors import InputError, RefusedEdit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from krm_harden.model import Operation, Pointer
+    from krm_harden.source import Document
+
+_NEXT = "the document stays as it was; please report it, with the file"
+
+
+def verified(old: Document, text: str, operations: Sequence[Operation]) -> Document:
+    """The new text as a Document. Raises RefusedEdit when it isn't exactly the old one, patched.
+
+    `old.data` is used up: the reference is made from it in place.
+    """
+    try:
+        new = source.read(text)
+    except InputError as error:
+        raise RefusedEdit(f"the edited text isn't readable ({error.message})", next_step=_NEXT) from None
+    _same_kind(old, new)
+    _same_data(patch.patched(old.data, operations), new)
+    _same_line_breaks(old.text, text)
+    _same_anchors(old.text, text)
+    _same_comments(old, new, operations)
+    _quoted_where_needed(new, operations)
+    return new
+
+
+def _same_kind(old: Document, new: Document) -> None:
+    if new.is_json != old.is_json:
+        raise RefusedEdit("the edited text isn't JSON any more", next_step=_NEXT)
+    if len(new.duplicates) > len(old.duplicates):
+        raise RefusedEdit(f"the edit would write the key {new.duplicates[-1][0]!r} twice", next_step=_NEXT)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two data are equal in value, type and order; `==` takes True for 1 and 1 for 1.0.
+
+    Version 2 of marshal writes the same bytes for the same data, without references between equal objects.
+    """
+    return marshal.dumps(left, 2) == marshal.dumps(right, 2)
+
+
+def _same_data(expected: Any, new: Document) -> None:
+    if not same(expected, new.data):
+        raise RefusedEdit("the edited text doesn't say what the patch says", next_step=_NEXT)
+
+
+def _same_line_breaks(old: str, new: str) -> None:
+    """What had only one kind of line break still has."""
+    crlf = old.count("\r\n")
+    if crlf == old.count("\n") and new.count("\r\n") != new.count("\n") and "\n" in old:
+        raise RefusedEdit("the edit would mix line breaks", next_step=_NEXT)
+    if crlf == 0 and new.count("\r") != old.count("\r"):
+        raise RefusedEdit("the edit would mix line breaks", next_step=_NEXT)
+    if "\n" in old and old.endswith("\n") != new.endswith("\n"):
+        raise RefusedEdit("the edit would change the end of the text", next_step=_NEXT)
+
+
+def _same_anchors(old: str, new: str) -> None:
+    if source.anchors(old) != source.anchors(new):
+        raise RefusedEdit("the edit would lose or add an anchor", next_step=_NEXT)
+
+
+def _same_comments(old: Document, new: Document, operations: Sequence[Operation]) -> None:
+    removed = [operation.path for operation in operations if operation.op == "remove"]
+    before = [comment for comment in place.comments(old) if not _belongs_to(comment, removed)]
+    after = place.comments(new)
+    if [comment.text for comment in before] != [comment.text for comment in after]:
+        raise RefusedEdit("the edit would lose a comment", next_step=_NEXT)
+    for was, now in zip(before, after, strict=True):
+        if not removed and not _same_place(was, now):
+            raise RefusedEdit(f"the edit would move the comment {was.text!r} to another owner", next_step=_NEXT)
+
+
+def _same_place(was: place.Comment, now: place.Comment) -> bool:
+    return was.owner == now.owner and (was.before == now.before or was.after == now.after)
+
+
+def _belongs_to(comment: place.Comment, removed: Sequence[Pointer]) -> bool:
+    leaf = comment.owner[1] if comment.owner[:1] == ("behind",) else comment.before
+    return leaf is not None and any(leaf[: len(path)] == path for path in removed)
+
+
+def _quoted_where_needed(new: Document, operations: Sequence[Operation]) -> None:
+    """Every string that was written reads as one in every version of YAML."""
+    if new.is_json:
+        return
+    for operation in operations:
+        if operation.op == "remove":
+            continue
+        node = new.root
+        for step in operation.path:
+            if node is not None:
+                node = node.value[-1] if step == "-" else source.child(node, step)
+        _check_quotes(node)
+
+
+def _check_quotes(node: Any) -> None:
+    if source.is_mapping(node):
+        for key, value in node.value:
+            _check_quotes(key)
+            _check_quotes(value)
+    elif source.is_sequence(node):
+        for item in node.value:
+            _check_quotes(item)
+    elif node is not None and node.tag is None and isinstance(scalars.resolve(node.value), str):
+        if not scalars.is_plain_safe(node.value):
+            raise RefusedEdit(f"the edit would write {node.value!r} without quotes", next_step=_NEXT)
