@@ -75,20 +75,7 @@ def _run(arguments: list[str]) -> int:
     if name not in commands():
         return _unknown(name)
     command = load(name)
-    parser = command.parser(_argparse().ArgumentParser)
-    return int(command.run(parser.parse_args(arguments[1:])))
-
-
-def _argparse() -> ModuleType:
-    """argparse whose errors end with our exit code for a wrong command line."""
-    import argparse
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> None:  # type: ignore[override]
-            self.exit(3, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
-
-    argparse.ArgumentParser = Parser  # type: ignore[misc]
-    return argparse
+    return int(command.run(command.parser().parse_args(arguments[1:])))
 
 
 def _unknown(name: str) -> int:
@@ -111,7 +98,7 @@ def commands() -> list[str]:
 
 
 def load(name: str) -> ModuleType:
-    """The module of a command: `SUMMARY`, `parser(make)` and `run(arguments)`."""
+    """The module of a command: `SUMMARY`, `parser()` and `run(options)`."""
     __import__(f"krm_harden.commands.{name}")
     return sys.modules[f"krm_harden.commands.{name}"]
 

@@ -96,7 +96,7 @@ class Engine:
         try:
             document = source.read(text)
         except InputError as error:
-            return None if as_item else ChunkResult(chunk, error=_placed(error, line))
+            return None if as_item else _unread(chunk, error, line)
         if as_item and not (isinstance(document.data, list) and len(document.data) == 1):
             return None
         return self._document(chunk, document, line, index)
@@ -177,6 +177,13 @@ class Engine:
                 control for control in controls.load().values() if settings.enabled(control.id, control.level)
             )
         return self._enabled[key]
+
+
+def _unread(chunk: bytes, error: InputError, line: int) -> ChunkResult:
+    """A chunk that no YAML parser reads: a template is left alone, anything else is an error."""
+    if b"{{" in chunk:
+        return ChunkResult(chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1)])
+    return ChunkResult(chunk, error=_placed(error, line))
 
 
 def is_frame(frame: Document) -> bool:
@@ -276,12 +283,11 @@ class _Work:
         """Put every change into the draft."""
         if self._skips_immutable():
             return
-        for _, operations in self.namespace_labels:
-            for operation in operations:
-                draft.apply(operation)
-        for _, _, judgement in self.judged:
-            for operation in decide.operations(judgement):
-                draft.apply(operation)
+        wanted = [operation for _, operations in self.namespace_labels for operation in operations]
+        wanted += [operation for _, _, judgement in self.judged for operation in decide.operations(judgement)]
+        # Volumes and their mounts stand below the security context that needs them.
+        for operation in sorted(wanted, key=lambda operation: operation.path[-1] == "-" and "volume" in str(operation.path[-2])):
+            draft.apply(operation)
 
     def _skips_immutable(self) -> bool:
         return self.settings.immutable == "skip" and _is_immutable(self.resource)

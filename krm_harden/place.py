@@ -308,35 +308,46 @@ def _is_compact(document: Document) -> bool:
 class Comment:
     """One comment: where it begins, its text, and what it belongs to.
 
-    `owner` is the pointer of the collection at whose column it stands; `before` and `after` the leaves around it.
-    A comment behind something on the same line has that leaf as its owner, and no neighbours.
+    `owner` is the pointer of the collection at whose column it stands; `before` and `after` the leaves around it that
+    were asked for. A comment behind something on the same line has that leaf as its owner, and no neighbours.
     """
 
     __slots__ = ("after", "before", "owner", "start", "text")
 
-    def __init__(self, start: int, text: str, owner: Any, before: Any, after: Any) -> None:
+    def __init__(self, start: int, text: str, owner: Any, before: Any = None, after: Any = None) -> None:
         self.start = start
         self.text = text
         self.owner = owner
         self.before = before
         self.after = after
 
+    def place(self) -> tuple[Any, Any, Any]:
+        return self.owner, self.before, self.after
 
-def comments(document: Document) -> list[Comment]:
-    """Every comment of a document, in order."""
+
+def leaves(document: Document) -> list[tuple[int, int, Any]]:
+    """Start, end and pointer of every key and scalar, in the order of the text."""
+    return sorted(_leaves(document.root), key=lambda leaf: leaf[:2]) if document.root is not None else []
+
+
+def comments(document: Document, found: list[tuple[int, int, Any]], known: frozenset[Any]) -> list[Comment]:
+    """Every comment of a document, in order. `found` are its leaves; those in `known` count as neighbours."""
     text = document.text
-    if "#" not in text or document.root is None:
-        return []
-    found = []
-    leaves = sorted(_leaves(document.root), key=lambda leaf: leaf[0])
+    made: list[Comment] = []
     at = 0
+    leaf: Any = None
     before: Any = None
-    for start, end, pointer in [*leaves, (len(text), len(text), None)]:
-        for offset in _hashes(text, at, start):
-            found.append(_comment(document, offset, (at, before), pointer))
+    for start, end, pointer in [*found, (len(text), len(text), None)]:
+        made += [_comment(document, offset, at, leaf, before) for offset in _hashes(text, at, start)]
         at = max(at, end)
-        before = pointer
-    return found
+        leaf = pointer
+        if pointer in known or pointer is None:
+            before = pointer
+            for comment in reversed(made):
+                if comment.after is not None:
+                    break
+                comment.after = pointer if pointer is not None else ()
+    return made
 
 
 def _leaves(root: Any) -> Iterator[tuple[int, int, Any]]:
@@ -370,16 +381,13 @@ def _hashes(text: str, start: int, end: int) -> Iterator[int]:
             at = text.find("#", at + 1, end)
 
 
-def _comment(document: Document, offset: int, before: tuple[int, Any], after: Any) -> Comment:
+def _comment(document: Document, offset: int, end: int, leaf: Any, before: Any) -> Comment:
     text = document.text
     begin = line_start(text, offset)
     body = text[offset : line_end(text, offset)].rstrip()
-    end, leaf = before
     if not text[begin:offset].strip():
-        return Comment(offset, body, _owner(document, leaf, offset, offset - begin), leaf, after)
-    if leaf is not None and end > begin:
-        return Comment(offset, body, ("behind", leaf), None, None)
-    return Comment(offset, body, ("ahead", after), None, None)
+        return Comment(offset, body, _owner(document, leaf, offset, offset - begin), before)
+    return Comment(offset, body, ("behind", leaf if leaf is not None and end > begin else None), before)
 
 
 def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:

@@ -77,22 +77,24 @@ def _same_anchors(old: str, new: str) -> None:
 
 
 def _same_comments(old: Document, new: Document, operations: Sequence[Operation]) -> None:
+    """Every comment stands between the same old leaves as before, and belongs to the same collection."""
+    if "#" not in old.text:
+        return
+    was, now = place.leaves(old), place.leaves(new)
     removed = [operation.path for operation in operations if operation.op == "remove"]
-    before = [comment for comment in place.comments(old) if not _belongs_to(comment, removed)]
-    after = place.comments(new)
+    common = frozenset(leaf for _, _, leaf in was) & {leaf for _, _, leaf in now} if not removed else frozenset()
+    before = [comment for comment in place.comments(old, was, common) if not _belongs_to(comment, removed)]
+    after = place.comments(new, now, common)
     if [comment.text for comment in before] != [comment.text for comment in after]:
         raise RefusedEdit("the edit would lose a comment", next_step=_NEXT)
-    for was, now in zip(before, after, strict=True):
-        if not removed and not _same_place(was, now):
-            raise RefusedEdit(f"the edit would move the comment {was.text!r} to another owner", next_step=_NEXT)
-
-
-def _same_place(was: place.Comment, now: place.Comment) -> bool:
-    return was.owner == now.owner and (was.before == now.before or was.after == now.after)
+    for left, right in zip(before, after, strict=True):
+        if not removed and left.place() != right.place():
+            raise RefusedEdit(f"the edit would move the comment {left.text!r} to another owner", next_step=_NEXT)
 
 
 def _belongs_to(comment: place.Comment, removed: Sequence[Pointer]) -> bool:
-    leaf = comment.owner[1] if comment.owner[:1] == ("behind",) else comment.before
+    """Whether a comment stands behind something that goes away."""
+    leaf = comment.owner[1] if comment.owner[:1] == ("behind",) else None
     return leaf is not None and any(leaf[: len(path)] == path for path in removed)
 
 

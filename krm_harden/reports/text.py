@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from krm_harden.commands._run import Input
     from krm_harden.model import ChunkResult, Finding, Resource, ResourceResult
 
 
@@ -60,3 +61,10 @@ def report(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
 
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
+
+
+def of_input(made: Input) -> Iterator[str]:
+    """The report of one file, or the reason why there is none."""
+    if made.error:
+        yield f"{made.name}: error: {made.error}"
+    yield from report(made.chunks, made.name)

@@ -1,0 +1,155 @@
+"""Files of the command line: which ones, what is in them, and how they are replaced."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from krm_harden import source
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pathspec import GitIgnoreSpec
+
+SUFFIXES = {".yaml", ".yml", ".json"}
+SKIPPED_FOLDERS = {".git", "charts", "vendor"}
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+IGNORE_FILES = (".gitignore", ".krmignore")
+LEFT_ALONE = {**dict.fromkeys(KUSTOMIZATIONS, "a kustomization"), "Kptfile": "a package's own file"}
+
+
+def find(paths: Iterable[str], exclude: Iterable[str] = ()) -> Iterator[Path]:
+    """The files to look at: those named, and the manifests below folders, sorted. Raises ConfigError for a missing path."""
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            yield from _below(path, _spec(exclude))
+        elif path.exists():
+            yield path
+        else:
+            raise ConfigError("there is no such file or folder", name)
+
+
+def _spec(patterns: Iterable[str]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)
+
+
+def _below(root: Path, exclude: GitIgnoreSpec) -> Iterator[Path]:
+    """The manifests below a folder that no ignore file on the way to them excludes."""
+    ignores: dict[Path, list[tuple[Path, GitIgnoreSpec]]] = {root.parent: _ignores_above(root)}
+    for folder, folders, files in os.walk(root):
+        here = Path(folder)
+        specs = ignores[here.parent if here != root else root.parent] + _ignores_of(here)
+        ignores[here] = specs
+        folders[:] = sorted(
+            name for name in folders if name not in SKIPPED_FOLDERS and not _ignored(here / name, specs, root, exclude, "/")
+        )
+        for name in sorted(files):
+            path = here / name
+            if (path.suffix in SUFFIXES or name in LEFT_ALONE) and not _ignored(path, specs, root, exclude):
+                yield path
+
+
+def _ignores_of(folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+    found = []
+    for name in IGNORE_FILES:
+        path = folder / name
+        if path.is_file():
+            found.append((folder, _spec(path.read_text(errors="replace").splitlines())))
+    return found
+
+
+def _ignores_above(root: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+    """The ignore files between the repository's top and a folder within it."""
+    above = []
+    absolute = root.resolve()
+    for parent in absolute.parents:
+        if (absolute / ".git").exists():
+            break
+        above.append(parent)
+        if (parent / ".git").exists():
+            return [found for folder in reversed(above) for found in _ignores_of(folder)]
+    return []
+
+
+def _ignored(
+    path: Path, specs: list[tuple[Path, GitIgnoreSpec]], root: Path, exclude: GitIgnoreSpec, tail: str = ""
+) -> bool:
+    if exclude.match_file(path.relative_to(root).as_posix() + tail) or exclude.match_file(path.as_posix() + tail):
+        return True
+    absolute = path.resolve() if specs else path
+    for folder, spec in specs:
+        try:
+            relative = absolute.relative_to(folder.resolve())
+        except ValueError:
+            continue
+        if spec.match_file(relative.as_posix() + tail):
+            return True
+    return False
+
+
+def patches(files: Iterable[Path]) -> dict[Path, str]:
+    """The files that a kustomization beside or below the given files names as patches, and its name."""
+    found: dict[Path, str] = {}
+    folders = {path.parent for path in files}
+    for folder in folders | {folder.parent for folder in folders}:
+        for name in KUSTOMIZATIONS:
+            kustomization = folder / name
+            if kustomization.is_file():
+                for patch in _patches_of(kustomization):
+                    found[(folder / patch).resolve()] = str(kustomization)
+    return found
+
+
+def _patches_of(kustomization: Path) -> Iterator[str]:
+    try:
+        data: Any = source.read(kustomization.read_text(encoding="utf-8")).data
+    except (OSError, UnicodeDecodeError, InputError):
+        return
+    if not isinstance(data, dict):
+        return
+    for patch in data.get("patchesStrategicMerge") or ():
+        if isinstance(patch, str) and "\n" not in patch:
+            yield patch
+    for field in ("patches", "patchesJson6902"):
+        for patch in data.get(field) or ():
+            if isinstance(patch, dict) and isinstance(patch.get("path"), str):
+                yield patch["path"]
+
+
+def replace(path: Path, data: bytes, expected: bytes) -> None:
+    """Put new bytes in a file's place, whole or not at all, mode and owner kept; a link's target is what changes.
+
+    Raises KrmHardenError when the file isn't what was read any more, or can't be written.
+    """
+    target = path.resolve()
+    try:
+        _replace(target, data, expected)
+    except OSError as error:
+        raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "nothing was changed") from None
+
+
+def _replace(target: Path, data: bytes, expected: bytes) -> None:
+    before = target.stat()
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, stat.S_IMODE(before.st_mode))
+        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(name, before.st_uid, before.st_gid)
+        if target.read_bytes() != expected:
+            raise KrmHardenError("was changed by somebody else meanwhile", str(target), "run the command again")
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,115 @@
+"""One engine over many inputs: what `fix`, `check` and `fn` share."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krm_harden import split
+from krm_harden.commands import _files, _streams
+from krm_harden.commands.function import exit_code
+from krm_harden.errors import InputError, KrmHardenError
+from krm_harden.model import ChunkResult, Unexamined
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator
+
+    from krm_harden.engine import Engine
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file or stdin, and what became of it. `error` is why it couldn't be read at all, or written."""
+
+    name: str
+    old: bytes
+    new: bytes
+    chunks: tuple[ChunkResult, ...]
+    error: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return self.new != self.old
+
+    @property
+    def exit_code(self) -> int:
+        return 2 if self.error else exit_code(self.chunks)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that `fix` and `check` share."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
+    parser.add_argument("--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted")
+    parser.add_argument("--images", metavar="LOCK", help="what is known of images: a file with `images:` as in a policy")
+    parser.add_argument("--level", choices=["privileged", "baseline", "restricted"], help="overrides the policy's level")
+    parser.add_argument("--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)")
+    parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the report's format")
+
+
+def process(engine: Engine, paths: list[str], exclude: Iterable[str] = ()) -> Iterator[Input]:
+    """Every input in turn. One that can't be read doesn't stop the others. Raises ConfigError for a missing path."""
+    if STDIN in paths:
+        yield of_bytes(engine, STDIN, _streams.read_stdin())
+    named = {Path(path) for path in paths if path != STDIN and not Path(path).is_dir()}
+    files = list(dict.fromkeys(_files.find([path for path in paths if path != STDIN], exclude)))
+    patches = _files.patches(files)
+    for count, path in enumerate(files):
+        _progress(count, len(files))
+        yield _of_file(engine, path, patches, named=path in named)
+    _progress(len(files), len(files))
+
+
+def _progress(count: int, total: int) -> None:
+    """A line that counts, for people, on long work."""
+    if total >= 200 and sys.stderr.isatty() and (count % 20 == 0 or count == total):
+        sys.stderr.write("\r\033[K" if count == total else f"\r{count}/{total} files")
+        sys.stderr.flush()
+
+
+def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: bool) -> Input:
+    reason = _files.LEFT_ALONE.get(path.name)
+    kustomization = patches.get(path.resolve())
+    if kustomization:
+        reason = f"a kustomize patch of {kustomization}"
+    try:
+        data = path.read_bytes() if not reason else b""
+    except OSError as error:
+        return Input(str(path), b"", b"", (), f"can't be read: {error.strerror}")
+    if reason:
+        return Input(str(path), b"", b"", (ChunkResult(b"", unexamined=(Unexamined(reason),)),))
+    made = of_bytes(engine, str(path), data)
+    if made.error and not named and b"\0" in data:
+        return Input(str(path), data, data, (ChunkResult(data, unexamined=(Unexamined("binary"),)),))
+    return made
+
+
+def of_bytes(engine: Engine, name: str, data: bytes) -> Input:
+    """One stream through the engine."""
+    try:
+        text, encoding = split.decode(data)
+    except InputError as error:
+        return Input(name, data, data, (), f"line {max(error.line, 0) + 1}: {error}")
+    if name == STDIN and not text.strip():
+        return Input(name, data, data, (), "it is empty: no documents")
+    chunks = tuple(engine.run(text))
+    joined = b"".join(chunk.text for chunk in chunks)
+    return Input(name, data, encoding.encode(joined) if joined != text else data, chunks)
+
+
+def write(made: Input) -> Input:
+    """The input with its new bytes in place, or with the reason why not."""
+    try:
+        _files.replace(Path(made.name), made.new, made.old)
+    except KrmHardenError as error:
+        return Input(made.name, made.old, made.old, made.chunks, str(error))
+    return made
+
+
+def worst(inputs: Iterable[Input]) -> int:
+    """The exit code of them all."""
+    return max((made.exit_code for made in inputs), default=0)

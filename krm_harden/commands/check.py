@@ -1,0 +1,56 @@
+"""`krm-harden check`: the gate. Judges and writes nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from krm_harden.commands import _policies, _run
+from krm_harden.commands._parser import make
+from krm_harden.engine import Engine
+from krm_harden.reports import json, summary, text
+
+if TYPE_CHECKING:
+    import argparse
+
+SUMMARY = "judge manifests; exit 1 unless all is in order"
+EXAMPLES = """\
+examples:
+  kustomize build . | krm-harden check -      the gate behind a build: kustomize without --enable-exec
+                                              skips a function in silence
+  krm-harden check deploy/                    files and folders
+  krm-harden check -o json deploy/            for machines
+
+Exemptions don't change the verdict (`allowed`), only the exit code.
+
+exit codes: 0 all is in order or exempt, 1 something isn't, 2 something couldn't be read, 3 wrong policy or command line
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    options = make("check", SUMMARY, EXAMPLES)
+    _run.arguments(options)
+    options.add_argument("--strict", action="store_true", help="parse everything, also what can't hold a pod")
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code. Raises KrmHardenError."""
+    policy = _policies.chosen(options.policy, options.level, options.images)
+    engine = Engine(policy, checking=True, strict=options.strict)
+    inputs = list(_run.process(engine, options.paths, options.exclude))
+    if options.output == "json":
+        sys.stdout.write(json.render(inputs))
+    else:
+        sys.stdout.writelines(f"{line}\n" for made in inputs for line in text.of_input(made))
+        sys.stdout.flush()
+        sys.stderr.write(f"krm-harden: {summary.line(inputs, 'to change')}\n")
+    expired = any(
+        finding.state == "exempt" and finding.severity == "warning"
+        for made in inputs
+        for chunk in made.chunks
+        for result in chunk.resources
+        for finding in result.findings
+    )
+    return max(_run.worst(inputs), int(expired))

@@ -1,0 +1,76 @@
+"""`krm-harden fix`: files hardened in place, or a stream on its way."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from krm_harden.commands import _policies, _run, _streams
+from krm_harden.commands._parser import make
+from krm_harden.engine import Engine
+from krm_harden.reports import json, summary, text
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+SUMMARY = "harden files in place, folders recursively; - is a filter"
+EXAMPLES = """\
+examples:
+  krm-harden fix deploy/                      in place; .gitignore and .krmignore count
+  krm-harden fix --diff deploy/               write nothing, show the diff; exit 1 if there is one
+  helm template . | krm-harden fix - > out    a filter: writes nothing unless everything is in order
+  krm-harden fix --policy policy.yaml deploy/ with exemptions and what you know of your images
+
+exit codes: 0 done, 1 something stays open (or --diff shows a change), 2 something couldn't be read or written,
+3 wrong policy or command line
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    options = make("fix", SUMMARY, EXAMPLES)
+    _run.arguments(options)
+    options.add_argument("--diff", action="store_true", help="write nothing; exit 1 if something would change")
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code. Raises KrmHardenError."""
+    engine = Engine(_policies.chosen(options.policy, options.level, options.images))
+    filtering = _run.STDIN in options.paths and not options.diff
+    inputs = []
+    for made in _run.process(engine, options.paths, options.exclude):
+        writes = made.changed and not made.error and not options.diff and made.name != _run.STDIN
+        inputs.append(_run.write(made) if writes else made)
+    code = _run.worst(inputs)
+    if options.diff:
+        code = max(code, int(any(made.changed for made in inputs)))
+    _report(options, inputs, filtering=filtering)
+    if filtering and code == 0:
+        _streams.write_stdout(b"".join(made.new for made in inputs if made.name == _run.STDIN))
+    return code
+
+
+def _report(options: argparse.Namespace, inputs: list[_run.Input], *, filtering: bool) -> None:
+    """The report on stdout, but on stderr where stdout carries the manifests."""
+    out = sys.stderr if filtering else sys.stdout
+    if options.output == "json":
+        out.write(json.render(inputs))
+        return
+    if options.diff:
+        out.writelines(line for made in inputs for line in diff(made))
+        out.flush()
+        out = sys.stderr
+    out.writelines(f"{line}\n" for made in inputs for line in text.of_input(made))
+    sys.stderr.write(f"krm-harden: {summary.line(inputs, 'would change' if options.diff else 'changed')}\n")
+
+
+def diff(made: _run.Input) -> Iterator[str]:
+    """The unified diff of one input, line by line."""
+    import difflib
+
+    old = made.old.decode(errors="replace").splitlines(keepends=True)
+    new = made.new.decode(errors="replace").splitlines(keepends=True)
+    for line in difflib.unified_diff(old, new, f"a/{made.name}", f"b/{made.name}"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

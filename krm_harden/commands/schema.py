@@ -1,0 +1,76 @@
+"""`krm-harden schema`: the policy's JSON Schema, or the KRMFunctionDefinition that carries it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from krm_harden import __version__, schema
+from krm_harden.commands._parser import make
+
+if TYPE_CHECKING:
+    import argparse
+
+SUMMARY = "print the policy's JSON Schema or the KRMFunctionDefinition"
+EXAMPLES = """\
+examples:
+  krm-harden schema > hardeningpolicy.json
+  krm-harden schema --definition > krm-harden.yaml
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    options = make("schema", SUMMARY, EXAMPLES)
+    options.add_argument("--definition", action="store_true", help="the KRMFunctionDefinition, as YAML")
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """0."""
+    sys.stdout.write(definition_text() if options.definition else schema_text())
+    return 0
+
+
+def schema_text() -> str:
+    """The JSON Schema, as it is published in function/."""
+    import json
+
+    return json.dumps(schema.policy_schema(), indent=2) + "\n"
+
+
+def definition_text() -> str:
+    """The KRMFunctionDefinition, as it is published in function/."""
+    import yaml
+
+    text = yaml.safe_dump(definition(), sort_keys=False, width=110, allow_unicode=True)
+    return f"# Made by `krm-harden schema --definition`; don't edit.\n{text}"
+
+
+def definition() -> dict[str, Any]:
+    """The KRMFunctionDefinition (kustomize, KEP-2906)."""
+    group, _, version = schema.API_VERSION.partition("/")
+    properties = {
+        name: schema.policy_schema()["properties"][name] for name in ("metadata", "spec")
+    }
+    return {
+        "apiVersion": "config.kubernetes.io/v1alpha1",
+        "kind": "KRMFunctionDefinition",
+        "metadata": {"name": f"hardeningpolicies.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": schema.KIND},
+            "description": "Hardens everything that makes pods to the Pod Security Standard restricted.",
+            "publisher": "krm-harden",
+            "versions": [
+                {
+                    "name": version,
+                    "idempotent": True,
+                    "license": "Apache-2.0",
+                    "usage": "https://krm-harden.dev/docs",
+                    "runtime": {"exec": {"platforms": [{"bin": "krm-harden", "version": __version__}]}},
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+                }
+            ],
+        },
+    }

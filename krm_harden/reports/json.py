@@ -1,0 +1,85 @@
+"""The report as one JSON document, version 1.
+
+    {"version": 1,
+     "resources": [{"file", "line", "apiVersion", "kind", "namespace", "name", "level", "version", "allowed", "message",
+                    "findings": [{"control", "level", "state", "risk", "severity", "path", "line", "current",
+                                  "proposed", "message", "reason", "evidence", "exemption"}],
+                    "operations": [RFC 6902, relative to the resource]}],
+     "notExamined": [{"file", "line", "kind", "name", "reason"}],
+     "errors": [{"file", "message"}],
+     "summary": {...}}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from krm_harden.patch import to_json
+from krm_harden.reports import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krm_harden.commands._run import Input
+    from krm_harden.model import Finding, ResourceResult
+
+
+def render(inputs: Sequence[Input]) -> str:
+    """The document, with a final line break."""
+    import json
+
+    report = {
+        "version": 1,
+        "resources": [
+            _resource(made.name, result) for made in inputs for chunk in made.chunks for result in chunk.resources
+        ],
+        "notExamined": [
+            {"file": made.name, "line": note.line, "kind": note.kind, "name": note.name, "reason": note.reason}
+            for made in inputs
+            for chunk in made.chunks
+            for note in chunk.unexamined
+        ],
+        "errors": [
+            {"file": made.name, "message": message}
+            for made in inputs
+            for message in (*([made.error] if made.error else []), *(chunk.error for chunk in made.chunks if chunk.error))
+        ],
+        "summary": summary.count(inputs),
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+
+def _resource(file: str, result: ResourceResult) -> dict[str, Any]:
+    resource = result.resource
+    return {
+        "file": file,
+        "line": result.line,
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "namespace": resource.namespace,
+        "name": resource.name,
+        "level": result.level,
+        "version": result.version,
+        "allowed": result.allowed,
+        "message": result.message,
+        "findings": [_finding(finding) for finding in result.findings],
+        "operations": to_json(result.operations),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "control": finding.control,
+        "level": finding.level,
+        "state": finding.state,
+        "risk": finding.risk,
+        "severity": finding.severity,
+        "path": finding.path,
+        "line": finding.line,
+        "current": finding.current,
+        "proposed": finding.proposed,
+        "message": finding.message,
+        "reason": finding.reason,
+        "evidence": finding.evidence,
+        "exemption": finding.exemption,
+    }
