@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.controls import Control
-    from krm_harden.model import Container, Pod, Pointer
+    from krm_harden.model import Container, Pod
     from krm_harden.policy import ImageFacts, Settings
 
 _REACH = {"additive": 0, "evidence": 1, "complete": 2}
@@ -117,6 +117,10 @@ class Judgement:
         self.state = state
         self.reason = reason or proposal.reason
 
+    def deferred(self, reason: str) -> Judgement:
+        """The same, not written."""
+        return Judgement(self.violation, self.proposal, "deferred", reason)
+
 
 def judge(control: Control, situation: Situation, violations: Iterable[Violation]) -> list[Judgement]:
     """The judgements of one control about one pod; what can be said once for the pod is."""
@@ -161,7 +165,7 @@ def _at_pod_level(control: Control, situation: Situation, found: list[Judgement]
             return found
         if judgement.proposal.value != first.value or judgement.proposal.operations:
             return found
-    if control.id in _USERS and situation.injected():
+    if control.id in USERS and situation.injected():
         return found
     worst = max((judgement.proposal for judgement in found), key=lambda proposal: _BASIS[proposal.basis])
     evidence = "; ".join(dict.fromkeys(made.proposal.evidence for made in found if made.proposal.evidence))
@@ -171,7 +175,7 @@ def _at_pod_level(control: Control, situation: Situation, found: list[Judgement]
     return [Judgement(violation, Proposal(worst.basis, worst.value, worst.reason, evidence), "fixed")]
 
 
-_USERS = ("numericUser", "numericGroup", "runAsUser")
+USERS = ("numericUser", "numericGroup", "runAsUser")
 """What would reach an injected sidecar from the pod's level, and stop it."""
 
 
@@ -183,7 +187,7 @@ def operations(judgement: Judgement) -> Iterable[Operation]:
     return proposal.operations or (Operation("add", judgement.violation.pointer, proposal.value),)
 
 
-def finding(control: Control, situation: Situation, judgement: Judgement, base: Pointer, *, checking: bool) -> Finding:
+def finding(control: Control, situation: Situation, judgement: Judgement, *, checking: bool) -> Finding:
     """A judgement as a line of a report. `checking`: nothing is written, so what could be is open."""
     pod, settings = situation.pod, situation.settings
     violation, proposal, state = judgement.violation, judgement.proposal, judgement.state
@@ -191,7 +195,7 @@ def finding(control: Control, situation: Situation, judgement: Judgement, base: 
     if checking and state in {"fixed", "deferred"}:
         state = "open"
     risk = _RISK.get(proposal.basis, "none")
-    pointer = violation.pointer[len(base) :]
+    pointer = violation.pointer[len(pod.resource.base) :]
     stays = state in {"explicit", "manual", "refused", "open"}
     return Finding(
         control.id,

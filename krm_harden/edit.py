@@ -45,20 +45,21 @@ class _Additions:
 
 def plan(document: Document, operations: Iterable[Operation]) -> list[Edit]:
     """The edits that operations need, sorted and disjoint. Raises RefusedEdit where the text allows none."""
+    trails = place.Trails(document)
     additions: dict[int, _Additions] = {}
     edits: list[Edit] = []
     for operation in operations:
         if operation.op == "add":
-            nodes = place.trail(document, operation.path[:-1])
+            nodes = trails.to(operation.path[:-1])
             group = additions.setdefault(id(nodes[-1]), _Additions(nodes))
             entry = (operation.path[-1], operation.value)
             # A node that stands in several places is added to once for all of them.
             if not (id(nodes[-1]) in document.repeated and entry in group.entries):
                 group.entries.append(entry)
         elif operation.op == "replace":
-            edits.append(_replace(document, operation))
+            edits.append(_replace(document, trails.to(operation.path), operation))
         else:
-            edits.append(_remove(document, operation))
+            edits.append(_remove(document, trails.to(operation.path)))
     edits.extend(_add(document, group) for group in additions.values())
     return _disjoint(edits)
 
@@ -149,8 +150,7 @@ def _quote_of(node: Any) -> str:
     return node.style if source.is_scalar(node) and node.style in {"'", '"'} else ""
 
 
-def _replace(document: Document, operation: Operation) -> Edit:
-    nodes = place.trail(document, operation.path)
+def _replace(document: Document, nodes: list[Any], operation: Operation) -> Edit:
     node, parent = nodes[-1], nodes[-2]
     if not source.is_scalar(node):
         return _replace_collection(document, nodes, operation)
@@ -206,8 +206,7 @@ def _replace_collection(document: Document, nodes: list[Any], operation: Operati
     return Edit(start, int(node.end_mark.index), emit.flow(operation.value, style), len(nodes))
 
 
-def _remove(document: Document, operation: Operation) -> Edit:
-    nodes = place.trail(document, operation.path)
+def _remove(document: Document, nodes: list[Any]) -> Edit:
     parent, node = nodes[-2], nodes[-1]
     text = document.text
     entries = _entries(parent)

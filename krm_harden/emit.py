@@ -56,8 +56,8 @@ def scalar(value: Any, quote: str = "") -> str:
 
 
 def _double_quoted(value: str) -> str:
-    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
-        return f'"{value}"'
+    if value.isprintable():
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     import json
 
     return json.dumps(value)

@@ -6,12 +6,15 @@ unset and is replaced.
 
 from __future__ import annotations
 
+from krm_harden.model import lookup, mapping, walk
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from krm_harden.model import Pod, Pointer, Resource
+    from krm_harden.workloads import Shape
 
 _MAP, _LIST, _TEXT, _BOOL = dict, list, str, bool
 _NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: "true or false", int: "a number"}
@@ -45,7 +48,7 @@ def wrong_types(data: Any, expected: Any, pointer: Pointer) -> Iterator[tuple[Po
     """Each place whose value the API couldn't decode, and what it should be. Null counts as unset."""
     if data is None:
         return
-    kind = expected if isinstance(expected, type) else type(expected)
+    kind: Any = expected if isinstance(expected, type) else type(expected)
     if not isinstance(data, kind):
         yield pointer, _NAMES[kind]
     elif isinstance(expected, dict):
@@ -57,41 +60,39 @@ def wrong_types(data: Any, expected: Any, pointer: Pointer) -> Iterator[tuple[Po
             yield from wrong_types(item, expected[0], (*pointer, index))
 
 
-def unreadable_metadata(resource: Resource) -> Iterator[tuple[Pointer, str]]:
-    yield from wrong_types(resource.data.get("metadata"), METADATA, (*resource.base, "metadata"))
+def unreadable(
+    resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod]
+) -> Iterator[tuple[Pointer, str]]:
+    """Each place in a resource that the API couldn't decode, and what it should be."""
+    base = resource.base
+    yield from wrong_types(resource.data.get("metadata"), METADATA, (*base, "metadata"))
+    for shape in shapes:
+        yield from _along(resource.data, shape.spec, base)
+        for pointer in walk(resource.data, shape.spec):
+            spec = mapping(lookup(resource.data, pointer))
+            yield from _lists(spec, base + pointer, [path for path, _ in shape.containers if path.endswith("s")])
+    for pod in pods:
+        yield from wrong_types(pod.spec, POD, pod.spec_pointer)
+        for container in pod.containers:
+            yield from wrong_types(container.data, CONTAINER, container.pointer)
 
 
-def unreadable_template(resource: Resource, patterns: list[tuple[str, ...]]) -> Iterator[tuple[Pointer, str]]:
+def _along(data: Any, pattern: Sequence[str], pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
     """Places on the way to a pod spec that aren't what the kind's API has there."""
-    for pattern in patterns:
-        yield from _along(resource.data, pattern, resource.base)
-
-
-def _along(data: Any, pattern: tuple[str, ...], pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
     if data is None:
         return
-    kind = list if pattern[:1] == ("*",) else dict
+    wants_list = pattern[:1] == ("*",)
+    kind: Any = list if wants_list else dict
     if not isinstance(data, kind):
         yield pointer, _NAMES[kind]
-    elif kind is list:
+    elif wants_list:
         for index, item in enumerate(data):
             yield from _along(item, pattern[1:], (*pointer, index))
     elif pattern:
         yield from _along(data.get(pattern[0]), pattern[1:], (*pointer, pattern[0]))
 
 
-def unreadable_containers(spec: Mapping[str, Any], pointer: Pointer, lists: list[str]) -> Iterator[tuple[Pointer, str]]:
-    for name in lists:
-        found = spec.get(name)
-        if found is not None and not isinstance(found, list):
-            yield (*pointer, name), "a list"
-        for index, item in enumerate(found if isinstance(found, list) else ()):
-            if not isinstance(item, dict):
-                yield (*pointer, name, index), "a mapping"
-
-
-def unreadable(pod: Pod) -> Iterator[tuple[Pointer, str]]:
-    """Places in a pod that the API couldn't decode."""
-    yield from wrong_types(pod.spec, POD, pod.spec_pointer)
-    for container in pod.containers:
-        yield from wrong_types(container.data, CONTAINER, container.pointer)
+def _lists(spec: Mapping[str, Any], pointer: Pointer, paths: Iterable[str]) -> Iterator[tuple[Pointer, str]]:
+    for path in paths:
+        steps = tuple(path.split("/"))
+        yield from wrong_types(lookup(spec, steps), [dict], pointer + steps)

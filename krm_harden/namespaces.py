@@ -32,7 +32,7 @@ def wanted(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def label(resource: Resource, settings: Settings) -> Iterator[tuple[Finding, tuple[Operation, ...]]]:
     """Findings about a Namespace's labels, each with the operations that mend it. Paths of operations are absolute."""
-    if resource.name.startswith("kube-"):
+    if resource.name.startswith("kube-") or not settings.control(NAMESPACES).get("enabled", True):
         return
     if settings.namespaces.get("enforce") == "auto":
         yield _auto(), ()

@@ -24,21 +24,30 @@ if TYPE_CHECKING:
 _BREAKS = "\r\n"
 
 
-def trail(document: Document, pointer: Pointer) -> list[Any]:
-    """The nodes from the root to a Pointer, both included. Raises RefusedEdit where an edit could mean something else."""
-    node = document.root
-    nodes: list[Any] = [node]
-    for step in pointer:
-        node = source.child(node, step) if node is not None else None
-        nodes.append(node)
-    for found in nodes:
-        if found is None:
-            raise RefusedEdit("the place of the edit isn't in the text")
-        if source.has_custom_tag(found):
-            raise RefusedEdit(f"the tag {found.tag} on the way to the field has a meaning that only its author knows")
-    if "%TAG" in document.text and any(line.startswith("%TAG") for line in document.text.splitlines()):
-        raise RefusedEdit("a %TAG directive gives tags another meaning")
-    return nodes
+class Trails:
+    """The nodes from the root to places in a document. Neighbours share most of their way."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, document: Document) -> None:
+        if "%TAG" in document.text and any(line.startswith("%TAG") for line in document.text.splitlines()):
+            raise RefusedEdit("a %TAG directive gives tags another meaning")
+        self._known: dict[Pointer, list[Any]] = {(): [_plainly_tagged(document.root)]}
+
+    def to(self, pointer: Pointer) -> list[Any]:
+        """The nodes on the way, both ends included. Raises RefusedEdit where an edit could mean something else."""
+        if pointer not in self._known:
+            above = self.to(pointer[:-1])
+            self._known[pointer] = [*above, _plainly_tagged(source.child(above[-1], pointer[-1]))]
+        return self._known[pointer]
+
+
+def _plainly_tagged(node: Any) -> Any:
+    if node is None:
+        raise RefusedEdit("the place of the edit isn't in the text")
+    if node.tag is not None and source.has_custom_tag(node):
+        raise RefusedEdit(f"the tag {node.tag} on the way to the field has a meaning that only its author knows")
+    return node
 
 
 def line_start(text: str, offset: int) -> int:
@@ -238,32 +247,32 @@ def below_empty_key(text: str, parent: Any, node: Any) -> tuple[int, int]:
 
 def block_style(text: str, nodes: list[Any]) -> Style:
     """The indentation habits nearest to the last node of a trail: its own children's, then its ancestors'."""
-    steps: list[int] = []
-    dashes: list[int] = []
-    items: list[int] = []
-    around = [*((nodes[-1], value) for value in _values(nodes[-1])), *_pairs_upwards(nodes)]
-    for parent, value in around:
+    step = dash = item = 0
+    has_dash = False
+    for parent, value in _around(nodes):
         if not (_is_block(parent) and _is_block(value)) or value.start_mark.index < parent.start_mark.index:
             continue
         width = column(text, value) - column(text, parent)
+        if source.is_mapping(value):
+            step = step or width
+        else:
+            dash, has_dash = (dash, True) if has_dash else (width, True)
+            first = value.value[0]
+            if not item and source.is_mapping(first) and _is_block(first):
+                item = column(text, first) - column(text, value)
+        if step and has_dash and item:
+            break
+    return Style(step or 2, max(dash, 0), item if item > 1 else 2)
+
+
+def _around(nodes: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Pairs of a mapping and a collection in it, those nearest to the last node first."""
+    for parent, value in ((nodes[-1], None), *reversed(list(zip(nodes, nodes[1:], strict=False)))):
         if source.is_mapping(parent):
-            (steps if source.is_mapping(value) else dashes).append(width)
-        elif source.is_mapping(value):
-            items.append(width)
-    return Style(_first(steps, 2, 1), _first(dashes, 0, 0), _first(items, 2, 2))
-
-
-def _values(node: Any) -> list[Any]:
-    return [value for _, value in node.value] if source.is_mapping(node) else list(node.value)
-
-
-def _pairs_upwards(nodes: list[Any]) -> Iterator[tuple[Any, Any]]:
-    for parent, value in reversed(list(zip(nodes, nodes[1:], strict=False))):
-        yield parent, value
-        for sibling in _values(parent):
-            yield parent, sibling
-            if source.is_sequence(sibling):
-                yield from ((sibling, item) for item in sibling.value[:1])
+            if value is not None:
+                yield parent, value
+            for _, child in parent.value:
+                yield parent, child
 
 
 def _is_block(node: Any) -> bool:
@@ -395,7 +404,7 @@ def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:
     owner: Any = ()
     if leaf is None:
         return owner
-    node = document.root
+    node: Any = document.root
     path = leaf[:-1] if leaf[-1:] == ("key",) else leaf
     for depth in range(len(path)):
         if node is None or source.is_scalar(node):

@@ -7,7 +7,7 @@ match it. Below a ceiling (`restricted_by`) a policy may only tighten.
 from __future__ import annotations
 
 from krm_harden import schema
-from krm_harden.controls import ALIASES
+from krm_harden.controls import ALIASES, load, of_standard
 from krm_harden.errors import ConfigError
 from krm_harden.model import mapping, sequence
 from krm_harden.workloads import Shape
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from krm_harden.controls import Check, Control, Forbidden
     from krm_harden.model import Container, Resource
 
 _ORDER = {
@@ -120,6 +121,9 @@ class Settings:
     """What holds for one resource. `version` is the effective version of the standard, `version_label` its text."""
 
     __slots__ = (
+        "_checks",
+        "_enabled",
+        "_standard",
         "changes",
         "controls",
         "exemptions",
@@ -147,6 +151,29 @@ class Settings:
         self.exemptions = policy.exemptions
         self.namespaces = policy.namespaces
         self.platform = policy.platform
+        self._enabled: tuple[Control, ...] | None = None
+        self._checks: tuple[tuple[Control, Check], ...] | None = None
+        self._standard: tuple[tuple[Check, Forbidden], ...] | None = None
+
+    def enabled_controls(self) -> tuple[Control, ...]:
+        """The controls that are on, in the order of the standard's messages."""
+        if self._enabled is None:
+            self._enabled = tuple(made for made in load().values() if self.enabled(made.id, made.level))
+        return self._enabled
+
+    def checks(self) -> tuple[tuple[Control, Check], ...]:
+        """The controls that are on and have a check at this version of the standard."""
+        if self._checks is None:
+            found = ((made, made.check(self.version)) for made in self.enabled_controls())
+            self._checks = tuple((made, check) for made, check in found if check)
+        return self._checks
+
+    def standard(self) -> tuple[tuple[Check, Forbidden], ...]:
+        """What makes up the verdict: the standard's checks at this level and version, enabled or not."""
+        if self._standard is None:
+            found = ((made.check(self.version), made.forbidden) for made in of_standard(self.level))
+            self._standard = tuple((check, forbidden) for check, forbidden in found if check and forbidden)
+        return self._standard
 
     def control(self, name: str) -> Mapping[str, Any]:
         return self.controls.get(name, {})
@@ -158,7 +185,7 @@ class Settings:
 
     def overrides(self, name: str) -> bool:
         """Whether weaker values that the author wrote are replaced."""
-        return self.control(name).get("explicit", self.explicit_mode) == "override"
+        return bool(self.control(name).get("explicit", self.explicit_mode) == "override")
 
     def required(self, name: str) -> bool:
         return bool(self.control(name).get("required", False))
@@ -253,7 +280,7 @@ def from_data(data: Any, where: str) -> Policy:
         if data.get("apiVersion") != schema.API_VERSION:
             raise ConfigError(f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}", where)
         _reject(schema.problems({key: data[key] for key in data if key not in _ENVELOPE}, _BARE, ""), where)
-        spec = data.get("spec") if data.get("spec") is not None else {}
+        spec = {} if data.get("spec") is None else data["spec"]
     else:
         raise ConfigError(f"kind must be {schema.KIND} or ConfigMap, not {kind!r}", where)
     _reject(schema.problems(spec, schema.spec_schema(), "spec"), where)

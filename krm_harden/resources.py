@@ -6,10 +6,10 @@ from krm_harden.model import Resource, mapping, sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from krm_harden.model import Pointer
+    from krm_harden.model import Pod, Pointer
     from krm_harden.source import Document
 
 LOCAL_CONFIG = "config.kubernetes.io/local-config"
@@ -23,14 +23,17 @@ _SKIPPED_KINDS = {
 MAX_NESTING = 8
 
 
-def resources(document: Document) -> Iterator[Resource]:
+def resources(document: Document, item: int | None = None) -> Iterator[Resource]:
     """Every object of a document that has a kind, Lists and Templates unwrapped.
 
-    A document that is itself a sequence is an item cut from a list: its objects lie at its indexes.
+    A document that is itself a sequence is an item cut from a list, `item` its index there.
     """
     if isinstance(document.data, list):
-        for index, item in enumerate(document.data):
-            yield from _unwrap(item, (index,), 0)
+        for index, data in enumerate(document.data):
+            for resource in _unwrap(data, (index,), 0):
+                if item is not None and len(resource.base) == 1:
+                    resource.index = item
+                yield resource
     else:
         yield from _unwrap(document.data, (), 0)
 
@@ -74,3 +77,25 @@ def owner(resource: Resource) -> str:
         if isinstance(reference, dict):
             return f"{reference.get('kind')}/{reference.get('name')}"
     return ""
+
+
+def is_namespace(resource: Resource) -> bool:
+    return resource.kind == "Namespace" and resource.api_version == "v1"
+
+
+def is_immutable(resource: Resource) -> bool:
+    """Whether an apply over the same object fails: a Job, and a Pod of its own."""
+    return (resource.group, resource.kind) in {("", "Pod"), ("batch", "Job")}
+
+
+def is_patch(resource: Resource, pods: Iterable[Pod], text: str) -> bool:
+    """Whether a resource is a part to be merged into another one: `$patch`, or a container without an image."""
+    if any("image" not in container.data for pod in pods for container in pod.containers):
+        return True
+    return "$patch" in text and _has_patch(resource.data)
+
+
+def _has_patch(data: Any) -> bool:
+    if isinstance(data, dict):
+        return any(str(key).startswith("$patch") or _has_patch(value) for key, value in data.items())
+    return any(map(_has_patch, data)) if isinstance(data, list) else False

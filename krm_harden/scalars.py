@@ -97,11 +97,25 @@ def _float(digits: str, plain: str = "") -> Any:
     return value
 
 
+_safe: dict[str, bool] = {}
+"""Keys and short values come again and again."""
+_MEMORY = 4096
+
+
 def is_plain_safe(string: str) -> bool:
     """Whether a string may stand unquoted: no YAML 1.1 or 1.2 reader takes it for another type.
 
     What doesn't match `[A-Za-z/][A-Za-z0-9_./-]*`, and the reserved words, must be quoted.
     """
+    known = _safe.get(string)
+    if known is None:
+        known = _is_plain_safe(string)
+        if len(_safe) < _MEMORY and len(string) < 100:
+            _safe[string] = known
+    return known
+
+
+def _is_plain_safe(string: str) -> bool:
     if not string or not string.isascii() or not (string[0].isalpha() or string[0] == "/"):
         return False
     lower = string.lower()

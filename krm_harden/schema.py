@@ -9,7 +9,7 @@ from krm_harden import controls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any, TypeAlias
 
     Schema: TypeAlias = "dict[str, Any]"
@@ -71,13 +71,13 @@ _IMAGE = _object(
 )
 
 
-def _control(settings: dict[str, Schema]) -> Schema:
+def _control(settings: Mapping[str, Schema]) -> Schema:
     common = {
         "enabled": {"type": "boolean", "description": "Whether the control is checked and fixed."},
         "required": {"type": "boolean", "description": "Whether an unmet control beyond the standard is an error."},
         "explicit": _text("Overrides spec.explicit for this control.", enum=["respect", "override"]),
     }
-    return _object("Settings of one control.", common | settings)
+    return _object("Settings of one control.", {**common, **settings})
 
 
 def _how_far() -> dict[str, Schema]:
@@ -174,7 +174,7 @@ def policy_schema() -> Schema:
     }
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
+_TYPES: dict[str, Any] = {
     "object": (dict,),
     "array": (list,),
     "string": (str,),

@@ -6,6 +6,8 @@ reads it, aliases and merge keys written out. Depth and expansion are bounded be
 
 from __future__ import annotations
 
+from _operator import is_ as _nothing
+
 from krm_harden import scalars
 from krm_harden.errors import InputError
 from krm_harden.libyaml import parser_class
@@ -42,11 +44,9 @@ class Composer(_CParser):  # type: ignore[misc,valid-type]
             return QUOTED
         return None
 
-    def descend_resolver(self, node: Node, index: object) -> None:
-        """Path resolvers aren't used."""
-
-    def ascend_resolver(self) -> None:
-        """Path resolvers aren't used."""
+    # Called before and after every node, for path resolvers, which aren't used: the cheapest callables there are.
+    descend_resolver = _nothing
+    ascend_resolver = bool
 
 
 class Document:
@@ -87,7 +87,7 @@ def read(text: str) -> Document:
     root = compose(text)
     if root is None:
         return Document(text, None, None)
-    builder = _Builder("*" in text)
+    builder = _Builder(_may_stand(text, "*"))
     data = builder.build(root, 0)
     return Document(text, root, data, duplicates=tuple(builder.duplicates), repeated=frozenset(builder.repeated))
 
@@ -134,8 +134,9 @@ def check_depth(text: str) -> None:
 
 def _has_long_prefix(text: str) -> bool:
     """Whether a line begins with more characters of ` -?:` than there may be levels."""
-    return any(
-        len(line) > MAX_OPENERS and not line[: MAX_OPENERS + 1].strip(" -?:") for line in text.split("\n")
+    lines = text.split("\n")
+    return max(map(len, lines)) > MAX_OPENERS and any(
+        len(line) > MAX_OPENERS and not line[: MAX_OPENERS + 1].strip(" -?:") for line in lines
     )
 
 
@@ -193,7 +194,9 @@ class _Builder:
         build = self.build
         merged = False
         for key_node, value_node in node.value:
-            name = key_name(key_node)
+            name = key_node.value
+            if key_node.tag is not None or name not in _plain_keys:
+                name = key_name(key_node)
             if name == "<<" and is_merge(key_node):
                 merged = True
                 continue
@@ -232,7 +235,19 @@ def key_name(node: Any) -> str:
     if node.__class__ is not _Scalar:
         raise InputError("a key that isn't a scalar", node.start_mark.line, node.start_mark.column)
     value: str = node.value
-    return scalars.key(value) if node.tag is None else value
+    return value if node.tag is not None or value in _plain_keys else _plain_key(value)
+
+
+_plain_keys: set[str] = set()
+"""Plain keys that are what they look like: the same few hundred come again and again."""
+_MEMORY = 4096
+
+
+def _plain_key(value: str) -> str:
+    name = scalars.key(value)
+    if name == value and len(_plain_keys) < _MEMORY and len(value) < 100:
+        _plain_keys.add(value)
+    return name
 
 
 def is_merge(key_node: Any) -> bool:
@@ -263,18 +278,19 @@ def child(node: Node, step: str | int) -> Node | None:
         return node.value[step] if isinstance(step, int) and step < len(node.value) else None
     if not is_mapping(node):
         return None
-    merges: list[Node] = []
+    for key_node, value_node in node.value:
+        if key_node.value == step and key_name(key_node) == step and not is_merge(key_node):
+            return value_node  # type: ignore[no-any-return]
     for key_node, value_node in node.value:
         if is_merge(key_node):
-            merges.extend(value_node.value if is_sequence(value_node) else [value_node])
-        elif key_node.value == step and key_name(key_node) == step:
-            return value_node  # type: ignore[no-any-return]
-    return next((found for source in merges if (found := child(source, step)) is not None), None)
+            sources = value_node.value if is_sequence(value_node) else [value_node]
+            return next((found for source in sources if (found := child(source, step)) is not None), None)
+    return None
 
 
 def anchors(text: str) -> list[str]:
     """The anchors (`&a`) and aliases (`*a`) of a document, in order."""
-    if "&" not in text and "*" not in text:
+    if not (_may_stand(text, "&") or _may_stand(text, "*")):
         return []
     parser = Composer(text)
     found = []
@@ -288,6 +304,16 @@ def anchors(text: str) -> list[str]:
     finally:
         parser.dispose()
     return found
+
+
+def _may_stand(text: str, indicator: str) -> bool:
+    """Whether an indicator stands where an anchor or an alias could begin."""
+    at = text.find(indicator)
+    while at >= 0:
+        if (at == 0 or text[at - 1] in " \t\r\n[{,:") and text[at + 1 : at + 2].strip(" \t\r\n&*"):
+            return True
+        at = text.find(indicator, at + 1)
+    return False
 
 
 def _read_json(text: str) -> Document | None:

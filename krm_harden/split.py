@@ -37,7 +37,7 @@ class Encoding:
     def encode(self, data: bytes) -> bytes:
         """UTF-8 as it was before `decode`."""
         if self.codec == "utf-8":
-            return self.bom + data
+            return self.bom + data if self.bom else data
         return self.bom + data.decode().encode(self.codec)
 
 

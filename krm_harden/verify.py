@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 
-from krm_harden import patch, place, scalars, source
+from krm_harden import place, scalars, source
 from krm_harden.errors import InputError, RefusedEdit
 
 TYPE_CHECKING = False
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.model import Operation, Pointer
+    from krm_harden.patch import Draft
     from krm_harden.source import Document
 
 _NEXT = "the document stays as it was; please report it, with the file"
 
 
-def verified(old: Document, text: str, operations: Sequence[Operation]) -> Document:
+def verified(old: Document, text: str, draft: Draft) -> Document:
     """The new text as a Document. Raises RefusedEdit when it isn't exactly the old one, patched.
 
-    `old.data` is used up: the reference is made from it in place.
+    The reference is the draft's data, to which no text ever came near.
     """
     try:
         new = source.read(text)
     except InputError as error:
         raise RefusedEdit(f"the edited text isn't readable ({error.message})", next_step=_NEXT) from None
     _same_kind(old, new)
-    _same_data(patch.patched(old.data, operations), new)
+    _same_data(draft.data, new)
     _same_line_breaks(old.text, text)
     _same_anchors(old.text, text)
-    _same_comments(old, new, operations)
-    _quoted_where_needed(new, operations)
+    _same_comments(old, new, draft.operations)
+    _quoted_where_needed(new, draft.operations)
     return new
 
 
@@ -103,13 +104,21 @@ def _quoted_where_needed(new: Document, operations: Sequence[Operation]) -> None
     if new.is_json:
         return
     for operation in operations:
-        if operation.op == "remove":
+        if operation.op == "remove" or not _has_tricky_strings(operation.value):
             continue
         node = new.root
         for step in operation.path:
             if node is not None:
                 node = node.value[-1] if step == "-" else source.child(node, step)
         _check_quotes(node)
+
+
+def _has_tricky_strings(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_tricky_strings, value.values())) or any(map(_has_tricky_strings, value))
+    if isinstance(value, list):
+        return any(map(_has_tricky_strings, value))
+    return isinstance(value, str) and not scalars.is_plain_safe(value)
 
 
 def _check_quotes(node: Any) -> None:
@@ -123,3 +132,28 @@ def _check_quotes(node: Any) -> None:
     elif node is not None and node.tag is None and isinstance(scalars.resolve(node.value), str):
         if not scalars.is_plain_safe(node.value):
             raise RefusedEdit(f"the edit would write {node.value!r} without quotes", next_step=_NEXT)
+
+
+def twice(old: Document, new: Document, operations: Sequence[Operation]) -> None:
+    """The same once more, by libraries that share no code with ours: jsonpatch patches, ruamel.yaml reads.
+
+    Raises RefusedEdit where they disagree.
+    """
+    from krm_harden.patch import patched
+
+    if not same(patched(source.read(old.text).data, operations), new.data):
+        raise RefusedEdit("jsonpatch makes something else of the operations", next_step=_NEXT)
+    if patched(_read_by_ruamel(old.text), operations) != _read_by_ruamel(new.text):
+        raise RefusedEdit("ruamel.yaml reads something else in the edited text", next_step=_NEXT)
+
+
+def _read_by_ruamel(text: str) -> Any:
+    try:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+    except ModuleNotFoundError:
+        raise RefusedEdit("ruamel.yaml isn't installed", next_step="pip install 'krm-harden[paranoid]'") from None
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise RefusedEdit(f"ruamel.yaml can't read the text: {str(error).splitlines()[0]}", next_step=_NEXT) from None

@@ -32,12 +32,14 @@ def parser() -> argparse.ArgumentParser:
     options = make("fix", SUMMARY, EXAMPLES)
     _run.arguments(options)
     options.add_argument("--diff", action="store_true", help="write nothing; exit 1 if something would change")
+    options.add_argument("--paranoid", action="store_true", help="verify each edit once more, with ruamel.yaml (slow)")
     return options
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    engine = Engine(_policies.chosen(options.policy, options.level, options.images))
+    policy = _policies.chosen(options.policy, options.level, options.images)
+    engine = Engine(policy, paranoid=options.paranoid)
     filtering = _run.STDIN in options.paths and not options.diff
     inputs = []
     for made in _run.process(engine, options.paths, options.exclude):

@@ -12,10 +12,11 @@ from krm_harden.commands import _policies, _run, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
 from krm_harden.errors import InputError
-from krm_harden.reports import text
+from krm_harden.reports.text import Complaints
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 SUMMARY = "harden plain manifests by a config file, onto standard output"
 EXAMPLES = """\
@@ -45,10 +46,17 @@ def run(options: argparse.Namespace) -> int:
     for made in inputs:
         if made.error:
             _streams.complain([f"error: {made.name}: {made.error}"])
-        _streams.complain(text.complaints(made.chunks, "" if made.name == _run.STDIN else made.name))
+        _streams.complain(_complaints(made))
     if code == 0:
         _streams.write_stdout(joined([made.new for made in inputs]))
     return code
+
+
+def _complaints(made: _run.Input) -> Iterator[str]:
+    complaints = Complaints("" if made.name == _run.STDIN else made.name)
+    for chunk in made.chunks:
+        complaints.add(chunk)
+    return complaints.lines()
 
 
 def _read(name: str) -> bytes:

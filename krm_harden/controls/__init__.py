@@ -118,6 +118,12 @@ def load() -> dict[str, Control]:
     return _loaded
 
 
+def of_standard(level: str) -> list[Control]:
+    """The controls of the Pod Security Standard that make up a level, in the order of its messages."""
+    wanted = {"privileged": (), "baseline": ("baseline",), "restricted": ("baseline", "restricted")}[level]
+    return [control for control in load().values() if control.standard and control.level in wanted]
+
+
 def settings() -> dict[str, Mapping[str, Any]]:
     """The own settings of each control, short names included, as a schema's properties."""
     known = {control.id: control.settings for control in load().values()}

@@ -5,13 +5,14 @@ Results that carry our tag are replaced, foreign ones kept.
 
 from __future__ import annotations
 
-from krm_harden import edit, emit, place, source, verify
+from krm_harden import edit, place, source, verify
+from krm_harden.emit import FlowStyle, flow, scalar
 from krm_harden.errors import RefusedEdit
 from krm_harden.model import Operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from krm_harden.model import ChunkResult, Finding, Resource
@@ -21,45 +22,57 @@ TOOL = "krm-harden"
 _PATHS = ("internal.config.kubernetes.io/path", "config.kubernetes.io/path")
 _INDEXES = ("internal.config.kubernetes.io/index", "config.kubernetes.io/index")
 _PACKAGE = "internal.config.kubernetes.io/package-path"
-_ORDER = {"error": 0, "warning": 1, "info": 2}
+_ONE_LINE = FlowStyle()
 
 
-def results(chunks: Iterable[ChunkResult]) -> list[dict[str, Any]]:
-    """One result per finding, error and thing left alone; errors first, then warnings, in the input's order."""
-    found: list[dict[str, Any]] = []
-    for chunk in chunks:
+class Results:
+    """The results of a run, written as they come: a list of ten thousand workloads has a hundred thousand of them."""
+
+    __slots__ = ("_tags", "_texts")
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {"error": [], "warning": [], "info": []}
+        self._tags: dict[tuple[str, ...], str] = {}
+
+    def add(self, chunk: ChunkResult) -> None:
+        """The findings of one chunk, its error, and what it left alone."""
         if chunk.error:
-            found.append(_result(chunk.error, "error", {"state": "unreadable"}))
-        for resource in chunk.resources:
-            found += [_of_finding(resource.resource, finding) for finding in resource.findings]
+            self._write(chunk.error, "error", "", _line("tags", {"tool": TOOL, "state": "unreadable"}))
+        for made in chunk.resources:
+            about = _line("resourceRef", _reference(made.resource)) + _line("file", _file(made.resource))
+            for finding in made.findings:
+                message = finding.message + (f"; exemption: {finding.exemption}" if finding.exemption else "")
+                field = _line("field", _field(finding))
+                self._write(message, finding.severity, about + field, self._tags_of(finding))
         for note in chunk.unexamined:
             what = f"{note.kind}/{note.name} " if note.kind else ""
-            found.append(_result(f"{what}was left alone: {note.reason}", "info", {"state": "unexamined"}))
-    return sorted(found, key=lambda result: _ORDER[result["severity"]])
+            tags = _line("tags", {"tool": TOOL, "state": "unexamined"})
+            self._write(f"{what}was left alone: {note.reason}", "info", "", tags)
+
+    def _write(self, message: str, severity: str, about: str, tags: str) -> None:
+        self._texts[severity].append(f"- message: {scalar(message)}\n  severity: {severity}\n{about}{tags}")
+
+    def _tags_of(self, finding: Finding) -> str:
+        """The line of tags; a run has few different ones."""
+        key = (finding.control, finding.level, finding.state, finding.risk, finding.evidence)
+        if key not in self._tags:
+            names = ("control", "level", "state", "risk", "evidence")
+            said = {name: value for name, value in zip(names, key, strict=True) if value}
+            self._tags[key] = _line("tags", {"tool": TOOL, **said})
+        return self._tags[key]
+
+    def text(self) -> str:
+        """A block sequence at column 0: errors first, then warnings, in the input's order. Empty without results."""
+        return "".join(part for texts in self._texts.values() for part in texts)
 
 
-def _result(message: str, severity: str, tags: dict[str, str]) -> dict[str, Any]:
-    return {"message": message, "severity": severity, "tags": {"tool": TOOL, **tags}}
+def _line(name: str, value: Mapping[str, Any]) -> str:
+    return f"  {name}: {flow(value, _ONE_LINE)}\n" if value else ""
 
 
-def _of_finding(resource: Resource, finding: Finding) -> dict[str, Any]:
-    tags = {
-        "control": finding.control,
-        "level": finding.level,
-        "state": finding.state,
-        "risk": finding.risk,
-        "evidence": finding.evidence,
-    }
-    message = finding.message + (f"; exemption: {finding.exemption}" if finding.exemption else "")
-    result = _result(message, finding.severity, {name: value for name, value in tags.items() if value})
-    result["resourceRef"] = _reference(resource)
-    if finding.path:
-        field = {"path": finding.path, "currentValue": finding.current, "proposedValue": finding.proposed}
-        result["field"] = {name: value for name, value in field.items() if value is not None}
-    file = _file(resource)
-    if file:
-        result["file"] = file
-    return result
+def _field(finding: Finding) -> dict[str, Any]:
+    field = {"path": finding.path, "currentValue": finding.current, "proposedValue": finding.proposed}
+    return {name: value for name, value in field.items() if value is not None} if finding.pointer else {}
 
 
 def _reference(resource: Resource) -> dict[str, str]:
@@ -84,49 +97,53 @@ def is_ours(result: Any) -> bool:
     return isinstance(tags, dict) and tags.get("tool") == TOOL
 
 
-def with_results(document: Document, header: int, made: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    """The text of a ResourceList with its results set, as the part before `header` characters and the part after.
+def with_results(document: Document, header: int, made: Results) -> tuple[str, str]:
+    """The text of a ResourceList with its results set: the part before `header` characters, and the part after.
 
-    A list whose items were cut out ends at `header`; what it gets goes after them. Raises RefusedEdit.
+    Where the items were cut out at `header`, what comes first in the second part stands after them. Raises RefusedEdit.
     """
+    text = document.text
     old = document.data.get("results")
+    written = made.text()
     foreign = [result for result in old if not is_ours(result)] if isinstance(old, list) else []
-    wanted = [*foreign, *made]
-    text = document.text
-    if old == wanted or (not wanted and not old):
-        return text[:header], text[header:]
     if "results" not in document.data:
-        return _added(document, header, wanted)
-    return _replaced(document, header, wanted)
-
-
-def _added(document: Document, header: int, wanted: list[dict[str, Any]]) -> tuple[str, str]:
-    text = document.text
-    last_key = source.key_name(document.root.value[-1][0]) if document.root is not None else ""
-    if last_key == "items" and header < len(text) + 1 and document.data["items"] is None:
-        lines = emit.block("results", wanted, 0, emit.Style())
-        return text[:header], "".join(f"{line}\n" for line in lines) + text[header:]
-    edits = edit.plan(document, [Operation("add", ("results",), wanted)])
-    return text[:header], edit.apply(text, edits)[header:]
-
-
-def _replaced(document: Document, header: int, wanted: list[dict[str, Any]]) -> tuple[str, str]:
-    text = document.text
-    key, value = next(pair for pair in document.root.value if source.key_name(pair[0]) == "results")  # type: ignore[union-attr]
-    end = place.content_end(text, value)
-    if document.root.flow_style:  # type: ignore[union-attr]
-        style = emit.FlowStyle(quoted=document.is_json)
-        new = text[: value.start_mark.index] + emit.flow(wanted, style) + text[end:]
-    else:
-        after = place.line_end(text, end) if end < len(text) and text[end - 1] != "\n" else end
-        lines = emit.block("results", wanted, 0, emit.Style())
-        new = text[: key.start_mark.index] + "".join(f"{line}\n" for line in lines) + text[after:]
-    if key.start_mark.index < header:
-        header += len(new) - len(text)
-    _check(document, new, wanted)
-    return new[:header], new[header:]
-
-
-def _check(document: Document, text: str, wanted: list[dict[str, Any]]) -> None:
-    if not verify.same(source.read(text).data, {**document.data, "results": wanted}):
+        if not written:
+            return text[:header], text[header:]
+        if _ends_with_items(document) and text.endswith("\n"):
+            return text[:header], f"results:\n{written}{text[header:]}"
+    wanted = [*foreign, *_data(written)]
+    if old == wanted or not (old or wanted):
+        return text[:header], text[header:]
+    new = _replaced(document, wanted) if "results" in document.data else _added(document, wanted)
+    if not verify.same(source.read(new).data, {**document.data, "results": wanted}):
         raise RefusedEdit("the results can't be written into this ResourceList")
+    at = header if new[:header] == text[:header] else header + len(new) - len(text)
+    return new[:at], new[at:]
+
+
+def _ends_with_items(document: Document) -> bool:
+    """Whether `items:` is the last key of a block list whose items were cut out."""
+    root: Any = document.root
+    return not root.flow_style and source.key_name(root.value[-1][0]) == "items" and document.data["items"] is None
+
+
+def _data(written: str) -> list[Any]:
+    data: list[Any] = source.read(written).data if written else []
+    return data
+
+
+def _added(document: Document, wanted: list[Any]) -> str:
+    return edit.apply(document.text, edit.plan(document, [Operation("add", ("results",), wanted)]))
+
+
+def _replaced(document: Document, wanted: list[Any]) -> str:
+    """The whole `results` written anew: the items of others keep their data, not their layout."""
+    text, root = document.text, document.root
+    key, value = next(pair for pair in root.value if source.key_name(pair[0]) == "results")  # type: ignore[union-attr]
+    end = place.content_end(text, value)
+    if root.flow_style:  # type: ignore[union-attr]
+        return text[: value.start_mark.index] + flow(wanted, FlowStyle(quoted=document.is_json)) + text[end:]
+    after = end if text[end - 1 : end] == "\n" else place.line_end(text, end)
+    lines = "".join(f"- {flow(result, _ONE_LINE)}\n" for result in wanted)
+    body = f"results:\n{lines}" if lines else "results: []\n"
+    return text[: key.start_mark.index] + body + text[after:]

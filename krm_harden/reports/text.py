@@ -10,19 +10,28 @@ if TYPE_CHECKING:
     from krm_harden.model import ChunkResult, Finding, Resource, ResourceResult
 
 
-def complaints(chunks: Iterable[ChunkResult], file: str = "") -> Iterator[str]:
+class Complaints:
     """What people must see even where results get lost: errors one by one, then warnings, one line per object."""
-    prefix = f"{file}: " if file else ""
-    warnings = []
-    for chunk in chunks:
+
+    __slots__ = ("_errors", "_prefix", "_warnings")
+
+    def __init__(self, file: str = "") -> None:
+        self._prefix = f"{file}: " if file else ""
+        self._errors: list[str] = []
+        self._warnings: list[str] = []
+
+    def add(self, chunk: ChunkResult) -> None:
         if chunk.error:
-            yield f"error: {prefix}{chunk.error}"
-        for result in chunk.resources:
-            for finding in result.findings:
+            self._errors.append(f"error: {self._prefix}{chunk.error}")
+        for made in chunk.resources:
+            for finding in made.findings:
                 if finding.severity == "error":
-                    yield f"error: {prefix}{line(result.resource, finding)}"
-            warnings += [f"warning: {prefix}{text}" for text in _warnings(result)]
-    yield from warnings
+                    self._errors.append(f"error: {self._prefix}{line(made.resource, finding)}")
+            self._warnings += [f"warning: {self._prefix}{text}" for text in _warnings(made)]
+
+    def lines(self) -> Iterator[str]:
+        yield from self._errors
+        yield from self._warnings
 
 
 def _warnings(result: ResourceResult) -> Iterator[str]:

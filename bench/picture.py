@@ -1,0 +1,191 @@
+"""Draws picture.svg from results.json: cost against work beside a bare compose, and what a start costs.
+
+    python bench/picture.py
+
+One file without scripts or fonts of its own; its colours follow the reader's light or dark mode.
+"""
+
+from __future__ import annotations
+
+import json
+from math import log10
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+WIDTH, HEIGHT = 900, 420
+STYLE = """\
+  .paper { fill: #ffffff; stroke: #d8dee4 } .grid { stroke: #e6eaee } .axis { stroke: #9aa4af }
+  .text { fill: #1f2328 } .soft { fill: #59636e }
+  .ours { stroke: #0a6c74; fill: none } .ours-fill { fill: #0a6c74 }
+  .bare { stroke: #8a6d3b; fill: none } .bare-fill { fill: #b08d4f }
+  .limit { stroke: #b42318; fill: none } .limit-text { fill: #b42318 }
+  @media (prefers-color-scheme: dark) {
+    .paper { fill: #0d1117; stroke: #30363d } .grid { stroke: #21262d } .axis { stroke: #6e7681 }
+    .text { fill: #e6edf3 } .soft { fill: #9198a1 }
+    .ours { stroke: #4fc3c9 } .ours-fill { fill: #4fc3c9 }
+    .bare { stroke: #d8b46a } .bare-fill { fill: #b8924a }
+    .limit { stroke: #ff7b72 } .limit-text { fill: #ff7b72 }
+  }
+  text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif }
+  .title { font-size: 15px; font-weight: 600 } .small { font-size: 12px } .strong { font-weight: 600 }
+"""
+
+
+def draw(result: dict[str, Any]) -> str:
+    """The picture as SVG."""
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
+        "<title>CPU time of krm-harden against the number of Deployments, and of its start</title>",
+        f"<style>\n{STYLE}</style>",
+        f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="8"/>',
+        *_curves(result),
+        *_bars(result),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+class _Plot:
+    """A log-log field: `place` of a count and seconds in the picture."""
+
+    left, right, top, bottom = 78, 520, 70, 356
+
+    def __init__(self, counts: list[int], seconds: list[float]) -> None:
+        self.counts = (log10(min(counts)) - 0.12, log10(max(counts)) + 0.12)
+        self.decades = range(_floor(min(seconds)), _floor(max(seconds)) + 2)
+        self.seconds = (float(self.decades[0]), log10(max(seconds)) + 0.2)
+
+    def place(self, count: float, seconds: float) -> tuple[float, float]:
+        across = (log10(count) - self.counts[0]) / (self.counts[1] - self.counts[0])
+        up = (log10(seconds) - self.seconds[0]) / (self.seconds[1] - self.seconds[0])
+        return self.left + across * (self.right - self.left), self.bottom - up * (self.bottom - self.top)
+
+
+def _floor(seconds: float) -> int:
+    return int(log10(seconds) // 1)
+
+
+def _curves(result: dict[str, Any]) -> list[str]:
+    found = {int(count): figures for count, figures in result["lists"].items()}
+    limit = {count: 4 * figures["compose"] for count, figures in found.items() if count >= 1000}
+    values = [figures[what] for figures in found.values() for what in ("cpu", "compose")]
+    plot = _Plot(list(found), [*values, *limit.values()])
+    parts = [
+        _text(24, 32, "CPU time of the whole process", "text title"),
+        _text(24, 51, "a ResourceList of Deployments, each gets every field, every edit verified", "soft small"),
+    ]
+    for decade in plot.decades:
+        if decade > plot.seconds[1]:
+            continue
+        _, y = plot.place(12, 10.0**decade)
+        label = f"{10**decade} s" if decade >= 0 else f"{10 ** (decade + 3)} ms"
+        parts += [
+            _line("grid", [(plot.left, y), (plot.right, y)]),
+            _text(plot.left - 8, y + 4, label, "soft small", "end"),
+        ]
+    for count in found:
+        x, _ = plot.place(count, 1)
+        parts += [
+            _line("grid", [(x, plot.top), (x, plot.bottom)]),
+            _text(x, plot.bottom + 19, f"{count:,}", "soft small", "middle"),
+        ]
+    parts += [
+        _line("axis", [(plot.left, plot.bottom), (plot.right, plot.bottom)]),
+        _text((plot.left + plot.right) / 2, plot.bottom + 40, "Deployments", "soft small", "middle"),
+    ]
+    for name, what in (("bare", "compose"), ("ours", "cpu")):
+        points = [plot.place(count, figures[what]) for count, figures in found.items()]
+        parts.append(_line(name, points, 'stroke-width="2.5" stroke-linejoin="round"'))
+        parts += [f'<circle class="{name}-fill" cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in points]
+    if len(limit) > 1:
+        points = [plot.place(count, seconds) for count, seconds in limit.items()]
+        parts.append(_line("limit", points, 'stroke-width="1.5" stroke-dasharray="4 4"'))
+    return parts + _legend(result, with_limit=len(limit) > 1)
+
+
+def _legend(result: dict[str, Any], *, with_limit: bool) -> list[str]:
+    ratio = result["lists"]["1000"]["ratio"]
+    rows = [
+        ("ours", "krm-harden", f"{ratio:.1f} times the compose at 1,000"),
+        ("bare", "libyaml", "yaml.compose of the same bytes, collector off"),
+    ]
+    if with_limit:
+        rows.append(("limit", "limit", "4 times that"))
+    parts = []
+    for index, (name, title, rest) in enumerate(rows):
+        y = 86 + 19 * index
+        stroke = 'stroke-width="1.5" stroke-dasharray="4 4"' if name == "limit" else 'stroke-width="2.5"'
+        parts.append(_line(name, [(90, y - 4), (110, y - 4)], stroke))
+        parts.append(
+            f'<text class="text small" x="118" y="{y}"><tspan class="strong">{title}</tspan> <tspan class="soft">{rest}</tspan></text>'
+        )
+    return parts
+
+
+def _bars(result: dict[str, Any]) -> list[str]:
+    start = result["start"]
+    left, right = 566, 872
+    parts = [
+        _text(left, 32, "Start-up", "text title"),
+        _text(left, 51, "CPU time, milliseconds", "soft small"),
+    ]
+    rows = [
+        ("bare-fill", "python -I -c pass", start["bare"]),
+        ("ours-fill", "the function, 12 Deployments", start["cpu"]),
+    ]
+    most = max(start["cpu"], 4 * start["bare"]) * 1.06
+    parts += _bar_rows(rows, left, right, 70, most, lambda value: f"{value * 1000:.0f} ms")
+    at = left + 4 * start["bare"] / most * (right - left)
+    parts += [
+        _line("limit", [(at, 70), (at, 160)], 'stroke-width="1.5" stroke-dasharray="4 4"'),
+        _text(at, 174, "limit: 4 times bare Python", "limit-text small", "end" if at > left + 180 else "start"),
+    ]
+    found = result.get("pipelines", {})
+    if found:
+        rows = []
+        for name, figures in found.items():
+            rows.append(("bare-fill", f"{name} with cat", figures["cat_cpu"]))
+            rows.append(("ours-fill", f"{name} with krm-harden", figures["function_cpu"]))
+        parts += [
+            _text(left, 206, "In a pipeline", "text title"),
+            _text(left, 225, "200 Deployments, CPU seconds, the tool's own included", "soft small"),
+        ]
+        most = max(value for _, _, value in rows) * 1.22
+        parts += _bar_rows(rows, left, right, 238, most, lambda value: f"{value:.2f} s")
+    return parts
+
+
+def _bar_rows(
+    rows: list[tuple[str, str, float]], left: int, right: int, top: int, most: float, shown: Any
+) -> list[str]:
+    parts = []
+    for index, (name, label, value) in enumerate(rows):
+        y = top + 42 * index
+        width = value / most * (right - left)
+        inside = width > (right - left) * 0.8
+        parts += [
+            _text(left, y + 12, label, "text small"),
+            f'<rect class="{name}" x="{left}" y="{y + 18}" width="{width:.1f}" height="12" rx="2"/>',
+            _text(
+                right if inside else left + width + 6,
+                y + 12 if inside else y + 28,
+                shown(value),
+                "text small strong",
+                "end" if inside else "start",
+            ),
+        ]
+    return parts
+
+
+def _text(x: float, y: float, text: str, classes: str, anchor: str = "start") -> str:
+    return f'<text class="{classes}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+
+
+def _line(classes: str, points: list[tuple[float, float]], more: str = "") -> str:
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline class="{classes}" points="{path}" {more}/>'.replace(" />", "/>")
+
+
+if __name__ == "__main__":
+    (HERE / "picture.svg").write_text(draw(json.loads((HERE / "results.json").read_text())))

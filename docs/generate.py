@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Makes the pages and parts of pages that say what the code says. `docs/generate.py` writes, `--check` only compares.
+
+    docs/controls.md                    from the docstrings of krm_harden/controls/
+    docs/policy.md, between <!-- -->    from the policy's schema
+    function/                           `krm-harden schema`, `krm-harden schema --definition`
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from krm_harden import controls, schema  # noqa: E402
+from krm_harden.commands.schema import definition_text, schema_text  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEAD = """\
+<!-- Made by docs/generate.py from the controls' docstrings; don't edit. -->
+# Controls
+
+What krm-harden checks and writes. **Standard** means the Pod Security Standard `restricted`, with the version from which
+it asks for the control; the others go beyond it, and what they can't reach is a warning unless the policy says
+`required: true`. Each control takes the settings `enabled`, `required` and `explicit`, and those named below, under
+`spec.controls` of the [policy](policy.md).
+
+"""
+FIELDS = re.compile(r"(?s)(<!-- fields -->\n).*(<!-- /fields -->)")
+
+
+def pages() -> dict[str, str]:
+    """The text of every generated file by its path."""
+    policy = (ROOT / "docs" / "policy.md").read_text()
+    table = "".join(f"{line}\n" for line in fields())
+    return {
+        "docs/controls.md": HEAD + overview() + "".join(section(control) for control in controls.load().values()),
+        "docs/policy.md": FIELDS.sub(lambda found: found[1] + table + found[2], policy),
+        "function/hardeningpolicy.schema.json": schema_text(),
+        "function/krm-harden.yaml": definition_text(),
+    }
+
+
+def overview() -> str:
+    """The table of all controls."""
+    rows = ["| control | what it asks for | standard |", "|---|---|---|"]
+    for control in controls.load().values():
+        since = min(control.revisions)
+        standard = f"from v{since[0]}.{since[1]}" if control.standard else "beyond it"
+        rows.append(f"| [`{control.id}`](#{control.id.lower()}) | {control.title} | {standard} |")
+    return "\n".join(rows) + "\n\n"
+
+
+def section(control: controls.Control) -> str:
+    """One control: its docstring with code blocks fenced, and its settings."""
+    doc = sys.modules[control.propose.__module__].__doc__ or ""
+    short = [alias for alias, name in controls.ALIASES.items() if name == control.id]
+    parts = [f"## {control.id}\n\n**{control.title}.** "]
+    if short:
+        parts.append(f"In a policy also `{short[0]}`. ")
+    parts.append(fenced(doc.strip()) + "\n\n")
+    if control.settings:
+        parts.append("**Settings**:\n\n")
+        parts += [f"- `{name}`: {about(setting)}\n" for name, setting in control.settings.items()]
+        parts.append("\n")
+    return "".join(parts)
+
+
+def fenced(text: str) -> str:
+    """Markdown's indented code as fenced YAML."""
+    made = re.sub(r"(?m)(?:^    .*\n?|^\n(?=    ))+", _fence, text + "\n")
+    return re.sub(r"\n{3,}", "\n\n", made).strip()
+
+
+def _fence(found: re.Match[str]) -> str:
+    lines = [line[4:] for line in found[0].strip("\n").split("\n")]
+    return "\n```yaml\n" + "\n".join(lines) + "\n```\n"
+
+
+def fields() -> Iterator[str]:
+    """The table of the policy's fields."""
+    yield "| field | type | default | what it says |"
+    yield "|---|---|---|---|"
+    yield from rows(schema.spec_schema(), "spec")
+
+
+REPEATED = {"spec.rules[]": {"match"}, "spec.controls": set()}
+"""What is listed elsewhere: a rule's fields are those of spec, a control's stand in controls.md."""
+
+
+def rows(field: dict[str, Any], path: str) -> Iterator[str]:
+    known = REPEATED.get(path)
+    for name, inner in field.get("properties", {}).items():
+        if known is None or name in known:
+            yield row(inner, f"{path}.{name}", required=name in field.get("required", ()))
+
+
+def row(field: dict[str, Any], path: str, *, required: bool = False) -> str:
+    """A field's row, and those of the fields within it."""
+    inner = field.get("items", {})
+    kind = " \\| ".join(f"`{value}`" for value in field["enum"]) if "enum" in field else KINDS[field["type"]]
+    if field["type"] == "array" and inner.get("type") == "string":
+        kind = "list of strings"
+    default = "required" if required else f"`{field['default']}`" if "default" in field else ""
+    lines = [f"| `{path}` | {kind} | {default} | {field.get('description', '')} |"]
+    lines += rows(field, path) if field["type"] == "object" else rows(inner, f"{path}[]")
+    return "\n".join(lines)
+
+
+KINDS = {"object": "mapping", "array": "list", "string": "string", "boolean": "`true` \\| `false`", "integer": "number"}
+
+
+def about(setting: dict[str, Any]) -> str:
+    """One control's setting in a line."""
+    default = setting.get("default")
+    shown = ", ".join(default) if isinstance(default, list) else default
+    return f"{setting['description']} Default: `{shown}`."
+
+
+def main() -> int:
+    stale = []
+    for name, text in pages().items():
+        path = ROOT / name
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if "--check" not in sys.argv[1:]:
+                path.write_text(text)
+    if stale:
+        print("\n".join(f"{name} {'is stale' if '--check' in sys.argv[1:] else 'written'}" for name in stale))
+    return int(bool(stale) and "--check" in sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

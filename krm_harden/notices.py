@@ -1,0 +1,122 @@
+"""What a report says beside the controls: what was left alone, what is stale, what can't be updated or seen."""
+
+from __future__ import annotations
+
+from krm_harden import decide, source, workloads
+from krm_harden.model import Finding, Unexamined, dotted
+from krm_harden.resources import is_namespace, left_alone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from krm_harden.controls import Control
+    from krm_harden.model import Container, Pod, Resource
+    from krm_harden.policy import Settings
+    from krm_harden.source import Document
+
+
+def left_out(
+    document: Document, found: Iterable[Resource], kinds: Mapping[tuple[str, str], Any], line: int
+) -> list[Unexamined]:
+    """The resources of a document that nobody looks into, as far as they are worth a line."""
+    notes = []
+    for resource in found:
+        reason = left_alone(resource)
+        if reason is None and not workloads.shapes_of(resource, kinds) and not is_namespace(resource):
+            reason = _holds_containers(resource)
+        if reason:
+            at = line + source.line_of(document, resource.base) + 1
+            notes.append(Unexamined(reason, resource.kind, resource.name, at))
+    return notes
+
+
+def skipped(chunk: bytes, known: tuple[str, str], line: int) -> list[Unexamined]:
+    """An unparsed chunk, when it looks as if it held containers."""
+    api_version, kind = known
+    if kind in workloads.UNSHAPED or b"containers:" not in chunk or b"image:" not in chunk:
+        return []
+    return [Unexamined(_unknown(api_version, kind, "may hold"), kind, "", line + 1)]
+
+
+def _unknown(api_version: str, kind: str, verb: str) -> str:
+    return f"{api_version} {kind} isn't known and {verb} containers: declare it under kinds in the policy"
+
+
+def _holds_containers(resource: Resource) -> str:
+    if resource.kind in workloads.UNSHAPED or not _finds_containers(resource.data):
+        return ""
+    return _unknown(resource.api_version, resource.kind, "holds")
+
+
+def _finds_containers(data: Any) -> bool:
+    """Whether a list `containers` with an image stands anywhere in the data."""
+    if isinstance(data, dict):
+        found = data.get("containers")
+        if isinstance(found, list) and any(isinstance(item, dict) and "image" in item for item in found):
+            return True
+        return any(map(_finds_containers, data.values()))
+    return any(map(_finds_containers, data)) if isinstance(data, list) else False
+
+
+def about(
+    pod: Pod, settings: Settings, judged: Iterable[tuple[Control, decide.Situation, decide.Judgement]]
+) -> Iterator[Finding]:
+    """Warnings about a pod that no violation stands for."""
+    situation = decide.Situation(pod, settings, ())
+    for control in settings.enabled_controls():
+        if control.stale:
+            for container in pod.containers:
+                found = control.stale(situation, container)
+                if found:
+                    yield _stale(control, pod, container, *found)
+    said = situation.injected()
+    if said and any(control.id in decide.USERS and judgement.state == "fixed" for control, _, judgement in judged):
+        yield _injected(pod, said)
+
+
+def _stale(control: Control, pod: Pod, container: Container, current: Any, wanted: Any, evidence: str) -> Finding:
+    """Our own default in the manifest, where the policy or a lock now says otherwise."""
+    inherits = container.security_context.get(control.field[0]) is None
+    above = pod.context_pointer if inherits else (*container.pointer, "securityContext")
+    pointer = (*(above or ()), *control.field)[len(pod.resource.base) :]
+    return Finding(
+        control.id,
+        control.level,
+        "stale",
+        "warning",
+        pointer,
+        f'container "{container.name}" has our old default {current}, but {evidence} says {wanted}:'
+        f" replace {dotted(pointer)} by {wanted}",
+        current=current,
+        proposed=wanted,
+        evidence=evidence,
+        container=container.name,
+    )
+
+
+def _injected(pod: Pod, said: str) -> Finding:
+    return Finding(
+        "numericUser",
+        "restricted",
+        "fixed",
+        "warning",
+        pod.spec_pointer[len(pod.resource.base) :],
+        f"{said} promises a container that isn't in the manifest and wasn't seen",
+        risk="may-break",
+        reason="users are written to containers, not to the pod",
+    )
+
+
+def immutable(resource: Resource) -> Finding:
+    """A change of an object that an apply can't update."""
+    return Finding(
+        "immutable",
+        "restricted",
+        "immutable",
+        "warning",
+        (),
+        f"a {resource.kind} can't be updated: delete the old {resource} before you apply this, or set immutable: skip",
+        risk="may-break",
+    )

@@ -1,0 +1,175 @@
+"""One resource on its way: what its pods need, what keeps it as it is, and what became of it."""
+
+from __future__ import annotations
+
+from krm_harden import decide, fields, namespaces, notices, source, workloads
+from krm_harden.errors import InputError
+from krm_harden.model import Operation, Resource, ResourceResult, Unexamined, dotted, lookup, sequence
+from krm_harden.resources import is_immutable, is_namespace, is_patch, owner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from krm_harden.controls import Control
+    from krm_harden.model import Finding, Pod, Pointer
+    from krm_harden.policy import Policy
+    from krm_harden.source import Document
+
+
+class Review:
+    """A resource, the settings that hold for it, and the judgements about its pods.
+
+    `line` is the chunk's, from 0; `lines` says whether findings get their own. `read` fills the rest; it raises
+    InputError where the API couldn't decode a field.
+    """
+
+    __slots__ = ("_judged", "_labels", "checking", "document", "line", "lines", "pods", "resource", "settings", "shapes", "stays")
+
+    def __init__(
+        self,
+        policy: Policy,
+        document: Document,
+        resource: Resource,
+        line: int,
+        *,
+        checking: bool = False,
+        lines: bool = False,
+    ) -> None:
+        self.document = document
+        self.resource = resource
+        self.line = line
+        self.checking = checking
+        self.lines = lines
+        self.settings = policy.settings_for(resource)
+        self.shapes = workloads.shapes_of(resource, policy.kinds)
+        self.pods = tuple(workloads.pods(resource, self.shapes))
+        self._judged: list[tuple[Control, decide.Situation, decide.Judgement]] = []
+        self._labels: list[tuple[Finding, tuple[Operation, ...]]] = []
+        self.stays = ""
+
+    def read(self) -> None:
+        """Judge the resource. Raises InputError that names the first field whose type is wrong."""
+        for pointer, expected in fields.unreadable(self.resource, self.shapes, self.pods):
+            path = dotted(pointer[len(self.resource.base) :])
+            at = source.line_of(self.document, pointer)
+            raise InputError(f"cannot read {self.resource}: {path} must be {expected}", at)
+        self.stays = self._why_it_stays()
+        if not self.stays:
+            self.judge()
+
+    def judge(self) -> None:
+        """Judge a resource that is known to be readable, and ours to change."""
+        if is_namespace(self.resource):
+            self._labels = list(namespaces.label(self.resource, self.settings))
+        for pod in self.pods:
+            self._judge(pod)
+
+    def _why_it_stays(self) -> str:
+        """Why the resource isn't judged at all, or empty."""
+        if is_patch(self.resource, self.pods, self.document.text):
+            return "a kustomize patch: it has $patch, or a container without an image"
+        if not self.pods and not is_namespace(self.resource):
+            missing = workloads.missing_template(self.resource, self.shapes)
+            return f"cannot read {missing}: there is nothing" if missing else ""
+        owned = owner(self.resource)
+        return f"owned by {owned}: change its owner" if owned and not self.checking else ""
+
+    def _judge(self, pod: Pod) -> None:
+        volumes = sequence(lookup(self.document.data, pod.volumes_pointer))
+        # An Argo template also mounts the volumes of its workflow.
+        shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
+        situation = decide.Situation(pod, self.settings, [*volumes, *shared])
+        for control, check in self.settings.checks():
+            found = decide.judge(control, situation, check(pod))
+            self._judged += [(control, situation, judgement) for judgement in found]
+
+    def notes(self) -> Iterator[Unexamined]:
+        """Why the resource was left alone, if it was."""
+        if self.stays:
+            line = self.line + source.line_of(self.document, self.resource.base) + 1
+            yield Unexamined(self.stays, self.resource.kind, self.resource.name, line)
+
+    def operations(self) -> Iterable[Operation]:
+        """Every change, absolute in the document; volumes and their mounts after what needs them."""
+        if self._skips_immutable():
+            return ()
+        wanted = [operation for _, operations in self._labels for operation in operations]
+        wanted += [operation for _, _, judgement in self._judged for operation in decide.operations(judgement)]
+        return sorted(wanted, key=_is_volume)
+
+    def _skips_immutable(self) -> bool:
+        return self.settings.immutable == "skip" and is_immutable(self.resource)
+
+    def at(self, new: Document) -> Resource:
+        """The same resource in another reading of the chunk."""
+        return Resource(self.resource.base, lookup(new.data, self.resource.base), self.resource.index)
+
+    def result(self, operations: Sequence[Operation] = ()) -> ResourceResult:
+        """The report, with those of the document's operations that are this resource's, relative to it.
+
+        Its verdict is that of the text as it came; after operations it is for the caller to replace.
+        """
+        base = self.resource.base
+        own = [
+            Operation(operation.op, operation.path[len(base) :], operation.value)
+            for operation in operations
+            if operation.path[: len(base)] == base
+        ]
+        allowed, message = (True, "") if operations else self.verdict()
+        return ResourceResult(
+            self.resource,
+            self.settings.level,
+            self.settings.version_label,
+            allowed,
+            message,
+            [self._placed(finding) for finding in self._findings(changed=bool(own))],
+            own,
+            self._line_of(base),
+        )
+
+    def _line_of(self, pointer: Pointer) -> int:
+        return self.line + source.line_of(self.document, pointer) + 1 if self.lines else 0
+
+    def untouched(self) -> ResourceResult:
+        """The report of a resource whose document was refused: what would have been fixed stays open."""
+        result = self.result()
+        for finding in result.findings:
+            if finding.state == "fixed":
+                finding.state, finding.severity = "refused", "error"
+                finding.reason = "the document can't be edited safely"
+        return result
+
+    def _findings(self, *, changed: bool) -> Iterator[Finding]:
+        for finding, writes in self._labels:
+            if self.checking and writes:
+                finding.state, finding.severity = "open", "warning"
+            yield finding
+        skipping = self._skips_immutable()
+        for control, situation, judgement in self._judged:
+            stays = skipping and judgement.state == "fixed"
+            made = judgement.deferred("immutable: skip") if stays else judgement
+            yield decide.finding(control, situation, made, checking=self.checking)
+        for pod in self.pods:
+            yield from notices.about(pod, self.settings, self._judged)
+        if changed and is_immutable(self.resource):
+            yield notices.immutable(self.resource)
+
+    def _placed(self, finding: Finding) -> Finding:
+        finding.line = self._line_of(self.resource.base + finding.pointer)
+        return finding
+
+    def verdict(self) -> tuple[bool, str]:
+        """Whether the standard allows the pods, and the API server's words if not."""
+        said: dict[str, None] = {}
+        for pod in self.pods:
+            for check, forbidden in self.settings.standard():
+                found = list(check(pod))
+                if found:
+                    reason, detail = forbidden(pod, found)
+                    said[f"{reason} ({detail})"] = None
+        return not said, ", ".join(said)
+
+
+def _is_volume(operation: Operation) -> bool:
+    return operation.path[-1] == "-" and operation.path[-2] in {"volumes", "volumeMounts"}

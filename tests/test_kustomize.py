@@ -1,0 +1,366 @@
+"""krm-harden as a transformer of the real kustomize."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+import pytest
+from clients import (
+    DATA,
+    IDENTITY,
+    SHOP,
+    as_json,
+    build,
+    copied,
+    cost,
+    deployments,
+    diff,
+    documents,
+    judged,
+    policy,
+    run,
+)
+from conftest import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KUSTOMIZATION = "resources: [web.yaml]\ntransformers: [policy.yaml]\n"
+
+
+def package(folder: Path, manifests: str, **spec: object) -> Path:
+    """A kustomization of some manifests with the function as its transformer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "web.yaml").write_text(manifests)
+    (folder / "policy.yaml").write_text(policy(**spec))
+    (folder / "kustomization.yaml").write_text(KUSTOMIZATION)
+    return folder
+
+
+def pods(text: bytes) -> dict[str, dict]:
+    """The pod spec of each Deployment, by name."""
+    found = [document for document in documents(text) if document["kind"] == "Deployment"]
+    return {document["metadata"]["name"]: document["spec"]["template"]["spec"] for document in found}
+
+
+def test_transformer():
+    """Check 4: hardened fields are there, everything else is as `cat` leaves it, and nothing of the bookkeeping leaks."""
+    plain = build(DATA / "kustomize", function=IDENTITY)
+    ran = build(DATA / "kustomize")
+
+    assert (0, "") == (plain.code, plain.err)
+    assert 0 == ran.code
+    assert [] == diff(plain.out, ran.out).removed
+    assert {"warning"} == {line.partition(":")[0] for line in ran.err.splitlines()}
+    for word in ("internal.", "config.kubernetes.io", "config.k8s.io", "krm-harden.dev"):
+        assert word not in ran.out.decode()
+    for pod in pods(ran.out).values():
+        assert "true" == pod["securityContext"]["runAsNonRoot"]
+        assert {"type": "RuntimeDefault"} == pod["securityContext"]["seccompProfile"]
+        assert {
+            "allowPrivilegeEscalation": "false",
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": "true",
+        } == pod["containers"][0]["securityContext"]
+    assert {"Deployment/web": True, "Deployment/worker": True} == judged(ran.out)
+    assert {"Deployment/web": False, "Deployment/worker": False} == judged(plain.out)
+
+
+def test_oldest_kustomize():
+    """Check 5: kustomize 5.5.0, which kubectl 1.32 embeds, makes the same output."""
+    newest = build(DATA / "kustomize")
+    oldest = build(DATA / "kustomize", kustomize="kustomize-5.5.0")
+
+    assert (newest.code, newest.out, newest.err) == (oldest.code, oldest.out, oldest.err)
+
+
+def test_second_build(tmp_path: Path):
+    """Building the output once more changes nothing, and has nothing to say."""
+    first = build(DATA / "kustomize")
+
+    second = build(package(tmp_path, first.out.decode()))
+
+    assert (0, "") == (second.code, second.err)
+    assert first.out == second.out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("kustomize", "build", "--enable-alpha-plugins"), ("kubectl", "kustomize", "--enable-alpha-plugins")],
+    ids=["kustomize", "kubectl"],
+)
+def test_gate(command: tuple[str, ...]):
+    """Check 8: without --enable-exec the function is skipped in silence; `krm-harden check` behind it fails."""
+    plain = build(DATA / "kustomize", function=IDENTITY)
+
+    skipped = run(require(command[0]), *command[1:], DATA / "kustomize")
+    gate = run("krm-harden", "check", "-", stdin=skipped.out)
+
+    assert (0, "", plain.out) == (skipped.code, skipped.err, skipped.out)
+    assert 1 == gate.code
+    assert b"Deployment/web: runAsNonRoot" in gate.out
+    assert b"Deployment/worker: runAsNonRoot" in gate.out
+
+
+def test_gate_passes():
+    """Check 8: the gate lets the hardened output through."""
+    gate = run("krm-harden", "check", "-", stdin=build(DATA / "kustomize").out)
+
+    assert (0, b"") == (gate.code, gate.out)
+
+
+def test_no_plugins():
+    """Without --enable-alpha-plugins kustomize itself refuses: nobody gets an unhardened build unnoticed."""
+    ran = build(DATA / "kustomize", flags=())
+
+    assert (1, b"") == (ran.code, ran.out)
+    assert "HardeningPolicy" in ran.err
+
+
+def test_strings():
+    """Check 9: strings that look like numbers, booleans, octals or times are strings for kubectl afterwards."""
+    plain = as_json(build(DATA / "kustomize", function=IDENTITY).out)
+    made = as_json(build(DATA / "kustomize").out)
+    container = next(item for item in made if item["metadata"]["name"] == "web" and item["kind"] == "Deployment")
+    container = container["spec"]["template"]["spec"]["containers"][0]
+
+    expected = ["1e3", "0o14", "yes", "y", "0755", "12:30:45", "null", "~", "", "1_000", ".inf", "2024-01-01"]
+    assert expected == container["args"]
+    assert "on" == container["env"][0]["value"]
+    for old, new in zip(plain, made, strict=True):
+        assert old == without_additions(old, new)
+
+
+def without_additions(old, new):
+    """What is left of new data when everything that the old hadn't is taken away."""
+    if isinstance(old, dict):
+        return {key: without_additions(value, new[key]) for key, value in old.items() if key in new}
+    if isinstance(old, list):
+        return [without_additions(before, after) for before, after in zip(old, new, strict=False)]
+    return new
+
+
+def test_error(tmp_path: Path):
+    """Check 14: a finding that nobody exempts fails the build; kustomize shows what we say on stderr, errors first."""
+    folder = package(tmp_path, (DATA / "explicit.yaml").read_text())
+
+    ran = build(folder)
+    lines = ran.err.splitlines()
+
+    assert (1, b"") == (ran.code, ran.out)
+    assert lines[0].startswith("error: Deployment/shop/agent: ")
+    assert lines[-1].startswith("Error: couldn't execute function: exit status 1")
+    assert any('container "agent" sets runAsUser=0' in line and "exemption: {match: " in line for line in lines)
+    spoken = [line.partition(":")[0] for line in lines[:-1]]
+    assert sorted(spoken) == spoken
+    assert {"error", "warning"} == set(spoken)
+
+
+def test_warn_only(tmp_path: Path):
+    """Check 15: with onViolation: Warn the same findings are warnings on stderr, and the build goes through."""
+    folder = package(tmp_path, (DATA / "explicit.yaml").read_text(), onViolation="Warn")
+
+    plain = build(folder, function=IDENTITY)
+    ran = build(folder)
+
+    assert 0 == ran.code
+    assert {"warning"} == {line.partition(":")[0] for line in ran.err.splitlines()}
+    assert 'container "agent" sets runAsUser=0' in ran.err
+    assert [] == diff(plain.out, ran.out).removed
+
+
+def test_wrong_policy(tmp_path: Path):
+    """Check 17: a typo in the policy: one line that names the field and what is allowed, before kustomize's own."""
+    ran = build(package(tmp_path, (DATA / "explicit.yaml").read_text(), profle="restricted"))
+    said, kustomize = ran.err.splitlines()
+
+    assert (1, b"") == (ran.code, ran.out)
+    assert said.startswith("krm-harden: error: ")
+    assert "spec.profle" in said
+    assert "allowed: " in said
+    assert kustomize.startswith("Error: couldn't execute function: exit status 3")
+
+
+def test_inline_config_map(tmp_path: Path):
+    """Check 18: a flat ConfigMap as an inline transformer does what the policy does."""
+    folder = package(tmp_path, (DATA / "names/base/web.yaml").read_text(), controls={"numericUser": {"uid": 2000}})
+    expected = build(folder)
+    inline = """\
+resources: [web.yaml]
+transformers:
+- |-
+  apiVersion: v1
+  kind: ConfigMap
+  metadata:
+    name: harden
+    annotations:
+      config.kubernetes.io/function: "exec: {path: krm-harden}"
+  data: {numericUser.uid: "2000"}
+"""
+    (folder / "kustomization.yaml").write_text(inline)
+
+    ran = build(folder)
+
+    assert (0, expected.out, expected.err) == (ran.code, ran.out, ran.err)
+    assert b"runAsUser: 2000" in ran.out
+
+
+@pytest.mark.parametrize("name", ["overlay", "dev", "test", "both", "outer"])
+def test_names(name: str):
+    """Check 20: with the function in the base, names, hashes and references are those of `cat` in its place."""
+    plain = build(DATA / "names" / name, function=IDENTITY)
+    ran = build(DATA / "names" / name)
+
+    assert (0, "") == (plain.code, plain.err)
+    assert 0 == ran.code
+    assert [] == diff(plain.out, ran.out).removed
+    accounts = [found["metadata"]["name"] for found in documents(ran.out) if found["kind"] == "ServiceAccount"]
+    assert accounts == list(pods(ran.out))
+    assert accounts == [pod["serviceAccountName"] for pod in pods(ran.out).values()]
+    maps = [found["metadata"]["name"] for found in documents(ran.out) if found["kind"] == "ConfigMap"]
+    assert maps == [pod["containers"][0]["envFrom"][0]["configMapRef"]["name"] for pod in pods(ran.out).values()]
+    assert all(judged(ran.out).values())
+
+
+def test_merged_config_map():
+    """Check 20: the overlay's generator merges with the base's behind the function, hash included."""
+    ran = build(DATA / "names/overlay")
+    config = next(found for found in documents(ran.out) if found["kind"] == "ConfigMap")
+
+    assert {"colour": "blue", "shape": "round"} == config["data"]
+    assert "ov-settings-8gc98k897f" == config["metadata"]["name"]
+
+
+def test_base_used_twice():
+    """A base with the function, used by two overlays: each is hardened alike, and warned about once."""
+    ran = build(DATA / "names/both")
+
+    assert 0 == ran.code
+    assert ["dev-web", "test-web"] == sorted(pods(ran.out))
+    assert pods(ran.out)["dev-web"]["securityContext"] == pods(ran.out)["test-web"]["securityContext"]
+    assert 2 == len(ran.err.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("spec", "uid"),
+    [
+        pytest.param({"controls": {"numericUser": {"uid": 20002}}}, "20002", id="controls"),
+        pytest.param({"images": [{"match": "registry.example/web:*", "uid": 1001}]}, "1001", id="images"),
+    ],
+)
+def test_two_policies(tmp_path: Path, spec: dict, uid: str):
+    """The overlay's policy finds the base's default: it says what is stale, on stderr, and doesn't fight."""
+    base = build(DATA / "names/outer", function=IDENTITY)
+    names = copied("names", tmp_path)
+    (names / "outer/policy.yaml").write_text(policy(**spec))
+
+    ran = build(names / "outer")
+    stale = [line for line in ran.err.splitlines() if "10001" in line]
+
+    assert 0 == ran.code
+    assert [] == diff(base.out, ran.out).removed
+    assert "10001" == pods(ran.out)["outer-web"]["securityContext"]["runAsUser"]
+    assert 1 == len(stale)
+    assert stale[0].startswith("warning: Deployment/outer-web: numericUser spec.template.spec.securityContext.runAsUser: ")
+    assert f"says {uid}" in stale[0]
+    assert f"replace spec.template.spec.securityContext.runAsUser by {uid}" in stale[0]
+
+
+def test_stale_result(tmp_path: Path):
+    """What is stale is a result of that state, with the value to paste, and survives the way back through the function."""
+    from clients import harden, parsed, resource_list
+
+    web = (DATA / "names/base/web.yaml").read_text()
+    items = harden(resource_list(web)).out.partition(b"\nresults:")[0].decode() + "\n"
+    config = "".join(f"  {line}" for line in policy(controls={"numericUser": {"uid": 20002}}).splitlines(keepends=True))
+
+    ran = harden(f"{items}functionConfig:\n{config}")
+    (result,) = [found for found in parsed(ran.out)["results"] if found["tags"]["state"] == "stale"]
+
+    assert 0 == ran.code
+    assert items.encode() == ran.out[: len(items)]
+    assert "warning" == result["severity"]
+    expected = {
+        "path": "spec.template.spec.securityContext.runAsUser",
+        "currentValue": "10001",
+        "proposedValue": "20002",
+    }
+    assert expected == result["field"]
+
+
+def test_broken_item(tmp_path: Path):
+    """Check 22: an item of a wrong shape fails the build with its name; never an empty build with exit 0."""
+    broken = (DATA / "names/base/web.yaml").read_text().replace("serviceAccountName: web", "securityContext: [1]")
+
+    ran = build(package(tmp_path, broken))
+
+    assert (1, b"") == (ran.code, ran.out)
+    assert "Deployment/web" in ran.err.splitlines()[0]
+    assert "securityContext" in ran.err.splitlines()[0]
+
+
+def test_same_block_twice():
+    """Check 23: two Deployments that get the same block: kustomize reads it, no anchors in the output."""
+    ran = build(DATA / "kustomize")
+
+    assert 0 == ran.code
+    assert [] == [line for line in ran.out.decode().splitlines() if ": &" in line or ": *" in line or "- *" in line]
+    web, worker = pods(ran.out).values()
+    assert web["securityContext"] == worker["securityContext"]
+
+
+def test_plain_yes(tmp_path: Path):
+    """Check 24: kustomize makes a string of `runAsNonRoot: yes`; it is said to be of the wrong type and set to true."""
+    web = (DATA / "names/base/web.yaml").read_text().replace("serviceAccountName: web", "securityContext: {runAsNonRoot: yes}")
+    folder = package(tmp_path, web)
+
+    plain = build(folder, function=IDENTITY)
+    ran = build(folder)
+
+    assert 'runAsNonRoot: "yes"' in plain.out.decode()
+    assert 0 == ran.code
+    assert ['        runAsNonRoot: "yes"'] == diff(plain.out, ran.out).removed
+    assert "true" == pods(ran.out)["web"]["securityContext"]["runAsNonRoot"]
+    assert all(judged(ran.out).values())
+
+
+def test_empty_kustomization(tmp_path: Path):
+    """Where there is nothing but the policy itself, the build is as with `cat`."""
+    (tmp_path / "policy.yaml").write_text(policy())
+    (tmp_path / "kustomization.yaml").write_text("transformers: [policy.yaml]\n")
+
+    plain = build(tmp_path, function=IDENTITY)
+    ran = build(tmp_path)
+
+    assert (plain.code, plain.out, plain.err) == (ran.code, ran.out, ran.err)
+
+
+def test_online_boutique(shared: Path, tmp_path: Path):
+    """Online Boutique: none of its 12 Deployments is allowed before, all are after; only lines were added."""
+    folder = package(tmp_path, SHOP.read_text())
+
+    plain = build(folder, function=IDENTITY)
+    ran = build(folder)
+    before, after = judged(plain.out), judged(ran.out)
+
+    assert (0, "") == (plain.code, plain.err)
+    assert (0, "") == (ran.code, ran.err)
+    assert (12, 12) == (len(before), list(before.values()).count(False))
+    assert dict.fromkeys(before, True) == after
+    assert [] == diff(plain.out, ran.out).removed
+    assert 24 == len(diff(plain.out, ran.out).inserted)
+
+
+def test_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Check 25: 200 Deployments: what the function costs over `cat` in its place."""
+    folder = package(tmp_path, deployments(200))
+    assert 200 == list(judged(build(folder).out).values()).count(True)
+
+    rounds = [(cost(lambda: build(folder, function=IDENTITY)), cost(lambda: build(folder))) for _ in range(3)]
+    with capsys.disabled():
+        for index, name in enumerate(("cat", "krm-harden")):
+            wall, cpu = (median(getattr(pair[index], unit) for pair in rounds) for unit in ("wall", "cpu"))
+            print(f"\n200 Deployments in kustomize, {name}: {wall:.2f} s, {cpu:.2f} s of processors", end="")
+
+    assert min(ours.cpu for _, ours in rounds) - min(cat.cpu for cat, _ in rounds) < 2
