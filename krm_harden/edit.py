@@ -123,7 +123,9 @@ def _add_flow(document: Document, group: _Additions) -> Edit:
         raise RefusedEdit("a mapping without braces within a flow sequence can't get another key")
     style, column = place.flow_style(document, node)
     if not style.quoted and len(group.nodes) > 1:
-        style.quoted = any(place.flow_style(document, parent)[0].quoted for parent in group.nodes[-3:-1] if parent.flow_style)
+        style.quoted = any(
+            place.flow_style(document, parent)[0].quoted for parent in group.nodes[-3:-1] if parent.flow_style
+        )
     entries = list(_flow_entries(group, style, column))
     if not node.value:
         return Edit(opened + 1, opened + 1, emit.separator(style, 0).join(entries), len(group.nodes))
@@ -213,7 +215,7 @@ def _remove(document: Document, nodes: list[Any]) -> Edit:
     index = next(place_ for place_, (_, value) in enumerate(entries) if value is node)
     start = int(entries[index][0].start_mark.index)
     end = place.content_end(text, node)
-    if start > node.start_mark.index or len(entries) == 1 and not parent.flow_style:
+    if start > node.start_mark.index or (len(entries) == 1 and not parent.flow_style):
         raise RefusedEdit("the last entry of a block, or an alias, isn't removed")
     if not parent.flow_style:
         return _remove_lines(text, start, node, end, len(nodes))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Style:
-    """The habits of the neighbours: `step` of a nested mapping, `dash` before a list's dash, `item` after it, in columns."""
+    """The neighbours' habits, in columns: `step` of a nested mapping, `dash` before a list's dash, `item` after it."""
 
     __slots__ = ("dash", "item", "step")
 

@@ -159,7 +159,7 @@ class Engine:
         return again
 
 
-class NotAList(Exception):  # noqa: N818 - a way out, not an error
+class NotAList(Exception):
     """A text that looked like a list of items, and isn't."""
 
 

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 _MAP, _LIST, _TEXT, _BOOL = dict, list, str, bool
 _NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: "true or false", int: "a number"}
 
-METADATA: dict[str, Any] = {"name": _TEXT, "namespace": _TEXT, "labels": _MAP, "annotations": _MAP, "ownerReferences": _LIST}
+METADATA: dict[str, Any] = {
+    "name": _TEXT,
+    "namespace": _TEXT,
+    "labels": _MAP,
+    "annotations": _MAP,
+    "ownerReferences": _LIST,
+}
 POD: dict[str, Any] = {
     "securityContext": {"seccompProfile": {"type": _TEXT}},
     "os": {"name": _TEXT},
@@ -60,9 +66,7 @@ def wrong_types(data: Any, expected: Any, pointer: Pointer) -> Iterator[tuple[Po
             yield from wrong_types(item, expected[0], (*pointer, index))
 
 
-def unreadable(
-    resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod]
-) -> Iterator[tuple[Pointer, str]]:
+def unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod]) -> Iterator[tuple[Pointer, str]]:
     """Each place in a resource that the API couldn't decode, and what it should be."""
     base = resource.base
     yield from wrong_types(resource.data.get("metadata"), METADATA, (*base, "metadata"))

@@ -66,9 +66,9 @@ class Draft:
 def _deepest(data: Any, path: Pointer) -> tuple[int, Any]:
     """How many steps of a path exist, and the value there."""
     for depth, step in enumerate(path):
-        if isinstance(data, dict) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+        if (isinstance(data, dict) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
             data = data[step]
         else:
             return depth, data

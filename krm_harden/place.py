@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from yaml.nodes import Node
-
     from krm_harden.model import Pointer
     from krm_harden.source import Document
 
@@ -210,7 +208,7 @@ def _line_after(text: str, leaf: Any, end: int) -> int:
 
 
 def after_comments(text: str, at: int, least: int) -> int:
-    """The offset after the comment lines that follow and stand at column `least` or deeper; blank lines between count."""
+    """The offset after the comment lines that follow at column `least` or deeper, blank lines between them included."""
     look = at
     while look < len(text):
         end = line_end(text, look)
@@ -305,7 +303,9 @@ def _is_quoted(node: Any) -> bool:
     """Whether the neighbours write keys in double quotes: YAML that is JSON to its author stays so."""
     if source.is_mapping(node) and node.value:
         return bool(node.value[0][0].style == '"')
-    return bool(source.is_sequence(node) and node.value and source.is_mapping(node.value[0]) and _is_quoted(node.value[0]))
+    return bool(
+        source.is_sequence(node) and node.value and source.is_mapping(node.value[0]) and _is_quoted(node.value[0])
+    )
 
 
 def _is_compact(document: Document) -> bool:

@@ -14,7 +14,7 @@ from krm_harden.workloads import Shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from krm_harden.controls import Check, Control, Forbidden
@@ -42,7 +42,7 @@ _DEFAULTS = {
 def glob(patterns: Iterable[str], value: str) -> bool:
     """Whether a value matches one of the shell patterns, case included."""
     for pattern in patterns:
-        if pattern == value or pattern == "*":
+        if pattern in {value, "*"}:
             return True
         if "*" in pattern or "?" in pattern or "[" in pattern:
             from fnmatch import fnmatchcase
@@ -54,7 +54,7 @@ def glob(patterns: Iterable[str], value: str) -> bool:
 
 def canonical_image(image: str) -> str:
     """An image with its registry and library spelled out: `nginx:1` is `docker.io/library/nginx:1`."""
-    first, slash, rest = image.partition("/")
+    first, slash, _ = image.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return image.replace("index.docker.io/", "docker.io/", 1) if first == "index.docker.io" else image
     return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
@@ -267,7 +267,10 @@ def _today() -> str:
 
 
 def from_data(data: Any, where: str) -> Policy:
-    """The policy in a HardeningPolicy, a flat ConfigMap, or nothing at all. Raises ConfigError with every problem's path."""
+    """The policy in a HardeningPolicy, a flat ConfigMap, or nothing at all.
+
+    Raises ConfigError with every problem's path.
+    """
     if data is None:
         return Policy({})
     if not isinstance(data, dict):
@@ -279,7 +282,7 @@ def from_data(data: Any, where: str) -> Policy:
     elif kind == schema.KIND:
         if data.get("apiVersion") != schema.API_VERSION:
             raise ConfigError(f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}", where)
-        _reject(schema.problems({key: data[key] for key in data if key not in _ENVELOPE}, _BARE, ""), where)
+        _reject(_envelope_problems(data), where)
         spec = {} if data.get("spec") is None else data["spec"]
     else:
         raise ConfigError(f"kind must be {schema.KIND} or ConfigMap, not {kind!r}", where)
@@ -288,12 +291,17 @@ def from_data(data: Any, where: str) -> Policy:
     return Policy(spec, name)
 
 
-_ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
-_BARE: dict[str, Any] = {"type": "object", "properties": dict.fromkeys(_ENVELOPE[:4], {}), "additionalProperties": False}
+_ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
+
+
+def _envelope_problems(data: Mapping[str, Any]) -> Iterator[str]:
+    for name in data:
+        if name not in _ENVELOPE:
+            yield f"{name} is unknown{schema.similar(name, list(_ENVELOPE))}; allowed: {', '.join(_ENVELOPE)}"
 
 
 def _reject(problems: Iterable[str], where: str) -> None:
-    found = [problem.removeprefix(".") for problem in problems]
+    found = list(problems)
     if found:
         raise ConfigError("; ".join(found), where)
 
@@ -305,7 +313,7 @@ def _check_controls(spec: Mapping[str, Any], where: str) -> None:
     for index, entry in enumerate(sequence(spec.get("exemptions"))):
         for name in entry["controls"]:
             if name not in known:
-                hint = schema._similar(name, sorted(known))
+                hint = schema.similar(name, sorted(known))
                 raise ConfigError(
                     f"spec.exemptions[{index}].controls names {name!r}, which isn't a control{hint}", where
                 )
@@ -358,7 +366,9 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
     merged = dict(ceiling.spec)
     for field in _HOW_FAR:
         if field in spec:
-            _must_not_loosen(field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], f"spec.{field}", ceiling, below)
+            _must_not_loosen(
+                field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], f"spec.{field}", ceiling, below
+            )
             merged[field] = spec[field]
     merged["controls"] = _tightened_controls(ceiling, below)
     merged["namespaces"] = _tightened_namespaces(ceiling, below)
@@ -378,7 +388,9 @@ def _must_not_loosen(field: str, upper: str, lower: str, path: str, ceiling: Pol
         order = _ORDER[field]
         softer = order.index(lower) < order.index(upper)
     if softer:
-        raise ConfigError(f"{path} {lower} is softer than {upper}, which the policy {ceiling.name} asks for", below.name)
+        raise ConfigError(
+            f"{path} {lower} is softer than {upper}, which the policy {ceiling.name} asks for", below.name
+        )
 
 
 def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
@@ -410,8 +422,6 @@ def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
         if field == "version":
             _must_not_loosen("version", now, value, "spec.namespaces.version", ceiling, below)
         elif now == "auto" or (value != "auto" and order.index(value) < order.index(now)):
-            raise ConfigError(
-                f"spec.namespaces.{field} {value} would loosen the policy {ceiling.name}", below.name
-            )
+            raise ConfigError(f"spec.namespaces.{field} {value} would loosen the policy {ceiling.name}", below.name)
         upper[field] = value
     return upper

@@ -24,7 +24,19 @@ class Review:
     InputError where the API couldn't decode a field.
     """
 
-    __slots__ = ("_judged", "_labels", "checking", "document", "line", "lines", "pods", "resource", "settings", "shapes", "stays")
+    __slots__ = (
+        "_judged",
+        "_labels",
+        "checking",
+        "document",
+        "line",
+        "lines",
+        "pods",
+        "resource",
+        "settings",
+        "shapes",
+        "stays",
+    )
 
     def __init__(
         self,

@@ -109,7 +109,9 @@ def spec_schema() -> Schema:
                 "Where the manifests run.",
                 {
                     "kubernetes": _text("The server's version; it caps the standard's.", format="kubernetes"),
-                    "platform": _choice("openshift: no uid, gid or fsGroup.", ["kubernetes", "openshift"], "kubernetes"),
+                    "platform": _choice(
+                        "openshift: no uid, gid or fsGroup.", ["kubernetes", "openshift"], "kubernetes"
+                    ),
                     "runtime": _choice("The container runtime.", ["any", "containerd", "cri-o"], "any"),
                 },
             ),
@@ -194,7 +196,7 @@ def problems(value: Any, schema: Schema, path: str) -> Iterator[str]:
         for index, item in enumerate(value):
             yield from problems(item, schema["items"], f"{path}[{index}]")
     elif "enum" in schema and value not in schema["enum"]:
-        yield f"{path} must be one of {', '.join(schema['enum'])}, not {_shown(value)}{_similar(value, schema['enum'])}"
+        yield f"{path} must be one of {', '.join(schema['enum'])}, not {_shown(value)}{similar(value, schema['enum'])}"
     elif kind == "integer" and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"{path} must be from {schema['minimum']} to {schema['maximum']}, not {value}"
     elif kind == "string":
@@ -210,7 +212,7 @@ def _object_problems(value: dict[str, Any], schema: Schema, path: str) -> Iterat
             yield from problems(item, schema["additionalProperties"], f"{path}.{name}")
         else:
             allowed = ", ".join(sorted(properties))
-            yield f"{path}.{name} is unknown{_similar(name, list(properties))}; allowed: {allowed}"
+            yield f"{path}.{name} is unknown{similar(name, list(properties))}; allowed: {allowed}"
     for name in schema.get("required", ()):
         if name not in value:
             yield f"{path}.{name} is missing"
@@ -261,7 +263,7 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value).lower()
 
 
-def _similar(word: Any, known: list[str]) -> str:
+def similar(word: Any, known: list[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(str(word), known, 1)

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+    from yaml.nodes import MappingNode, Node
 
     from krm_harden.model import Pointer
 
@@ -38,7 +38,7 @@ CORE = "tag:yaml.org,2002:"
 class Composer(_CParser):  # type: ignore[misc,valid-type]
     """libyaml's composer with no resolver: the tag of a plain scalar or a collection is None."""
 
-    def resolve(self, kind: type, value: str, implicit: Any) -> str | None:
+    def resolve(self, kind: type, _value: str, implicit: Any) -> str | None:
         # The hook's `implicit` is a tuple for scalars (plain, quoted) and a bool for collections.
         if kind is _Scalar and not implicit[0]:
             return QUOTED
@@ -381,12 +381,12 @@ def line_of(document: Document, pointer: Pointer) -> int:
         found = child(node, step) if node is not None else None
         if found is None:
             break
-        line = _key_line(node, step, found)
+        line = _key_line(node, found)
         node = found
     return line
 
 
-def _key_line(parent: Any, step: str | int, value: Any) -> int:
+def _key_line(parent: Any, value: Any) -> int:
     if is_mapping(parent):
         for key_node, value_node in parent.value:
             if value_node is value:

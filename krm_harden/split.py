@@ -132,8 +132,10 @@ def is_empty(chunk: bytes) -> bool:
     for line in chunk.split(b"\n"):
         content = line.strip()
         if content and content[:1] != b"#" and content not in {b"---", b"..."}:
-            return line[:4] in {b"--- ", b"---\t"} and content[3:].lstrip()[:1] == b"#" and is_empty(
-                chunk[chunk.index(line) + len(line) :]
+            return (
+                line[:4] in {b"--- ", b"---\t"}
+                and content[3:].lstrip()[:1] == b"#"
+                and is_empty(chunk[chunk.index(line) + len(line) :])
             )
     return True
 
@@ -221,7 +223,7 @@ def cut_items(chunk: bytes) -> ItemList | None:
     end = len(chunk)
     at = start - 1
     limit = _items_end(chunk, start)
-    while 0 <= (at := chunk.find(dash, at, limit)):
+    while (at := chunk.find(dash, at, limit)) >= 0:
         if chunk[at + len(dash) : at + len(dash) + 1] in {b" ", b"\n", b"\r", b"\t", b""}:
             starts.append(at + 1)
         at += len(dash)
@@ -229,9 +231,7 @@ def cut_items(chunk: bytes) -> ItemList | None:
         return None
     end = limit
     bounds = [start, *starts[1:], end]
-    return ItemList(
-        chunk[:start], [chunk[a:b] for a, b in zip(bounds, bounds[1:], strict=False)], chunk[end:]
-    )
+    return ItemList(chunk[:start], [chunk[a:b] for a, b in zip(bounds, bounds[1:], strict=False)], chunk[end:])
 
 
 def _items_start(chunk: bytes) -> int:

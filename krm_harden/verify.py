@@ -129,9 +129,13 @@ def _check_quotes(node: Any) -> None:
     elif source.is_sequence(node):
         for item in node.value:
             _check_quotes(item)
-    elif node is not None and node.tag is None and isinstance(scalars.resolve(node.value), str):
-        if not scalars.is_plain_safe(node.value):
-            raise RefusedEdit(f"the edit would write {node.value!r} without quotes", next_step=_NEXT)
+    elif node is not None and _needs_quotes(node):
+        raise RefusedEdit(f"the edit would write {node.value!r} without quotes", next_step=_NEXT)
+
+
+def _needs_quotes(node: Any) -> bool:
+    is_plain_string = node.tag is None and isinstance(scalars.resolve(node.value), str)
+    return is_plain_string and not scalars.is_plain_safe(node.value)
 
 
 def twice(old: Document, new: Document, operations: Sequence[Operation]) -> None:

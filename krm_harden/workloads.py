@@ -94,7 +94,10 @@ WORKLOADS: dict[tuple[str, str], tuple[Shape, ...]] = {
         Shape("spec/taskSpec", containers=_TEKTON, context="/spec/podTemplate/securityContext", metadata="/metadata"),
     ),
     ("jobset.x-k8s.io", "JobSet"): (Shape("spec/replicatedJobs/*/template/spec/template/spec"),),
-    ("ray.io", "RayCluster"): (Shape("spec/headGroupSpec/template/spec"), Shape("spec/workerGroupSpecs/*/template/spec")),
+    ("ray.io", "RayCluster"): (
+        Shape("spec/headGroupSpec/template/spec"),
+        Shape("spec/workerGroupSpecs/*/template/spec"),
+    ),
     ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): (
         Shape("spec/leaderWorkerTemplate/leaderTemplate/spec"),
         Shape("spec/leaderWorkerTemplate/workerTemplate/spec"),

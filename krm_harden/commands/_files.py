@@ -24,7 +24,10 @@ LEFT_ALONE = {**dict.fromkeys(KUSTOMIZATIONS, "a kustomization"), "Kptfile": "a 
 
 
 def find(paths: Iterable[str], exclude: Iterable[str] = ()) -> Iterator[Path]:
-    """The files to look at: those named, and the manifests below folders, sorted. Raises ConfigError for a missing path."""
+    """The files to look at: those named, and the manifests below folders, sorted.
+
+    Raises ConfigError for a missing path.
+    """
     for name in paths:
         path = Path(name)
         if path.is_dir():
@@ -49,7 +52,9 @@ def _below(root: Path, exclude: GitIgnoreSpec) -> Iterator[Path]:
         specs = ignores[here.parent if here != root else root.parent] + _ignores_of(here)
         ignores[here] = specs
         folders[:] = sorted(
-            name for name in folders if name not in SKIPPED_FOLDERS and not _ignored(here / name, specs, root, exclude, "/")
+            name
+            for name in folders
+            if name not in SKIPPED_FOLDERS and not _ignored(here / name, specs, root, exclude, "/")
         )
         for name in sorted(files):
             path = here / name

@@ -44,10 +44,18 @@ class Input:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options that `fix` and `check` share."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
-    parser.add_argument("--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted")
-    parser.add_argument("--images", metavar="LOCK", help="what is known of images: a file with `images:` as in a policy")
-    parser.add_argument("--level", choices=["privileged", "baseline", "restricted"], help="overrides the policy's level")
-    parser.add_argument("--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)")
+    parser.add_argument(
+        "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
+    )
+    parser.add_argument(
+        "--images", metavar="LOCK", help="what is known of images: a file with `images:` as in a policy"
+    )
+    parser.add_argument(
+        "--level", choices=["privileged", "baseline", "restricted"], help="overrides the policy's level"
+    )
+    parser.add_argument(
+        "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
+    )
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the report's format")
 
 

@@ -33,7 +33,9 @@ def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = make("fn", SUMMARY, EXAMPLES)
     options.add_argument("config", metavar="CONFIG", help="a HardeningPolicy or a flat ConfigMap")
-    options.add_argument("files", nargs="*", metavar="FILE", default=[_run.STDIN], help="manifests, or - for standard input (default)")
+    options.add_argument(
+        "files", nargs="*", metavar="FILE", default=[_run.STDIN], help="manifests, or - for standard input (default)"
+    )
     return options
 
 

@@ -44,7 +44,7 @@ class Report:
 
 
 def run() -> int:
-    """The exit code; at 0, 1 and 2 the complete list is on stdout. Raises KrmHardenError when nothing can be written."""
+    """The exit code; the complete list is on stdout. Raises KrmHardenError when nothing can be written."""
     # Nothing here makes cycles worth collecting, and a collection walks every node of the chunk at hand.
     gc.disable()
     upper = _policies.ceiling()

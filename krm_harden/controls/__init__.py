@@ -26,9 +26,22 @@ ALIASES = {"capabilities": "capabilities_restricted", "seccompProfile": "seccomp
 
 
 UPSTREAM = frozenset(
-    "appArmorProfile capabilities_baseline hostNamespaces hostPathVolumes hostPorts hostProbesAndHostLifecycle privileged"
-    " procMount seLinuxOptions seccompProfile_baseline sysctls windowsHostProcess procMount_restricted"
-    " restrictedVolumes".split()
+    [
+        "appArmorProfile",
+        "capabilities_baseline",
+        "hostNamespaces",
+        "hostPathVolumes",
+        "hostPorts",
+        "hostProbesAndHostLifecycle",
+        "privileged",
+        "procMount",
+        "seLinuxOptions",
+        "seccompProfile_baseline",
+        "sysctls",
+        "windowsHostProcess",
+        "procMount_restricted",
+        "restrictedVolumes",
+    ]
 )
 """Ids of the standard that exemptions may name already, though no control of this release carries them."""
 
@@ -38,9 +51,9 @@ class Control:
 
     `revisions` maps the version of the standard from which a check holds to that check. `forbidden` words the
     violations as the API server does: (reason, detail). `field` lies within a securityContext; `inherited` says that
-    containers take it from the pod; `on_windows`, that Windows has it. `standard` is False for what goes beyond the Pod Security Standards; `safe` says
-    that writing it can't hurt a container that keeps root, so that it is no half measure. `stale` finds our own default
-    where the policy now says otherwise.
+    containers take it from the pod; `on_windows`, that Windows has it. `standard` is False for what goes beyond the
+    Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it is no half
+    measure. `stale` finds our own default where the policy now says otherwise.
     """
 
     __slots__ = (
@@ -102,9 +115,7 @@ def names() -> list[str]:
     """The modules of this folder, sorted."""
     import os
 
-    return sorted(
-        name[:-3] for name in os.listdir(__path__[0]) if name.endswith(".py") and not name.startswith("_")
-    )
+    return sorted(name[:-3] for name in os.listdir(__path__[0]) if name.endswith(".py") and not name.startswith("_"))
 
 
 def load() -> dict[str, Control]:

@@ -57,7 +57,9 @@ def check_1_22(pod: Pod) -> Iterator[Violation]:
         if "ALL" not in dropped:
             yield Violation((*container.pointer, "securityContext", *FIELD), list(dropped) or None, "missing", index)
         if any(name not in KEPT_CAPABILITIES for name in added):
-            yield Violation((*container.pointer, "securityContext", "capabilities", "add"), list(added), "explicit", index)
+            yield Violation(
+                (*container.pointer, "securityContext", "capabilities", "add"), list(added), "explicit", index
+            )
 
 
 def check_1_25(pod: Pod) -> Iterator[Violation]:
@@ -122,7 +124,9 @@ def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
         parts.append(must_set(containers(pod, drops), 'capabilities.drop=["ALL"]'))
     if adds:
         names = {str(name) for violation in adds for name in violation.current if name not in KEPT_CAPABILITIES}
-        parts.append(f"{containers(pod, adds)} must not include {quoted(sorted(names))} in securityContext.capabilities.add")
+        parts.append(
+            f"{containers(pod, adds)} must not include {quoted(sorted(names))} in securityContext.capabilities.add"
+        )
     return "unrestricted capabilities", "; ".join(parts)
 
 

@@ -22,7 +22,8 @@ and ephemeralContainers. Not on Windows, not on OpenShift.
       securityContext:
         runAsGroup: 1001
 
-**Fix safety**: as safe as the entry in the policy. With `required: true` a container whose group isn't known is an error.
+**Fix safety**: as safe as the entry in the policy. With `required: true` a container whose group isn't known is an
+error.
 
 **Reference**: PodSecurityPolicy, `runAsGroup: MustRunAs`.
 """

@@ -68,7 +68,9 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     else:
         basis, evidence = "default", ""
         paths = tuple(situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS))
-        reason = f"nothing is known of the image {container.image}; `krm-harden images resolve` finds its writable paths"
+        reason = (
+            f"nothing is known of the image {container.image}; `krm-harden images resolve` finds its writable paths"
+        )
     writes = [Operation("add", violation.pointer, True)]
     for path in paths:
         if not _is_mounted(container, path):
@@ -99,7 +101,9 @@ def _empty_dir(situation: Situation, container: Container, path: str) -> Sequenc
 def _volume_name(situation: Situation, container: str, path: str) -> str:
     """`krm-harden-<container>-<path>`, the same for ever: a DNS label, hashed where it is too long or taken."""
     words = f"krm-harden-{container}-{path}".lower()
-    label = "-".join(part for part in "".join(c if c.isascii() and c.isalnum() else "-" for c in words).split("-") if part)
+    label = "-".join(
+        part for part in "".join(c if c.isascii() and c.isalnum() else "-" for c in words).split("-") if part
+    )
     taken = situation.volume_names.get(label)
     ours = taken is not None and "emptyDir" in taken and not _used_by_another(situation, label, container)
     if len(label) <= MAX_LABEL and (taken is None or ours):

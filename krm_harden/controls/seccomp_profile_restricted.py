@@ -99,7 +99,10 @@ def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
     explicit = [violation for violation in violations if violation.cause == "explicit"]
     if explicit:
         values = quoted(sorted({str(violation.current) for violation in explicit}))
-        return "seccompProfile", f"{setters(pod, explicit)} must not set securityContext.seccompProfile.type to {values}"
+        return (
+            "seccompProfile",
+            f"{setters(pod, explicit)} must not set securityContext.seccompProfile.type to {values}",
+        )
     who = f"pod or {containers(pod, violations)}"
     return "seccompProfile", f'{who} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
 

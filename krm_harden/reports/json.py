@@ -1,13 +1,13 @@
 """The report as one JSON document, version 1.
 
-    {"version": 1,
-     "resources": [{"file", "line", "apiVersion", "kind", "namespace", "name", "level", "version", "allowed", "message",
-                    "findings": [{"control", "level", "state", "risk", "severity", "path", "line", "current",
-                                  "proposed", "message", "reason", "evidence", "exemption"}],
-                    "operations": [RFC 6902, relative to the resource]}],
-     "notExamined": [{"file", "line", "kind", "name", "reason"}],
-     "errors": [{"file", "message"}],
-     "summary": {...}}
+{"version": 1,
+"resources": [{"file", "line", "apiVersion", "kind", "namespace", "name", "level", "version", "allowed", "message",
+"findings": [{"control", "level", "state", "risk", "severity", "path", "line", "current",
+"proposed", "message", "reason", "evidence", "exemption"}],
+"operations": [RFC 6902, relative to the resource]}],
+"notExamined": [{"file", "line", "kind", "name", "reason"}],
+"errors": [{"file", "message"}],
+"summary": {...}}
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ def render(inputs: Sequence[Input]) -> str:
         "errors": [
             {"file": made.name, "message": message}
             for made in inputs
-            for message in (*([made.error] if made.error else []), *(chunk.error for chunk in made.chunks if chunk.error))
+            for message in (
+                *([made.error] if made.error else []),
+                *(chunk.error for chunk in made.chunks if chunk.error),
+            )
         ],
         "summary": summary.count(inputs),
     }
