@@ -66,12 +66,10 @@ class Draft:
 def _deepest(data: Any, path: Pointer) -> tuple[int, Any]:
     """How many steps of a path exist, and the value there."""
     for depth, step in enumerate(path):
-        if (isinstance(data, dict) and step in data) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
-            data = data[step]
-        else:
+        keys: Any = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if step not in keys:
             return depth, data
+        data = data[step]
     return len(path), data
 
 

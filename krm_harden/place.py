@@ -13,7 +13,7 @@ from krm_harden.errors import RefusedEdit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from krm_harden.model import Pointer
@@ -333,10 +333,16 @@ class Comment:
     def place(self) -> tuple[Any, Any, Any]:
         return self.owner, self.before, self.after
 
+    def moved(self, by: Callable[[Any], Any]) -> Comment:
+        """The same comment, its pointers as they are after a change."""
+        behind = self.owner[:1] == ("behind",)
+        owner = ("behind", self.owner[1] and by(self.owner[1])) if behind else by(self.owner)
+        return Comment(self.start, self.text, owner, self.before and by(self.before), self.after and by(self.after))
+
 
 def leaves(document: Document) -> list[tuple[int, int, Any]]:
     """Start, end and pointer of every key and scalar, in the order of the text."""
-    return sorted(_leaves(document.root), key=lambda leaf: leaf[:2]) if document.root is not None else []
+    return sorted(_leaves(document.text, document.root), key=lambda leaf: leaf[:2]) if document.root is not None else []
 
 
 def comments(document: Document, found: list[tuple[int, int, Any]], known: frozenset[Any]) -> list[Comment]:
@@ -359,7 +365,13 @@ def comments(document: Document, found: list[tuple[int, int, Any]], known: froze
     return made
 
 
-def _leaves(root: Any) -> Iterator[tuple[int, int, Any]]:
+def _own_start(text: str, node: Any) -> int:
+    """Where a scalar begins; a block scalar after its header, which may end in a comment."""
+    start: int = node.start_mark.index
+    return min(line_end(text, start), int(node.end_mark.index)) if is_block_scalar(node) else start
+
+
+def _leaves(text: str, root: Any) -> Iterator[tuple[int, int, Any]]:
     """Start, end and pointer of every key and scalar; of a repeated node only the first place."""
     stack: list[tuple[Any, tuple[Any, ...]]] = [(root, ())]
     seen = set()
@@ -369,7 +381,7 @@ def _leaves(root: Any) -> Iterator[tuple[int, int, Any]]:
             continue
         seen.add(id(node))
         if source.is_scalar(node):
-            yield node.start_mark.index, node.end_mark.index, pointer
+            yield _own_start(text, node), node.end_mark.index, pointer
         elif source.is_mapping(node):
             for key, value in node.value:
                 name = key.value if source.is_scalar(key) else ""

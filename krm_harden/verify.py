@@ -10,13 +10,14 @@ import marshal
 
 from krm_harden import place, scalars, source
 from krm_harden.errors import InputError, RefusedEdit
+from krm_harden.model import lookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from krm_harden.model import Operation, Pointer
+    from krm_harden.model import Operation
     from krm_harden.patch import Draft
     from krm_harden.source import Document
 
@@ -36,8 +37,9 @@ def verified(old: Document, text: str, draft: Draft) -> Document:
     _same_data(draft.data, new)
     _same_line_breaks(old.text, text)
     _same_anchors(old.text, text)
+    _same_elsewhere(old, new, draft.operations)
     _same_comments(old, new, draft.operations)
-    _quoted_where_needed(new, draft.operations)
+    _quoted_where_needed(old, new, draft.operations)
     return new
 
 
@@ -62,14 +64,45 @@ def _same_data(expected: Any, new: Document) -> None:
 
 
 def _same_line_breaks(old: str, new: str) -> None:
-    """What had only one kind of line break still has."""
-    crlf = old.count("\r\n")
-    if crlf == old.count("\n") and new.count("\r\n") != new.count("\n") and "\n" in old:
-        raise RefusedEdit("the edit would mix line breaks", next_step=_NEXT)
-    if crlf == 0 and new.count("\r") != old.count("\r"):
+    """What had only one kind of line break still has, and the text ends as it did."""
+    crlf, lone = old.count("\r\n"), old.count("\r") - old.count("\r\n")
+    new_crlf = new.count("\r\n")
+    mixed = new.count("\r") - new_crlf != lone
+    mixed |= crlf == 0 and new_crlf > 0
+    mixed |= crlf == old.count("\n") > 0 and new_crlf != new.count("\n")
+    if mixed:
         raise RefusedEdit("the edit would mix line breaks", next_step=_NEXT)
     if "\n" in old and old.endswith("\n") != new.endswith("\n"):
         raise RefusedEdit("the edit would change the end of the text", next_step=_NEXT)
+
+
+def _same_elsewhere(old: Document, new: Document, operations: Sequence[Operation]) -> None:
+    """What no operation names is written as it was: same quotes, same digits, same tags."""
+    lines = iter(new.text.splitlines())
+    if all(line in lines for line in old.text.splitlines()):
+        return
+    changed = [operation.path for operation in operations if operation.op == "replace"]
+    now = {leaf: new.text[start:end] for start, end, leaf in place.leaves(new)}
+    for start, end, leaf in place.leaves(old):
+        there = _moved(leaf, operations)
+        if there is None or any(leaf[: len(path)] == path and leaf[-1:] != ("key",) for path in changed):
+            continue
+        if now.get(there, "").strip() != old.text[start:end].strip():
+            raise RefusedEdit(f"the edit would change {old.text[start:end].strip()!r}", next_step=_NEXT)
+
+
+def _moved(leaf: Any, operations: Sequence[Operation]) -> Any:
+    """Where a leaf of the old document stands in the new one; None when it went away."""
+    for operation in operations:
+        depth = len(operation.path) - 1
+        if operation.op != "remove" or leaf[:depth] != operation.path[:-1] or len(leaf) <= depth:
+            continue
+        gone = operation.path[-1]
+        if leaf[depth] == gone:
+            return None
+        if isinstance(gone, int) and isinstance(leaf[depth], int) and leaf[depth] > gone:
+            leaf = (*leaf[:depth], leaf[depth] - 1, *leaf[depth + 1 :])
+    return leaf
 
 
 def _same_anchors(old: str, new: str) -> None:
@@ -78,39 +111,48 @@ def _same_anchors(old: str, new: str) -> None:
 
 
 def _same_comments(old: Document, new: Document, operations: Sequence[Operation]) -> None:
-    """Every comment stands between the same old leaves as before, and belongs to the same collection."""
-    if "#" not in old.text:
+    """Every comment stands between the same leaves as before, and belongs to the same collection."""
+    if "#" not in old.text and "#" not in new.text:
         return
     was, now = place.leaves(old), place.leaves(new)
-    removed = [operation.path for operation in operations if operation.op == "remove"]
-    common = frozenset(leaf for _, _, leaf in was) & {leaf for _, _, leaf in now} if not removed else frozenset()
-    before = [comment for comment in place.comments(old, was, common) if not _belongs_to(comment, removed)]
+    moved = {leaf: _moved(leaf, operations) for _, _, leaf in was}
+    common = frozenset(leaf for _, _, leaf in now) & frozenset(moved.values())
+    known = frozenset(leaf for leaf, there in moved.items() if there in common)
+    before = [
+        comment.moved(lambda leaf: _moved(leaf, operations))
+        for comment in place.comments(old, was, known)
+        if not _goes_away(comment, operations)
+    ]
     after = place.comments(new, now, common)
     if [comment.text for comment in before] != [comment.text for comment in after]:
         raise RefusedEdit("the edit would lose a comment", next_step=_NEXT)
     for left, right in zip(before, after, strict=True):
-        if not removed and left.place() != right.place():
+        if left.place() != right.place():
             raise RefusedEdit(f"the edit would move the comment {left.text!r} to another owner", next_step=_NEXT)
 
 
-def _belongs_to(comment: place.Comment, removed: Sequence[Pointer]) -> bool:
-    """Whether a comment stands behind something that goes away."""
-    leaf = comment.owner[1] if comment.owner[:1] == ("behind",) else None
-    return leaf is not None and any(leaf[: len(path)] == path for path in removed)
+def _goes_away(comment: place.Comment, operations: Sequence[Operation]) -> bool:
+    """Whether a comment stands behind something that is removed."""
+    behind = comment.owner[:1] == ("behind",) and comment.owner[1] is not None
+    return behind and _moved(comment.owner[1], operations) is None
 
 
-def _quoted_where_needed(new: Document, operations: Sequence[Operation]) -> None:
+def _quoted_where_needed(old: Document, new: Document, operations: Sequence[Operation]) -> None:
     """Every string that was written reads as one in every version of YAML."""
     if new.is_json:
         return
     for operation in operations:
         if operation.op == "remove" or not _has_tricky_strings(operation.value):
             continue
+        appends = operation.path[-1] == "-"
         node = new.root
-        for step in operation.path:
-            if node is not None:
-                node = node.value[-1] if step == "-" else source.child(node, step)
-        _check_quotes(node)
+        for step in operation.path[:-1] if appends else operation.path:
+            node = source.child(node, step) if node is not None else None
+        if appends and node is not None:
+            for item in node.value[len(lookup(old.data, operation.path[:-1])) :]:
+                _check_quotes(item)
+        else:
+            _check_quotes(node)
 
 
 def _has_tricky_strings(value: Any) -> bool:

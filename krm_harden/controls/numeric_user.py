@@ -91,7 +91,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
 
 
 def stale(situation: Situation, container: Container) -> tuple[int, int, str] | None:
-    """Our own default in the manifest where the policy now says otherwise: (what is there, what should be, who says)."""
+    """Our own default where the policy now says otherwise: (what is there, what should be, who says so)."""
     uid = situation.user(container)
     if uid != DEFAULT_UID:
         return None
