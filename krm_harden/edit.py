@@ -59,7 +59,7 @@ def plan(document: Document, operations: Iterable[Operation]) -> list[Edit]:
         elif operation.op == "replace":
             edits.append(_replace(document, trails.to(operation.path), operation))
         else:
-            edits.append(_remove(document, trails.to(operation.path)))
+            edits.append(_remove(document, trails.to(operation.path), operation.path[-1]))
     edits.extend(_add(document, group) for group in additions.values())
     return _disjoint(edits)
 
@@ -104,6 +104,7 @@ def _add_block(document: Document, group: _Additions) -> Edit:
     else:
         at = place.after_block_sequence(text, nodes[-2] if len(nodes) > 1 else None, node)
         quote = _quote_of(node.value[-1])
+        style.item = place.dash_width(text, node) or style.item
         lines = [line for _, value in group.entries for line in emit.block_item(value, column, style, quote)]
     return Edit(at, at, _as_lines(text, at, lines), len(nodes))
 
@@ -130,6 +131,9 @@ def _add_flow(document: Document, group: _Additions) -> Edit:
     if not node.value:
         return Edit(opened + 1, opened + 1, emit.separator(style, 0).join(entries), len(group.nodes))
     at = place.flow_end(text, node)
+    if text[at : place.line_end(text, at)].lstrip(" ,").startswith("#"):
+        # The comment behind the last entry stays behind it.
+        style.step = None
     joined = "".join(emit.separator(style, column) + entry for entry in entries)
     # `{image: }`: an empty value needs a space, or the comma would belong to the key.
     return Edit(at, at, (" " if text[at - 1] == ":" else "") + joined, len(group.nodes))
@@ -164,15 +168,16 @@ def _replace(document: Document, nodes: list[Any], operation: Operation) -> Edit
     end = _scalar_end(text, node)
     quote = '"' if document.is_json else _quote_of(node)
     if isinstance(operation.value, (dict, list)):
-        style = emit.FlowStyle(quoted=document.is_json or place.flow_style(document, parent)[0].quoted)
+        around, _ = place.flow_style(document, parent)
+        style = emit.FlowStyle(quoted=around.quoted and bool(parent.flow_style), compact=around.compact)
         written = emit.flow(operation.value, style)
     else:
         written = emit.scalar(operation.value, quote if isinstance(operation.value, str) else "")
     if empty:
-        if text[end - 1 : end] != ":" and start == node.start_mark.index:
+        if text[:end].rstrip()[-1:] != ":" and start == node.start_mark.index:
             raise RefusedEdit("an empty value without a colon can't be filled")
-        return Edit(end, end, " " + written, len(nodes))
-    return Edit(start, end, written, len(nodes))
+        return Edit(end, end, written if text[end - 1].isspace() else f" {written}", len(nodes))
+    return Edit(start, end, written + _header_comment(text, node), len(nodes))
 
 
 def _scalar_end(text: str, node: Any) -> int:
@@ -181,6 +186,16 @@ def _scalar_end(text: str, node: Any) -> int:
         return int(node.end_mark.index)
     start, end = int(node.start_mark.index), int(node.end_mark.index)
     return start + len(text[start:end].rstrip())
+
+
+def _header_comment(text: str, node: Any) -> str:
+    """The comment behind a block scalar's header, with its space: it stays where it is."""
+    if not place.is_block_scalar(node):
+        return ""
+    start = place.after_properties(text, node)
+    header = text[start : place.line_end(text, start)].rstrip("\r\n")
+    indicator, hash_, comment = header.partition(" #")
+    return f"{indicator[len(indicator.rstrip()) :]}{hash_}{comment}"
 
 
 def _fill(document: Document, nodes: list[Any], operation: Operation) -> Edit:
@@ -192,8 +207,8 @@ def _fill(document: Document, nodes: list[Any], operation: Operation) -> Edit:
     at, comment_column = place.below_empty_key(text, parent, node)
     style = place.block_style(text, nodes[:-1])
     column = place.column(text, parent)
-    if isinstance(operation.value, dict) and comment_column > column:
-        style.step = comment_column - column
+    if comment_column > column:
+        style.step = style.dash = comment_column - column
     lines = emit.block("x", operation.value, column, style)[1:]
     return Edit(at, at, _as_lines(text, at, lines), len(nodes))
 
@@ -208,17 +223,17 @@ def _replace_collection(document: Document, nodes: list[Any], operation: Operati
     return Edit(start, int(node.end_mark.index), emit.flow(operation.value, style), len(nodes))
 
 
-def _remove(document: Document, nodes: list[Any]) -> Edit:
+def _remove(document: Document, nodes: list[Any], step: str | int) -> Edit:
     parent, node = nodes[-2], nodes[-1]
     text = document.text
     entries = _entries(parent)
-    index = next(place_ for place_, (_, value) in enumerate(entries) if value is node)
+    index = step if isinstance(step, int) else _index_of(parent, step)
     start = int(entries[index][0].start_mark.index)
     end = place.content_end(text, node)
     if start > node.start_mark.index or (len(entries) == 1 and not parent.flow_style):
         raise RefusedEdit("the last entry of a block, or an alias, isn't removed")
     if not parent.flow_style:
-        return _remove_lines(text, start, node, end, len(nodes))
+        return _remove_lines(text, parent, entries[index], len(nodes))
     if index:
         return Edit(place.content_end(text, entries[index - 1][1]), end, "", len(nodes))
     after = int(entries[1][0].start_mark.index) if len(entries) > 1 else end
@@ -230,10 +245,18 @@ def _entries(parent: Any) -> list[tuple[Any, Any]]:
     return list(parent.value) if source.is_mapping(parent) else [(item, item) for item in parent.value]
 
 
-def _remove_lines(text: str, start: int, node: Any, end: int, depth: int) -> Edit:
+def _index_of(parent: Any, name: str) -> int:
+    """The place of a key in a mapping."""
+    found = [index for index, (key, _) in enumerate(parent.value) if key.value == name and not source.is_merge(key)]
+    if not found:
+        raise RefusedEdit("a key that comes from a merge isn't removed")
+    return found[0]
+
+
+def _remove_lines(text: str, parent: Any, entry: tuple[Any, Any], depth: int) -> Edit:
+    start, node = int(entry[0].start_mark.index), entry[1]
     begin = place.line_start(text, start)
-    prefix = text[begin:start].strip(" ")
-    if prefix not in {"", "-"} or (prefix == "-" and source.is_mapping(node)):
+    if text[begin:start].strip(" ") != ("" if source.is_mapping(parent) else "-"):
         raise RefusedEdit("an entry that shares its line isn't removed")
-    after = end if place.is_block_scalar(place.last_leaf(text, node)[0]) else place.line_end(text, end)
-    return Edit(begin, after, "", depth)
+    leaf, end = place.last_leaf(text, node)
+    return Edit(begin, end if place.is_block_scalar(leaf) else place.line_end(text, end), "", depth)

@@ -90,13 +90,16 @@ class Engine:
 
     def chunk(self, chunk: bytes, line: int = 0) -> ChunkResult:
         """The result of one chunk that is a document of its own."""
+        before, body = split.after_mark(chunk)
+        line += before.count(b"\n")
         try:
-            document = source.read(chunk.decode())
+            result = self._document(body, source.read(body.decode()), line)
         except InputError as error:
             if b"{{" in chunk:
                 return ChunkResult(chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1)])
             return ChunkResult(chunk, error=_placed(error, line))
-        return self._document(chunk, document, line)
+        result.text = before + result.text
+        return result
 
     def may_hold_pods(self, api_version: str, kind: str) -> bool:
         """Whether chunks of a kind are read: it makes pods, or is a Namespace."""
@@ -141,6 +144,7 @@ class Engine:
     def _edited(self, document: Document, draft: Draft) -> Document:
         """The new document, verified. Raises RefusedEdit."""
         try:
+            place.check_breaks(document)
             text = edit.apply(document.text, edit.plan(document, draft.operations))
             new = verify.verified(document, text, draft)
             if self.paranoid:

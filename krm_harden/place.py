@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 _BREAKS = "\r\n"
 
 
+def check_breaks(document: Document) -> None:
+    """Raises RefusedEdit for line breaks between keys and values that only some readers see."""
+    text = document.text
+    if not source.has_foreign_breaks(text):
+        return
+    at = 0
+    for start, end, _ in [*leaves(document), (len(text), len(text), None)]:
+        between = text[at:start]
+        for hash_ in _hashes(text, at, start):
+            between = between.replace(text[hash_ : min(line_end(text, hash_), start)].rstrip("\r\n"), "")
+        if source.has_foreign_breaks(between):
+            raise RefusedEdit(
+                "a carriage return, NEL, LS or PS alone is a line break to some readers only",
+                next_step="write line feeds",
+            )
+        at = max(at, end)
+
+
 class Trails:
     """The nodes from the root to places in a document. Neighbours share most of their way."""
 
@@ -59,22 +77,37 @@ def line_end(text: str, offset: int) -> int:
 
 
 def shared_anchor(document: Document, pointer: Pointer) -> str:
-    """The anchor of the first node on the way to a Pointer that stands in several places, or empty."""
-    node = document.root
-    anchor = ""
+    """The anchor, used in several places, within which an edit at a Pointer would fall; empty when there is none."""
+    way = [document.root]
     for step in pointer:
-        if node is None:
+        found = source.child(way[-1], step) if way[-1] is not None else None
+        if found is None:
             break
-        at = int(node.start_mark.index)
-        if document.text[at : at + 1] == "&":
-            end = at
-            while end < len(document.text) and not document.text[end].isspace():
-                end += 1
-            anchor = document.text[at:end]
-        if id(node) in document.repeated:
-            return anchor
-        node = source.child(node, step)
+        way.append(found)
+    used = {name[1:] for name in source.anchors(document.text) if name.startswith("*")}
+    for start, end, name in _anchored(document):
+        if name in used and any(start <= node.start_mark.index and node.end_mark.index <= end for node in way if node):
+            return f"&{name}"
     return ""
+
+
+def _anchored(document: Document) -> Iterator[tuple[int, int, str]]:
+    """Start, end and name of every anchored node."""
+    stack = [document.root]
+    seen = set()
+    while stack:
+        node = stack.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        at, end = int(node.start_mark.index), int(node.end_mark.index)
+        for word in document.text[at:end].split(None, 2)[:2]:
+            if word.startswith("&"):
+                yield at, end, word[1:]
+        if source.is_mapping(node):
+            stack.extend(part for pair in node.value for part in pair)
+        elif source.is_sequence(node):
+            stack.extend(node.value)
 
 
 def newline_before(text: str, offset: int) -> str:
@@ -107,6 +140,14 @@ def column(text: str, node: Any) -> int:
         return int(node.value[0][0].start_mark.column)
     at = after_properties(text, node)
     return at - line_start(text, at)
+
+
+def dash_width(text: str, node: Any) -> int:
+    """From a block sequence's dash to its last item on the same line, in columns; 0 when it isn't told."""
+    item = node.value[-1]
+    width = int(item.start_mark.column) - column(text, node)
+    dash = int(item.start_mark.index) - width
+    return width if width > 1 and text[dash : dash + 1] == "-" else 0
 
 
 def is_block_scalar(node: Any) -> bool:
@@ -169,7 +210,8 @@ def content_end(text: str, node: Any) -> int:
 def starts_cleanly(text: str, node: Any) -> bool:
     """Whether a block mapping's first key begins its line, or follows the dashes of a list."""
     at = int(node.value[0][0].start_mark.index)
-    return not text[line_start(text, at) : at].strip(" -")
+    prefix = text[line_start(text, at) : at].rstrip(" ")
+    return not prefix or prefix.endswith("-")
 
 
 def after_block_mapping(text: str, node: Any) -> int:
@@ -227,11 +269,9 @@ def after_comments(text: str, at: int, least: int) -> int:
 def after_block_sequence(text: str, parent: Any, node: Any) -> int:
     """Where a new item of a block sequence goes. A comment at the dash of a compact list belongs to what follows."""
     leaf, end = last_leaf(text, node)
-    own = column(text, node)
     if is_block_scalar(leaf) and end == len(text) and text[-1:] not in _BREAKS:
         raise RefusedEdit("the text ends within a block scalar", next_step="end the file with a line break")
-    compact = source.is_mapping(parent) and not parent.flow_style and column(text, parent) == own
-    return after_comments(text, _line_after(text, leaf, end), own + compact)
+    return after_comments(text, _line_after(text, leaf, end), column(text, node) + is_compact_list(text, parent, node))
 
 
 def below_empty_key(text: str, parent: Any, node: Any) -> tuple[int, int]:
@@ -317,27 +357,31 @@ def _is_compact(document: Document) -> bool:
 class Comment:
     """One comment: where it begins, its text, and what it belongs to.
 
-    `owner` is the pointer of the collection at whose column it stands; `before` and `after` the leaves around it that
-    were asked for. A comment behind something on the same line has that leaf as its owner, and no neighbours.
+    `owner` is the pointer of the collection at whose `column` it stands; of a comment behind something it is `behind`
+    and the first leaf on its line, and the column -1. `before` and `after` are the leaves around it that were asked
+    for.
     """
 
-    __slots__ = ("after", "before", "owner", "start", "text")
+    __slots__ = ("after", "before", "column", "owner", "start", "text")
 
-    def __init__(self, start: int, text: str, owner: Any, before: Any = None, after: Any = None) -> None:
+    def __init__(
+        self, start: int, text: str, owner: Any, before: Any = None, after: Any = None, column: int = -1
+    ) -> None:
         self.start = start
         self.text = text
         self.owner = owner
         self.before = before
         self.after = after
+        self.column = column
 
-    def place(self) -> tuple[Any, Any, Any]:
-        return self.owner, self.before, self.after
+    def place(self) -> tuple[Any, ...]:
+        return self.owner, self.column, self.before, self.after
 
     def moved(self, by: Callable[[Any], Any]) -> Comment:
         """The same comment, its pointers as they are after a change."""
-        behind = self.owner[:1] == ("behind",)
-        owner = ("behind", self.owner[1] and by(self.owner[1])) if behind else by(self.owner)
-        return Comment(self.start, self.text, owner, self.before and by(self.before), self.after and by(self.after))
+        owner = by(self.owner) if self.column >= 0 else ("behind", self.owner[1] and by(self.owner[1]))
+        before, after = self.before and by(self.before), self.after and by(self.after)
+        return Comment(self.start, self.text, owner, before, after, self.column)
 
 
 def leaves(document: Document) -> list[tuple[int, int, Any]]:
@@ -349,12 +393,17 @@ def comments(document: Document, found: list[tuple[int, int, Any]], known: froze
     """Every comment of a document, in order. `found` are its leaves; those in `known` count as neighbours."""
     text = document.text
     made: list[Comment] = []
-    at = 0
+    at = line = 0
+    first: Any = None
     leaf: Any = None
     before: Any = None
     for start, end, pointer in [*found, (len(text), len(text), None)]:
-        made += [_comment(document, offset, at, leaf, before) for offset in _hashes(text, at, start)]
+        for offset in _hashes(text, at, start):
+            on_line = first if line == line_start(text, offset) else leaf if at > line_start(text, offset) else None
+            made.append(_comment(document, offset, leaf, on_line, before))
         at = max(at, end)
+        if line_start(text, start) > line or first is None:
+            line, first = line_start(text, start), pointer
         leaf = pointer
         if pointer in known or pointer is None:
             before = pointer
@@ -402,13 +451,13 @@ def _hashes(text: str, start: int, end: int) -> Iterator[int]:
             at = text.find("#", at + 1, end)
 
 
-def _comment(document: Document, offset: int, end: int, leaf: Any, before: Any) -> Comment:
+def _comment(document: Document, offset: int, leaf: Any, on_line: Any, before: Any) -> Comment:
     text = document.text
     begin = line_start(text, offset)
     body = text[offset : line_end(text, offset)].rstrip()
-    if not text[begin:offset].strip():
-        return Comment(offset, body, _owner(document, leaf, offset, offset - begin), before)
-    return Comment(offset, body, ("behind", leaf if leaf is not None and end > begin else None), before)
+    alone = not text[begin:offset].strip()
+    owner = _owner(document, leaf, offset, offset - begin) if alone else ("behind", on_line)
+    return Comment(offset, body, owner, before, column=offset - begin if alone else -1)
 
 
 def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:
@@ -418,21 +467,29 @@ def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:
         return owner
     node: Any = document.root
     path = leaf[:-1] if leaf[-1:] == ("key",) else leaf
+    parent: Any = None
     for depth in range(len(path)):
         if node is None or source.is_scalar(node):
             break
         inside = (
             node.start_mark.index <= offset < node.end_mark.index
             if node.flow_style
-            else bool(node.value) and column(document.text, node) <= indent
+            else bool(node.value)
+            and column(document.text, node) + is_compact_list(document.text, parent, node) <= indent
         )
         if inside:
             owner = path[:depth]
-        node = _step(node, path[depth])
+        parent, node = node, _step(node, path[depth])
     # Deeper than a key that has no value yet: the comment stands where the value would.
     is_empty = source.is_scalar(node) and node is not None and node.value == "" and not node.style
     deeper = is_empty and len(owner) == len(path) - 1 and indent > _column_at(document, owner)
     return path if deeper and leaf is path else owner
+
+
+def is_compact_list(text: str, parent: Any, node: Any) -> bool:
+    """Whether a list's dashes stand below its key: then a comment at the dash belongs to the mapping around."""
+    inside = source.is_sequence(node) and source.is_mapping(parent) and not parent.flow_style
+    return inside and column(text, parent) == column(text, node)
 
 
 def _column_at(document: Document, pointer: Any) -> int:

@@ -29,6 +29,9 @@ MAX_DEPTH = 300
 MAX_EXPANSION = 10_000
 """Nodes that aliases and merge keys may add to a chunk."""
 
+MAX_SIMPLE_KEY = 1024
+"""What YAML allows before the colon of a key."""
+
 QUOTED = "!"
 """The tag of a scalar that is a string because of its quotes or its block style."""
 MERGE = "tag:yaml.org,2002:merge"
@@ -113,6 +116,15 @@ def _input_error(error: Any) -> InputError:
     return InputError(f"not YAML: {problem}", line, column)
 
 
+FOREIGN_BREAKS = "\x85\u2028\u2029"
+"""NEL, LS and PS: line breaks to libyaml and the Go parsers, text to everybody else."""
+
+
+def has_foreign_breaks(text: str) -> bool:
+    """Whether a character stands in the text that only some readers take for a line break."""
+    return any(mark in text for mark in FOREIGN_BREAKS) or text.count("\r") != text.count("\r\n")
+
+
 def check_depth(text: str) -> None:
     """Raises InputError for nesting that the composer's stack might not survive; lexical, and exact only where near."""
     if text.count("{") + text.count("[") < MAX_OPENERS and not _has_long_prefix(text):
@@ -195,7 +207,7 @@ class _Builder:
         merged = False
         for key_node, value_node in node.value:
             name = key_node.value
-            if key_node.tag is not None or name not in _plain_keys:
+            if key_node.__class__ is not _Scalar or key_node.tag is not None or name not in _plain_keys:
                 name = key_name(key_node)
             if name == "<<" and is_merge(key_node):
                 merged = True
@@ -348,7 +360,16 @@ def _shadow(text: str) -> str:
 
         # An escaped backslash before the `u` is no escape: match pairs of backslashes first.
         text = re.sub(r"\\\\|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", _blank, text)
+    if max(map(len, text.split('"'))) > MAX_SIMPLE_KEY // 2:
+        import re
+
+        # An explicit key, `? "..."`, may be of any length.
+        text = re.sub(r'"(?:[^"\\]|\\.){500,}"(?=\s*:)', _explicit, text)
     return text.replace("\x7f", "x")
+
+
+def _explicit(match: Any) -> str:
+    return '? "' + "x" * (len(match.group()) - 4) + '"'
 
 
 def _blank(match: Any) -> str:

@@ -79,6 +79,15 @@ def _reject_binary(text: bytes) -> None:
             )
 
 
+def after_mark(chunk: bytes) -> tuple[bytes, bytes]:
+    """A chunk cut behind a byte order mark that begins its content: no parser expects one there."""
+    at = chunk.find(_UTF8_BOM)
+    if at < 0 or chunk[:at].strip() not in {b"", b"---"}:
+        return b"", chunk
+    at += len(_UTF8_BOM)
+    return chunk[:at], chunk[at:]
+
+
 def _looks_like_json(text: bytes) -> bool:
     return text.lstrip()[:1] in {b"{", b"["}
 

@@ -34,7 +34,7 @@ def verified(old: Document, text: str, draft: Draft) -> Document:
     except InputError as error:
         raise RefusedEdit(f"the edited text isn't readable ({error.message})", next_step=_NEXT) from None
     _same_kind(old, new)
-    _same_data(draft.data, new)
+    _same_data(draft.data, old, new)
     _same_line_breaks(old.text, text)
     _same_anchors(old.text, text)
     _same_elsewhere(old, new, draft.operations)
@@ -58,9 +58,17 @@ def same(left: Any, right: Any) -> bool:
     return marshal.dumps(left, 2) == marshal.dumps(right, 2)
 
 
-def _same_data(expected: Any, new: Document) -> None:
-    if not same(expected, new.data):
+def _same_data(expected: Any, old: Document, new: Document) -> None:
+    # Where a text ends within a block scalar, an addition has to stand before the last key.
+    any_order = not old.text.endswith("\n") and same(_sorted(expected), _sorted(new.data))
+    if not same(expected, new.data) and not any_order:
         raise RefusedEdit("the edited text doesn't say what the patch says", next_step=_NEXT)
+
+
+def _sorted(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _sorted(data[name]) for name in sorted(data)}
+    return [_sorted(item) for item in data] if isinstance(data, list) else data
 
 
 def _same_line_breaks(old: str, new: str) -> None:
@@ -116,7 +124,8 @@ def _same_comments(old: Document, new: Document, operations: Sequence[Operation]
         return
     was, now = place.leaves(old), place.leaves(new)
     moved = {leaf: _moved(leaf, operations) for _, _, leaf in was}
-    common = frozenset(leaf for _, _, leaf in now) & frozenset(moved.values())
+    written = frozenset(operation.path for operation in operations if operation.op == "replace")
+    common = (frozenset(leaf for _, _, leaf in now) & frozenset(moved.values())) - written
     known = frozenset(leaf for leaf, there in moved.items() if there in common)
     before = [
         comment.moved(lambda leaf: _moved(leaf, operations))
@@ -133,7 +142,7 @@ def _same_comments(old: Document, new: Document, operations: Sequence[Operation]
 
 def _goes_away(comment: place.Comment, operations: Sequence[Operation]) -> bool:
     """Whether a comment stands behind something that is removed."""
-    behind = comment.owner[:1] == ("behind",) and comment.owner[1] is not None
+    behind = comment.column < 0 and comment.owner[1] is not None
     return behind and _moved(comment.owner[1], operations) is None
 
 

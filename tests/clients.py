@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from conftest import SHARED, Ran, clean_environment, require, unified
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 DATA = Path(__file__).resolve().parent / "data" / "clients"
 SHOP = SHARED / "corpus/GoogleCloudPlatform+microservices-demo/release/kubernetes-manifests.yaml"
-FUNCTION = [sys.executable, "-m", "krm_harden"]
-IDENTITY = ["cat"]
+FUNCTION = (sys.executable, "-m", "krm_harden")
+IDENTITY = ("cat",)
 PLUGINS = ("--enable-alpha-plugins", "--enable-exec")
 
 RESULT_SCHEMA: dict[str, Any] = {
@@ -63,25 +66,24 @@ def _bin_folder() -> TemporaryDirectory[str]:
 
 
 @cache
-def bin_folder(*command: str) -> str:
-    """A folder with an executable `krm-harden` that is this command; by default the one under test."""
-    folder = Path(_bin_folder().name) / f"{len(list(Path(_bin_folder().name).iterdir()))}"
+def bin_folder(command: tuple[str, ...]) -> str:
+    """A folder with an executable `krm-harden` that is this command."""
+    folder = Path(_bin_folder().name) / Path(command[0]).name
     folder.mkdir()
     program = folder / "krm-harden"
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(command or FUNCTION)} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
     program.chmod(0o755)
     return str(folder)
 
 
-def run(*command: str | Path, stdin: bytes = b"", function: list[str] = FUNCTION, cwd: Path | None = None, **env: str) -> Ran:
+def run(*command: str | Path, stdin: bytes = b"", function: tuple[str, ...] = FUNCTION) -> Ran:
     """A command in a clean environment where `krm-harden` is the function. Nothing may ever show a traceback."""
-    path = f"{bin_folder(*function)}{os.pathsep}{os.environ['PATH']}"
+    path = f"{bin_folder(function)}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [str(part) for part in command],
         input=stdin,
         capture_output=True,
-        cwd=cwd,
-        env=clean_environment(PATH=path, **env),
+        env=clean_environment(PATH=path),
         timeout=300,
         check=False,
     )
@@ -96,14 +98,26 @@ def harden(stdin: bytes | str) -> Ran:
     return run("krm-harden", stdin=stdin if isinstance(stdin, bytes) else stdin.encode())
 
 
-def build(folder: Path, *, function: list[str] = FUNCTION, kustomize: str = "kustomize", flags: tuple[str, ...] = PLUGINS) -> Ran:
+def build(
+    folder: Path,
+    *,
+    function: tuple[str, ...] = FUNCTION,
+    kustomize: str = "kustomize",
+    flags: tuple[str, ...] = PLUGINS,
+) -> Ran:
     """`kustomize build`."""
     return run(require(kustomize), "build", *flags, folder, function=function)
 
 
-def kpt(*arguments: str | Path, function: list[str] = FUNCTION, stdin: bytes = b"", cwd: Path | None = None) -> Ran:
+@cache
+def built(name: str, function: tuple[str, ...] = FUNCTION, kustomize: str = "kustomize") -> Ran:
+    """`kustomize build` of a fixture, which nobody changes."""
+    return build(DATA / name, function=function, kustomize=kustomize)
+
+
+def kpt(*arguments: str | Path, function: tuple[str, ...] = FUNCTION, stdin: bytes = b"") -> Ran:
     """`kpt fn ...`."""
-    return run(require("kpt"), "fn", *arguments, function=function, stdin=stdin, cwd=cwd)
+    return run(require("kpt"), "fn", *arguments, function=function, stdin=stdin)
 
 
 def policy(**spec: Any) -> str:
@@ -180,7 +194,7 @@ def parsed(text: bytes | str) -> Any:
 
 def documents(text: bytes | str) -> list[Any]:
     """The documents of a stream, every scalar as its text."""
-    return [found for found in yaml.load_all(text, yaml.CBaseLoader) if found is not None]  # noqa: S506
+    return [found for found in yaml.load_all(text, yaml.CBaseLoader) if found is not None]
 
 
 def judged(text: bytes | str) -> dict[str, bool]:
@@ -248,8 +262,11 @@ class Cost:
     wall: float
     cpu: float
 
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} s ({self.cpu:.2f} s of processors)"
 
-def cost(call: Any) -> Cost:
+
+def cost(call: Callable[[], object]) -> Cost:
     """What a call costs, its child processes counted."""
     wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     call()

@@ -201,6 +201,16 @@ def _holds(value, proposed) -> bool:
 
 
 @all_cases
+def test_messages_name_the_field_of_their_path(path):
+    findings = harden(path.read_text(), policy_of(path)).findings
+
+    fields = [(finding, finding.path.partition("securityContext.")[2]) for finding in findings]
+    wrong = [finding.message for finding, field in fields if finding.state == "fixed" and field not in finding.message]
+
+    assert wrong == []
+
+
+@all_cases
 def test_alone_and_together_agree(path):
     text, control = path.read_text(), path.parent.name
 

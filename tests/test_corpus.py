@@ -41,6 +41,8 @@ FILE_CHECKS = (
     "comment lost",
     "comment moved",
     "comment cut off from its line",
+    "JSON no longer",
+    "line breaks mixed",
     "PyYAML differs",
     "ruamel.yaml differs",
     "Go differs",
@@ -94,13 +96,14 @@ def figures(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Figures:
 
 def _goyaml(build: Path) -> tuple[str | None, str]:
     """The Go reader, built where it is missing; without one, the reason."""
+    source = Path(__file__).parent / "oracles" / "goyaml"
     built = ORACLES / "bin" / "goyaml"
-    if built.is_file():
+    if built.is_file() and built.stat().st_mtime >= (source / "main.go").stat().st_mtime:
         return str(built), ""
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         return None, "no goyaml and no go to build it"
-    shutil.copytree(Path(__file__).parent / "oracles" / "goyaml", build, dirs_exist_ok=True)
+    shutil.copytree(source, build, dirs_exist_ok=True)
     built.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
     command = [go, "build", "-trimpath", "-o", str(built), "."]
@@ -276,3 +279,68 @@ def test_more_pods_are_allowed_after_than_before(judged: Figures):
 
     assert after > before
     assert judged.counts["pods, after"] == judged.counts["pods, before"]
+
+
+# The sweep itself sees what it is there to see
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: a # behind
+spec:
+  containers:
+  - name: a
+    image: b
+    # about args
+    args: {}
+    securityContext: {capabilities: {drop: [all]}}
+      # trailing
+  # about volumes
+  volumes:
+"""
+HOST_USERS = {"op": "add", "path": "/spec/hostUsers", "value": False}
+ALL = {"op": "replace", "path": "/spec/containers/0/securityContext/capabilities/drop/0", "value": "ALL"}
+ADDED = POD + "  hostUsers: false\n"
+PLANTED = {
+    "as it should be": (ADDED, HOST_USERS, set()),
+    "all to ALL": (POD.replace("all", "ALL"), ALL, set()),
+    "a list under an empty key": (
+        POD + "  - name: x\n",
+        {"op": "replace", "path": "/spec/volumes", "value": [{"name": "x"}]},
+        set(),
+    ),
+    "text and operations differ": (POD, HOST_USERS, {"PyYAML differs", "ruamel.yaml differs"}),
+    "a string for a boolean": (POD + "  hostUsers: 'false'\n", HOST_USERS, {"PyYAML differs", "ruamel.yaml differs"}),
+    "a bare word for a boolean": (
+        POD + "  hostUsers: n\n",
+        HOST_USERS,
+        {"PyYAML differs", "ruamel.yaml differs"},
+    ),
+    "a comment lost": (ADDED.replace(" # behind", ""), HOST_USERS, {"comment lost", "line lost"}),
+    "a comment cut off": (
+        POD.replace("  volumes", "  hostUsers: false\n  volumes"),
+        HOST_USERS,
+        {"comment cut off from its line"},
+    ),
+    "a comment that ends up in a new mapping": (
+        POD.replace("      # trailing", "    x:\n      y: 1\n      # trailing"),
+        {"op": "add", "path": "/spec/containers/0/x", "value": {"y": 1}},
+        {"comment moved"},
+    ),
+    "a value replaced": (
+        POD.replace("image: b", "image: c"),
+        {"op": "replace", "path": "/spec/containers/0/image", "value": "c"},
+        {"line lost", "scalar lost", "old data not in the new"},
+    ),
+    "CRLF among LF": (ADDED[:-1] + "\r\n", HOST_USERS, {"line breaks mixed"}),
+}
+"""A text made of POD, the operation that it claims, and what the sweep has to say about it."""
+
+
+@pytest.mark.parametrize(("new", "operation", "expected"), PLANTED.values(), ids=PLANTED)
+def test_the_sweep_sees(new: str, operation: dict[str, Any], expected: set[str]):
+    report = sweep.FileReport("planted")
+    sweep.judge_change(sweep.Document(0, 1, POD.encode(), new.encode(), [operation]), report)
+
+    assert {failure.check for failure in report.failures} == expected

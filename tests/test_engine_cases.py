@@ -287,6 +287,20 @@ CHANGED = [
         id="security-context-tilde",
     ),
     pytest.param(
+        pod("""\
+ spec:
+   containers:
+-  - {name: a, image: b, securityContext: , tty: true}
+-  - {name: c, image: d, securityContext: }
++  - {name: a, image: b, securityContext: {allowPrivilegeEscalation: false}, tty: true}
++  - {name: c, image: d, securityContext: {allowPrivilegeEscalation: false}}
++  securityContext:
++    seccompProfile:
++      type: RuntimeDefault
+"""),
+        id="security-context-without-value-in-flow-style",
+    ),
+    pytest.param(
         container("""\
      securityContext:
 +      allowPrivilegeEscalation: false
@@ -1175,11 +1189,11 @@ BY_POLICY = [
    securityContext:
 -    runAsNonRoot: |+ # a string
 -      false
-+    runAsNonRoot: true
++    runAsNonRoot: true # a string
 
    hostname: h
 """),
-        id="kept-scalar",
+        id="kept-scalar-with-a-comment-behind-its-header",
     ),
     pytest.param(
         only(NON_ROOT),
@@ -1393,6 +1407,33 @@ BY_POLICY = [
 """),
         id="all-defaults-beside-volumes",
     ),
+    pytest.param(
+        None,
+        pod("""\
+ spec:
+     containers:
+     -   name: a
+         image: b
++        securityContext:
++            allowPrivilegeEscalation: false
++            capabilities:
++                drop:
++                -   ALL
++            readOnlyRootFilesystem: true
++        volumeMounts:
++        -   name: krm-harden-a-tmp
++            mountPath: /tmp
++    securityContext:
++        runAsUser: 10001
++        runAsNonRoot: true
++        seccompProfile:
++            type: RuntimeDefault
++    volumes:
++    -   name: krm-harden-a-tmp
++        emptyDir: {}
+"""),
+        id="all-defaults-with-wide-dashes",
+    ),
 ]
 
 
@@ -1513,7 +1554,7 @@ REFUSED = [
      name: a
      image: b
 """),
-        "&sc is used in several places",
+        "&base is used in several places",
         id="merged-security-context-with-an-anchor-of-its-own",
     ),
     pytest.param(

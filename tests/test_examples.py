@@ -8,10 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import ROOT, clean_environment, require, run_cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXAMPLES = ROOT / "examples"
 UPDATE = os.environ.get("UPDATE_EXAMPLES") == "1"
@@ -171,6 +174,15 @@ def test_audit_only(examples):
     results = results.replace(f"{(examples / 'audit-only').resolve()}/", "")
     # What stderr repeats is left out.
     matches("audit-only", "results.yaml", re.sub(r"(?m)^    stderr: \|\n(?:      .*\n)+", "", results))
+
+
+def test_container(examples):
+    """The manifest of our own image has nothing to mend."""
+    job = examples / "container" / "job.yaml"
+
+    assert run_cli("check", job).out == b""
+    assert run_cli("fix", job).code == 0
+    assert job.read_bytes() == (EXAMPLES / "container" / "job.yaml").read_bytes()
 
 
 def test_every_example_is_tested():

@@ -56,12 +56,11 @@ def test_after_block_mapping(text):
     ("text", "message"),
     [
         pytest.param("a:\n  ? b\n  : c\n", "in the middle of a line", id="complex-key"),
-        pytest.param("--- &x a: b\n", "not YAML", id="key-behind-a-marker"),
         pytest.param("a:\n  b: |\n    x", "ends within a block scalar", id="only-key-is-a-scalar-at-the-end"),
     ],
 )
 def test_no_place_after_a_mapping(text, message):
-    with pytest.raises(Exception, match=message):
+    with pytest.raises(RefusedEdit, match=message):
         place.after_block_mapping(text, node_at(source.read(text), "a"))
 
 
@@ -138,19 +137,18 @@ def test_block_style(text, style):
 
 
 @pytest.mark.parametrize(
-    ("text", "pointer", "value"),
+    ("text", "value"),
     [
-        pytest.param("a: &x 1\n", ("a",), "1", id="anchor"),
-        pytest.param("a: !!str 1\n", ("a",), "1", id="tag"),
-        pytest.param("a: &x !!str 1\n", ("a",), "1", id="both"),
-        pytest.param("a: !!map &x # c\n  b: 1\n", ("a",), "b: 1", id="comment-between"),
-        pytest.param("a: &x {b: 1}\n", ("a",), "{b: 1}", id="flow"),
-        pytest.param("a: '&x'\n", ("a",), "'&x'", id="quoted"),
+        pytest.param("a: &x 1\n", "1", id="anchor"),
+        pytest.param("a: !!str 1\n", "1", id="tag"),
+        pytest.param("a: &x !!str 1\n", "1", id="both"),
+        pytest.param("a: !!map &x # c\n  b: 1\n", "b: 1", id="comment-between"),
+        pytest.param("a: &x {b: 1}\n", "{b: 1}", id="flow"),
+        pytest.param("a: '&x'\n", "'&x'", id="quoted"),
     ],
 )
-def test_after_properties(text, pointer, value):
-    document = source.read(text)
-    offset = place.after_properties(text, node_at(document, *pointer))
+def test_after_properties(text, value):
+    offset = place.after_properties(text, node_at(source.read(text), "a"))
 
     assert text[offset:].startswith(value)
 
@@ -164,21 +162,15 @@ def test_after_properties(text, pointer, value):
         pytest.param("a: &x {b: 1}\nc: {}\n", ("a", "b"), "", id="used-once"),
         pytest.param("a: &x {b: &y {d: 1}}\nc: *x\n", ("a", "b", "d"), "&x", id="the-outer-one"),
         pytest.param("a: &x {b: {d: 1}}\nc: {<<: *x}\n", ("c", "b", "d"), "&x", id="merged"),
-        pytest.param("a: &x,1 {b: 1}\nc: *x,1\n", ("a", "b"), "&x,1", id="comma-in-its-name"),
     ],
 )
 def test_shared_anchor(text, pointer, anchor):
-    try:
-        document = source.read(text)
-    except Exception:
-        pytest.skip("libyaml doesn't take this name")
-
-    assert anchor == place.shared_anchor(document, pointer)
+    assert anchor == place.shared_anchor(source.read(text), pointer)
 
 
 def test_trail_ends_where_there_is_nothing():
     with pytest.raises(RefusedEdit, match="isn't in the text"):
-        place.trail(source.read("a: {b: 1}\n"), ("a", "c"))
+        place.Trails(source.read("a: {b: 1}\n")).to(("a", "c"))
 
 
 @pytest.mark.parametrize(
