@@ -358,11 +358,11 @@ class Comment:
     """One comment: where it begins, its text, and what it belongs to.
 
     `owner` is the pointer of the collection at whose `column` it stands; of a comment behind something it is `behind`
-    and the first leaf on its line, and the column -1. `before` and `after` are the leaves around it that were asked
-    for.
+    and the first leaf on its line, and the column -1. `leaf` is the leaf before it, `before` and `after` are those
+    around it that were asked for.
     """
 
-    __slots__ = ("after", "before", "column", "owner", "start", "text")
+    __slots__ = ("after", "before", "column", "leaf", "owner", "start", "text")
 
     def __init__(
         self, start: int, text: str, owner: Any, before: Any = None, after: Any = None, column: int = -1
@@ -373,6 +373,7 @@ class Comment:
         self.before = before
         self.after = after
         self.column = column
+        self.leaf: Any = None
 
     def place(self) -> tuple[Any, ...]:
         return self.owner, self.column, self.before, self.after
@@ -401,6 +402,7 @@ def comments(document: Document, found: list[tuple[int, int, Any]], known: froze
         for offset in _hashes(text, at, start):
             on_line = first if line == line_start(text, offset) else leaf if at > line_start(text, offset) else None
             made.append(_comment(document, offset, leaf, on_line, before))
+            made[-1].leaf = leaf
         at = max(at, end)
         if line_start(text, start) > line or first is None:
             line, first = line_start(text, start), pointer
@@ -432,12 +434,12 @@ def _leaves(text: str, root: Any) -> Iterator[tuple[int, int, Any]]:
         if source.is_scalar(node):
             yield _own_start(text, node), node.end_mark.index, pointer
         elif source.is_mapping(node):
-            for key, value in node.value:
+            for key, value in reversed(node.value):
                 name = key.value if source.is_scalar(key) else ""
-                stack.append((key, (*pointer, name, "key")))
                 stack.append((value, (*pointer, name)))
+                stack.append((key, (*pointer, name, "key")))
         else:
-            stack.extend((item, (*pointer, index)) for index, item in enumerate(node.value))
+            stack.extend((item, (*pointer, index)) for index, item in reversed(list(enumerate(node.value))))
 
 
 def _hashes(text: str, start: int, end: int) -> Iterator[int]:

@@ -136,8 +136,24 @@ def _same_comments(old: Document, new: Document, operations: Sequence[Operation]
     if [comment.text for comment in before] != [comment.text for comment in after]:
         raise RefusedEdit("the edit would lose a comment", next_step=_NEXT)
     for left, right in zip(before, after, strict=True):
-        if left.place() != right.place():
+        if left.place() != right.place() or _follows_addition(right, new, operations):
             raise RefusedEdit(f"the edit would move the comment {left.text!r} to another owner", next_step=_NEXT)
+
+
+def _follows_addition(comment: place.Comment, new: Document, operations: Sequence[Operation]) -> bool:
+    """Whether something was added between a comment and the values of the same mapping that it stood below."""
+    if comment.column < 0 or comment.leaf is None:
+        return False
+    for operation in operations:
+        depth = len(operation.path) - 1
+        into = operation.path[:-1]
+        if operation.op != "add" or operation.path[-1] == "-" or comment.leaf[: depth + 1] != operation.path:
+            continue
+        node: Any = new.root
+        for step in into:
+            node = source.child(node, step)
+        return not node.flow_style and place.column(new.text, node) <= comment.column
+    return False
 
 
 def _goes_away(comment: place.Comment, operations: Sequence[Operation]) -> bool:
