@@ -80,12 +80,14 @@ def start_up(folder: Path, script: Path, runs: int) -> dict[str, Any]:
     found = measure.elsewhere(
         {
             "bare": {"argv": [PYTHON, "-I", "-c", "pass"]},
+            "no_site": {"argv": [PYTHON, "-I", "-S", "-c", "pass"]},
             "function": {"argv": [PYTHON, str(script)], "stdin": str(source)},
         },
         max(runs, 5) * 5,
     )
     return {
         "bare": measure.middle(found["bare"]),
+        "no_site": measure.middle(found["no_site"]),
         "cpu": measure.middle(found["function"]),
         "wall": measure.middle(found["function"], "wall"),
         "memory": measure.middle(found["function"], "memory"),
@@ -287,6 +289,7 @@ def report(result: dict[str, Any]) -> str:
         _table(
             ["what", "CPU ms"],
             [
+                ["`python -I -S -c pass`", f"{start['no_site'] * 1000:.1f}"],
                 ["`python -I -c pass`", f"{start['bare'] * 1000:.1f}"],
                 ["the function, 12 Deployments", f"{start['cpu'] * 1000:.1f}"],
             ],

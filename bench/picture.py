@@ -149,7 +149,7 @@ def _bars(result: dict[str, Any]) -> list[str]:
             rows.append(("ours-fill", f"{name} with krm-harden", figures["function_cpu"]))
         parts += [
             _text(left, 206, "In a pipeline", "text title"),
-            _text(left, 225, "200 Deployments, CPU seconds, the tool's own included", "soft small"),
+            _text(left, 225, "200 Deployments, CPU time of tool and function", "soft small"),
         ]
         most = max(value for _, _, value in rows) * 1.22
         parts += _bar_rows(rows, left, right, 238, most, lambda value: f"{value:.2f} s")
@@ -163,7 +163,7 @@ def _bar_rows(
     for index, (name, label, value) in enumerate(rows):
         y = top + 42 * index
         width = value / most * (right - left)
-        inside = width > (right - left) * 0.8
+        inside = width > (right - left) * 0.86
         parts += [
             _text(left, y + 12, label, "text small"),
             f'<rect class="{name}" x="{left}" y="{y + 18}" width="{width:.1f}" height="12" rx="2"/>',

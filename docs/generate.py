@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the pages and parts of pages that say what the code says. `docs/generate.py` writes, `--check` only compares.
 
-    docs/controls.md                    from the docstrings of krm_harden/controls/
-    docs/policy.md, between <!-- -->    from the policy's schema
-    function/                           `krm-harden schema`, `krm-harden schema --definition`
+docs/controls.md                    from the docstrings of krm_harden/controls/
+docs/policy.md, between <!-- -->    from the policy's schema
+function/                           `krm-harden schema`, `krm-harden schema --definition`
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ HEAD = """\
 <!-- Made by docs/generate.py from the controls' docstrings; don't edit. -->
 # Controls
 
-What krm-harden checks and writes. **Standard** means the Pod Security Standard `restricted`, with the version from which
-it asks for the control; the others go beyond it, and what they can't reach is a warning unless the policy says
+What krm-harden checks and writes. **Standard** means the Pod Security Standard `restricted`, with the version from
+which it asks for the control; the others go beyond it, and what they can't reach is a warning unless the policy says
 `required: true`. Each control takes the settings `enabled`, `required` and `explicit`, and those named below, under
 `spec.controls` of the [policy](policy.md).
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -36,6 +37,7 @@ class Style:
     json: int = -1
 
 
+@cache
 def styles() -> st.SearchStrategy[Style]:
     numbers = st.frozensets(st.integers(0, 6), max_size=3)
     return st.builds(
@@ -43,7 +45,9 @@ def styles() -> st.SearchStrategy[Style]:
         step=st.sampled_from([2, 4, 2, 1, 3]),
         dash=st.sampled_from([0, 2, 0, 4]),
         item=st.sampled_from([2, 4, 2, 3]),
-        flow=st.frozensets(st.sampled_from(["containers", "securityContext", "capabilities", "metadata", "item", "drop"])),
+        flow=st.frozensets(
+            st.sampled_from(["containers", "securityContext", "capabilities", "metadata", "item", "drop"])
+        ),
         quoted=st.booleans(),
         newline=st.sampled_from(["\n", "\r\n"]),
         comments=numbers,
@@ -60,11 +64,15 @@ def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
     return st.fixed_dictionaries({}, optional=fields)
 
 
+@cache
 def capabilities() -> st.SearchStrategy[Any]:
-    names = st.lists(st.sampled_from(["NET_RAW", "SYS_ADMIN", "NET_BIND_SERVICE", "all", "ALL"]), max_size=3, unique=True)
+    names = st.lists(
+        st.sampled_from(["NET_RAW", "SYS_ADMIN", "NET_BIND_SERVICE", "all", "ALL"]), max_size=3, unique=True
+    )
     return st.none() | optional(drop=names | st.none(), add=names)
 
 
+@cache
 def seccomp() -> st.SearchStrategy[Any]:
     return st.sampled_from([None, {}, {"type": "RuntimeDefault"}, {"type": "Unconfined"}, {"type": None}])
 
@@ -74,6 +82,7 @@ def security_contexts(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.sampled_from([None, {}]) | fields
 
 
+@cache
 def containers() -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(
         lambda first, more: {**first, **more},
@@ -87,7 +96,9 @@ def containers() -> st.SearchStrategy[dict[str, Any]]:
                 privileged=st.sampled_from([True, False, None]),
             ),
             volumeMounts=st.lists(
-                st.fixed_dictionaries({"name": st.just("data"), "mountPath": st.sampled_from(["/tmp", "/data", "/tmp/x"])}),
+                st.fixed_dictionaries(
+                    {"name": st.just("data"), "mountPath": st.sampled_from(["/tmp", "/data", "/tmp/x"])}
+                ),
                 max_size=1,
             ),
             tty=st.booleans(),
@@ -97,26 +108,45 @@ def containers() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
 def pod_specs() -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(
-        lambda first, middle, last: {**first, **middle, **last},
+        lambda first, middle, last, alike: (
+            _alike({**first, **middle, **last}) if alike else {**first, **middle, **last}
+        ),
         optional(hostname=WORDS, securityContext=security_contexts()),
         st.fixed_dictionaries(
             {"containers": st.lists(containers(), min_size=1, max_size=2)},
             optional={"initContainers": st.lists(containers(), max_size=1)},
         ),
         optional(
-            volumes=st.sampled_from([[{"name": "data", "emptyDir": {}}], None, [], [{"name": "data", "nfs": {"path": "/"}}]]),
+            volumes=st.sampled_from(
+                [[{"name": "data", "emptyDir": {}}], None, [], [{"name": "data", "nfs": {"path": "/"}}]]
+            ),
             restartPolicy=st.just("Always"),
             nodeSelector=st.dictionaries(NAMES, WORDS, max_size=1),
         ),
+        st.booleans(),
     )
 
 
+def _alike(spec: dict[str, Any]) -> dict[str, Any]:
+    """Containers with the same securityContext, which a style with anchors shares."""
+    first, *others = [*spec["containers"], *spec.get("initContainers", [])]
+    for container in others:
+        container["securityContext"] = first.get("securityContext")
+    return spec
+
+
+@cache
 def workloads() -> st.SearchStrategy[dict[str, Any]]:
-    metadata = st.fixed_dictionaries({"name": NAMES}, optional={"annotations": st.dictionaries(WORDS, WORDS, max_size=2)})
+    metadata = st.fixed_dictionaries(
+        {"name": NAMES}, optional={"annotations": st.dictionaries(WORDS, WORDS, max_size=2)}
+    )
     pods = st.builds(
-        lambda spec, metadata: {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, pod_specs(), metadata
+        lambda spec, metadata: {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
+        pod_specs(),
+        metadata,
     )
     deployments = st.builds(
         lambda spec, metadata: {
@@ -128,10 +158,13 @@ def workloads() -> st.SearchStrategy[dict[str, Any]]:
         pod_specs(),
         metadata,
     )
-    others = st.builds(lambda data: {"kind": "ConfigMap", "apiVersion": "v1", "data": data}, st.dictionaries(NAMES, WORDS))
+    others = st.builds(
+        lambda data: {"kind": "ConfigMap", "apiVersion": "v1", "data": data}, st.dictionaries(NAMES, WORDS)
+    )
     return pods | pods | deployments | others
 
 
+@cache
 def documents() -> st.SearchStrategy[dict[str, Any]]:
     """One object, or a List or ResourceList of some."""
     lists = st.builds(
@@ -158,7 +191,7 @@ def streams(draw: st.DrawFn) -> str:
 def written(data: Any, style: Style) -> str:
     """The data as text in a style, with `\\n` for line breaks."""
     if style.json == 0:
-        return json.dumps(data, separators=(",", ":")) + "\n"
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False) + "\n"
     if style.json > 0:
         return json.dumps(data, indent=style.json if style.json < 9 else None, ensure_ascii=False) + "\n"
     writer = _Writer(style)

@@ -146,10 +146,8 @@ def test_documents(name, way, tmp_path):
     (tmp_path / "policy.yaml").write_text(POLICY)
     before = state_of(tmp_path)
     config = [tmp_path / "policy.yaml"] if way == "fn" else []
-    if way == "function":
-        ran = run_cli(stdin=given.encode())
-    else:
-        ran = run_cli(way, *config, tmp_path / "bad.yaml")
+    arguments = () if way == "function" else (way, *config, tmp_path / "bad.yaml")
+    ran = run_cli(*arguments, stdin=given.encode())
 
     assert_one_line(ran, 2, said, "" if way == "function" else "bad.yaml")
     if line:
@@ -192,7 +190,7 @@ def test_deep_nesting(name, count, way, tmp_path):
 
     assert_one_line(ran, 2, "nested", "stdin" if way == "function" else "bad.yaml")
     assert_line(errors(ran)[0], 1)
-    assert way == "check" or way == "fix" or ran.out == b""
+    assert way in {"check", "fix"} or ran.out == b""
     assert way == "function" or (tmp_path / "bad.yaml").read_bytes() == text
 
 
@@ -233,7 +231,9 @@ def test_not_text(name, way, tmp_path):
 
 
 @pytest.mark.parametrize("way", STREAMS)
-@pytest.mark.parametrize("text", [b"", b"\n  \n\n", b"# nothing\n", b"---\n", b"---\n---\n# nothing\n...\n", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    "text", [b"", b"\n  \n\n", b"# nothing\n", b"---\n", b"---\n---\n# nothing\n...\n", b"\xef\xbb\xbf"]
+)
 def test_no_documents_on_stdin(text, way, tmp_path):
     ran = through(way, text, tmp_path, stream=True)
 
@@ -298,6 +298,8 @@ def manifest(path: str, value: str) -> str:
 class _Raw(str):
     """Text that stands for itself."""
 
+    __slots__ = ()
+
 
 def _flow(value) -> str:
     if isinstance(value, _Raw):
@@ -318,8 +320,16 @@ READ_FIELDS = [
         for place in ("containers", "initContainers", "ephemeralContainers")
         for each in wrong_values(fields.CONTAINER, f"{TEMPLATE}.{place}[0].")
     ),
-    *((f"{TEMPLATE}.{place}", wrong) for place in ("containers", "initContainers", "ephemeralContainers") for wrong in WRONG[list]),
-    *((f"{TEMPLATE}.{place}[0]", wrong) for place in ("containers", "initContainers", "ephemeralContainers") for wrong in WRONG[dict]),
+    *(
+        (f"{TEMPLATE}.{place}", wrong)
+        for place in ("containers", "initContainers", "ephemeralContainers")
+        for wrong in WRONG[list]
+    ),
+    *(
+        (f"{TEMPLATE}.{place}[0]", wrong)
+        for place in ("containers", "initContainers", "ephemeralContainers")
+        for wrong in WRONG[dict]
+    ),
     *((path, wrong) for path in ("metadata", "spec", "spec.template", TEMPLATE) for wrong in WRONG[dict]),
     *((f"spec.template.metadata{more}", wrong) for more in ("", ".labels", ".annotations") for wrong in WRONG[dict]),
     *((f"metadata.{name}.a", "[b]") for name in ("labels", "annotations")),
@@ -363,7 +373,11 @@ def test_wrong_type_in_a_field_that_is_read(path, wrong, tmp_path, monkeypatch, 
 
 
 def _line_of(text: str, path: str) -> int:
-    return next(n for n, line in enumerate(text.splitlines(), 1) if line.startswith(path.split(".")[0].split("[")[0]))
+    return next(
+        n
+        for n, line in enumerate(text.splitlines(), 1)
+        if line.startswith(path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0])
+    )
 
 
 def template_paths():
@@ -389,7 +403,9 @@ def test_wrong_type_on_the_way_to_the_containers(group, kind, path, _):
     for step in reversed(path):
         value = f"[{value}]" if step == "*" else f"{{{step}: {value}}}"
     api_version = f"{group}/v1" if group else "v1"
-    text = f"apiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: web\n{path[0]}: {value.partition(': ')[2][:-1]}\n"
+    text = (
+        f"apiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: web\n{path[0]}: {value.partition(': ')[2][:-1]}\n"
+    )
 
     for result in (harden(text), check(text)):
         assert len(result.errors) == 1, result.findings
@@ -442,7 +458,9 @@ def test_wrong_type_in_a_field_that_a_control_writes(path, wrong):
 def test_a_value_that_the_api_cannot_decode_is_never_silent(path, wrong):
     text = manifest(f"{TEMPLATE}.{path}", wrong)
     if not path.startswith("containers"):
-        text = text.replace('"registry.example/web:1"', '"x", securityContext: {runAsNonRoot: true, runAsUser: 5, runAsGroup: 5}')
+        text = text.replace(
+            '"registry.example/web:1"', '"x", securityContext: {runAsNonRoot: true, runAsUser: 5, runAsGroup: 5}'
+        )
 
     result = harden(text)
 
@@ -456,7 +474,11 @@ CONFIGS = {
     "typo": ("kind: HardeningPolicy", "spec: {levle: restricted}", ("spec.levle", "level", "allowed")),
     "wrong-value": ("kind: HardeningPolicy", "spec: {level: strict}", ("spec.level", "strict", "baseline, restricted")),
     "wrong-type": ("kind: HardeningPolicy", "spec: {level: 1}", ("spec.level", "a string", "1")),
-    "unknown-control": ("kind: HardeningPolicy", "spec: {controls: {runAsNonRot: {}}}", ("runAsNonRot", "runAsNonRoot")),
+    "unknown-control": (
+        "kind: HardeningPolicy",
+        "spec: {controls: {runAsNonRot: {}}}",
+        ("runAsNonRot", "runAsNonRoot"),
+    ),
     "spec-is-a-list": ("kind: HardeningPolicy", "spec: []", ("spec", "a mapping")),
     "unknown-field": ("kind: HardeningPolicy", "sepc: {}", ("sepc", "spec")),
     "unknown-kind": ("kind: HardenPolicy", "spec: {}", ("HardenPolicy", "HardeningPolicy")),
@@ -550,11 +572,19 @@ LISTS = {
     "no-items": (HEAD, 2, "items"),
     "an-item-a-word": (f"{HEAD}items:\n- web\n", 2, "must be a mapping"),
     "an-item-a-list": (f"{HEAD}items:\n- - a\n", 2, "must be a mapping"),
-    "json-cut-off": ('{"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList", "items": [{"a": ', 2, "not YAML"),
+    "json-cut-off": (
+        '{"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList", "items": [{"a": ',
+        2,
+        "not YAML",
+    ),
     "duplicate-items": (f"{HEAD}items: []\nitems: []\n", 2, "twice"),
     "config-a-list": (f"{HEAD}functionConfig: []\nitems: []\n", 3, "functionConfig"),
     "config-a-word": (f"{HEAD}functionConfig: restricted\nitems: []\n", 3, "functionConfig"),
-    "config-of-another-kind": (f"{HEAD}functionConfig: {{apiVersion: v1, kind: Secret}}\nitems: []\n", 3, "functionConfig"),
+    "config-of-another-kind": (
+        f"{HEAD}functionConfig: {{apiVersion: v1, kind: Secret}}\nitems: []\n",
+        3,
+        "functionConfig",
+    ),
     "config-of-another-version": (
         f"{HEAD}functionConfig: {{apiVersion: krm-harden.dev/v2, kind: HardeningPolicy}}\nitems: []\n",
         3,
@@ -670,7 +700,9 @@ def test_closed_stdout(name, tmp_path):
 @pytest.mark.parametrize("name", ["function", "fix -", "check -", "fn -"])
 def test_closed_stdin(name, tmp_path):
     prepared(tmp_path)
-    arguments = {"function": (), "fix -": ("fix", "-"), "check -": ("check", "-"), "fn -": ("fn", "policy.yaml", "-")}[name]
+    arguments = {"function": (), "fix -": ("fix", "-"), "check -": ("check", "-"), "fn -": ("fn", "policy.yaml", "-")}[
+        name
+    ]
 
     ran = shell('"$@" <&-', tmp_path, *arguments)
 
@@ -724,6 +756,7 @@ def fed_slowly(process: subprocess.Popen, text: bytes) -> None:
         process.stdin.write(half[start : start + 50_000])
         process.stdin.flush()
         time.sleep(0.01)
+    time.sleep(0.2)  # Python sees a signal late that comes just before it waits for more
 
 
 SIGNALS = {"SIGTERM": (signal.SIGTERM, {-signal.SIGTERM, 143}), "SIGINT": (signal.SIGINT, {130})}
@@ -734,7 +767,9 @@ SIGNALS = {"SIGTERM": (signal.SIGTERM, {-signal.SIGTERM, 143}), "SIGINT": (signa
 def test_signal_while_it_reads(way, name, tmp_path):
     number, codes = SIGNALS[name]
     prepared(tmp_path)
-    arguments = {"function": (), "fn -": ("fn", "policy.yaml", "-"), "fix -": ("fix", "-"), "check -": ("check", "-")}[way]
+    arguments = {"function": (), "fn -": ("fn", "policy.yaml", "-"), "fix -": ("fix", "-"), "check -": ("check", "-")}[
+        way
+    ]
     with child(*arguments, cwd=tmp_path) as process:
         fed_slowly(process, many(3000).encode())
         process.send_signal(number)
@@ -776,6 +811,7 @@ def test_signal_while_files_are_fixed(name, tmp_path):
         with open(tmp_path / "slow.yaml", "wb") as slow:
             slow.write(DEPLOYMENT.encode())
             slow.flush()
+            time.sleep(0.2)  # Python sees a signal late that comes just before it waits for more
             process.send_signal(number)
             process.wait(timeout=30)
         out, err = process.stdout.read(), process.stderr.read().decode()
@@ -810,7 +846,12 @@ def as_nobody(folder: Path, *arguments: str) -> Ran:
             pytest.skip("root can't lay down its rights without setpriv (util-linux)")
         before = [setpriv, "--bounding-set=-all", "--inh-caps=-all"]
     done = subprocess.run(
-        [*before, *COMMAND, *arguments], capture_output=True, cwd=folder, env=clean_environment(), timeout=60, check=False
+        [*before, *COMMAND, *arguments],
+        capture_output=True,
+        cwd=folder,
+        env=clean_environment(),
+        timeout=60,
+        check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
@@ -938,7 +979,8 @@ def test_wrong_command_line(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "lock", ["images: web\n", "images: [{uid: 1}]\n", "images: [{match: a, uid: x}]\n", "- a\n", "", "image: []\n", "a: [\n"]
+    "lock",
+    ["images: web\n", "images: [{uid: 1}]\n", "images: [{match: a, uid: x}]\n", "- a\n", "", "image: []\n", "a: [\n"],
 )
 def test_wrong_lock(lock, tmp_path):
     (tmp_path / "app.yaml").write_text(DEPLOYMENT)

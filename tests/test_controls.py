@@ -417,7 +417,8 @@ def test_writable_paths(name, mounts, volumes):
 
 
 @pytest.mark.parametrize(
-    "name", ["fail-volume-name-taken", "fail-names-that-meet", "fail-long-names", "fail-odd-paths", "fail-two-containers"]
+    "name",
+    ["fail-volume-name-taken", "fail-names-that-meet", "fail-long-names", "fail-odd-paths", "fail-two-containers"],
 )
 def test_volumes_are_of_one_container_and_path_each(name):
     path = case(f"readOnlyRootFilesystem/{name}")
@@ -474,7 +475,7 @@ def test_owned_by_a_controller():
     result = harden(text, policy_of(path))
 
     assert result.text == text
-    assert ["owned by ReplicaSet/web-5d9: change its owner"] == [note.reason for note in result.unexamined]
+    assert [note.reason for note in result.unexamined] == ["owned by ReplicaSet/web-5d9: change its owner"]
     assert not check(text).allowed
 
 
@@ -483,7 +484,7 @@ def test_an_injected_sidecar_was_not_seen():
 
     found = harden(path.read_text(), policy_of(path)).findings
 
-    assert ["warning"] == [finding.severity for finding in found if "wasn't seen" in finding.message]
+    assert [finding.severity for finding in found if "wasn't seen" in finding.message] == ["warning"]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,10 @@ ADDED = [
     pytest.param('{"a":{"b":1}}', [add("a", "c", to="x")], '{"a":{"b":1,"c":"x"}}', id="json-compact"),
     pytest.param('{"a": {}}', [add("a", "c", to={"d": []})], '{"a": {"c": {"d": []}}}', id="json"),
     pytest.param(
-        '{\n "a": [\n  1\n ]\n}', [add("a", "-", to={"b": 1})], '{\n "a": [\n  1,\n  {\n   "b": 1\n  }\n ]\n}', id="json-pretty"
+        '{\n "a": [\n  1\n ]\n}',
+        [add("a", "-", to={"b": 1})],
+        '{\n "a": [\n  1,\n  {\n   "b": 1\n  }\n ]\n}',
+        id="json-pretty",
     ),
     pytest.param('{\n\t"a": 1\n}', [add("b", to=1)], '{\n\t"a": 1, "b": 1\n}', id="json-indented-by-tabs"),
 ]
@@ -146,18 +149,18 @@ def test_shared_node_is_edited_once():
     operations = [add("a", "c", to=2), add("b", "c", to=2), replace("d", by=1), replace("e", by=1)]
     before = "a: &x\n  b: 1\nb: *x\nd: &y 0\ne: *y\n"
 
-    assert "a: &x\n  b: 1\n  c: 2\nb: *x\nd: &y 1\ne: *y\n" == edited(before, *operations)
+    assert edited(before, *operations) == "a: &x\n  b: 1\n  c: 2\nb: *x\nd: &y 1\ne: *y\n"
 
 
 def test_edits_are_sorted_and_disjoint():
     operations = [add("z", to=1), add("a", "c", to=1), replace("a", "b", by=2)]
     edits = edit.plan(source.read("a:\n  b: 1\n"), operations)
 
-    assert [(8, 9, "2"), (10, 10, "  c: 1\n"), (10, 10, "z: 1\n")] == [found.key() for found in edits]
+    assert [found.key() for found in edits] == [(8, 9, "2"), (10, 10, "  c: 1\n"), (10, 10, "z: 1\n")]
 
 
 def test_apply():
     edits = [edit.Edit(0, 0, "<"), edit.Edit(1, 3, ""), edit.Edit(3, 3, "-"), edit.Edit(5, 5, ">")]
 
-    assert "<a-de>" == edit.apply("abcde", edits)
-    assert "abcde" == edit.apply("abcde", [])
+    assert edit.apply("abcde", edits) == "<a-de>"
+    assert edit.apply("abcde", []) == "abcde"

@@ -12,10 +12,48 @@ from krm_harden import scalars
 from krm_harden.emit import FlowStyle, Style, block, block_item, flow, pair, scalar, separator
 
 RESERVED = sorted(word for word in scalars.CONSTANTS if word)
-NUMBERS = """
-0 1 -1 +1 0755 0o14 0O14 0x1F 0b11 08 1_000 1e3 1e-3 1E3 1.5 .5 5. -.5 +.5e3 12:30:45 1:2 2026-01-01
-2026-01-01T00:00:00Z .inf -.INF .NaN NaN nan inf Infinity infinity 1e400 18446744073709551616 0_ 1__0 - -- . .. +
-""".split()
+NUMBERS = [
+    "0",
+    "1",
+    "-1",
+    "+1",
+    "0755",
+    "0o14",
+    "0O14",
+    "0x1F",
+    "0b11",
+    "08",
+    "1_000",
+    "1e3",
+    "1e-3",
+    "1E3",
+    "1.5",
+    ".5",
+    "5.",
+    "-.5",
+    "+.5e3",
+    "12:30:45",
+    "1:2",
+    "2026-01-01",
+    "2026-01-01T00:00:00Z",
+    ".inf",
+    "-.INF",
+    ".NaN",
+    "NaN",
+    "nan",
+    "inf",
+    "Infinity",
+    "infinity",
+    "1e400",
+    "18446744073709551616",
+    "0_",
+    "1__0",
+    "-",
+    "--",
+    ".",
+    "..",
+    "+",
+]
 TRICKY = [
     "", " ", " a", "a ", "a b", "a: b", "a:", ":a", "a #b", "#a", "a#b", "-", "- a", "-a", "---", "...", "?", "? a", "?a",
     "{a}", "[a]", "a, b", "a]", "a}", "&a", "*a", "!a", "|", ">", "%a", "@a", "`a", "'", "''", '"', '""', "it's",
@@ -43,10 +81,10 @@ def readers():
 def test_strings_stay_strings(load, quote):
     written = [scalar(string, quote) for string in STRINGS]
 
-    assert STRINGS == [load(f"a: {text}\n")["a"] for text in written]
-    assert STRINGS == [load(f"- {text}\n")[0] for text in written]
-    assert STRINGS == [load(f"{{a: {text}}}\n")["a"] for text in written]
-    assert STRINGS == [load(f"[{text}, b]\n")[0] for text in written]
+    assert [load(f"a: {text}\n")["a"] for text in written] == STRINGS
+    assert [load(f"- {text}\n")[0] for text in written] == STRINGS
+    assert [load(f"{{a: {text}}}\n")["a"] for text in written] == STRINGS
+    assert [load(f"[{text}, b]\n")[0] for text in written] == STRINGS
 
 
 @pytest.mark.parametrize("load", readers())
@@ -60,7 +98,7 @@ def test_strings_stay_keys(load):
 def test_strings_in_json():
     written = [scalar(string, '"') for string in STRINGS]
 
-    assert STRINGS == [json.loads(text) for text in written]
+    assert [json.loads(text) for text in written] == STRINGS
 
 
 @pytest.mark.parametrize("string", [*RESERVED, *NUMBERS])
@@ -68,7 +106,9 @@ def test_reserved_words_and_numbers_are_quoted(string):
     assert scalar(string)[0] in "'\""
 
 
-@pytest.mark.parametrize("string", ["a", "ALL", "NET_RAW", "RuntimeDefault", "/tmp", "a/b-c.d_e", "v1", "nop", "yesterday"])
+@pytest.mark.parametrize(
+    "string", ["a", "ALL", "NET_RAW", "RuntimeDefault", "/tmp", "a/b-c.d_e", "v1", "nop", "yesterday"]
+)
 def test_plain_words_stay_plain(string):
     assert string == scalar(string)
 
@@ -127,23 +167,21 @@ NESTED = {"a": {"b": ["c", {"d": 1, "e": []}], "f": {}}, "g": None}
 )  # fmt: skip
 def test_block(style, column, lines):
     assert lines == block("x", NESTED, column, style)
-    assert {"x": NESTED} == yaml.safe_load("\n".join(lines))
+    assert yaml.safe_load("\n".join(lines)) == {"x": NESTED}
 
 
 def test_block_item():
-    assert ["  - ALL"] == block_item("ALL", 2, Style())
-    assert ["-   'ALL'"] == block_item("ALL", 0, Style(item=4), "'")
-    assert ["- {}"] == block_item({}, 0, Style())
-    assert ["- name: a", "  emptyDir: {}"] == block_item({"name": "a", "emptyDir": {}}, 0, Style())
+    assert block_item("ALL", 2, Style()) == ["  - ALL"]
+    assert block_item("ALL", 0, Style(item=4), "'") == ["-   'ALL'"]
+    assert block_item({}, 0, Style()) == ["- {}"]
+    assert block_item({"name": "a", "emptyDir": {}}, 0, Style()) == ["- name: a", "  emptyDir: {}"]
 
 
 @pytest.mark.parametrize(
     ("style", "text"),
     [
         pytest.param(FlowStyle(), "{a: {b: [c, {d: 1, e: []}], f: {}}, g: null}", id="yaml"),
-        pytest.param(
-            FlowStyle(quoted=True), '{"a": {"b": ["c", {"d": 1, "e": []}], "f": {}}, "g": null}', id="json"
-        ),
+        pytest.param(FlowStyle(quoted=True), '{"a": {"b": ["c", {"d": 1, "e": []}], "f": {}}, "g": null}', id="json"),
         pytest.param(
             FlowStyle(quoted=True, compact=True), '{"a":{"b":["c",{"d":1,"e":[]}],"f":{}},"g":null}', id="json-compact"
         ),
@@ -151,7 +189,7 @@ def test_block_item():
 )
 def test_flow_on_one_line(style, text):
     assert text == flow(NESTED, style)
-    assert NESTED == yaml.safe_load(text)
+    assert yaml.safe_load(text) == NESTED
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
@@ -165,7 +203,7 @@ def test_flow_on_many_lines(newline):
 def test_pair_on_many_lines_begins_at_its_column():
     style = FlowStyle(step=2)
 
-    assert "a: {\n      b: 1\n    }" == pair("a", {"b": 1}, style, 4)
-    assert ",\n    " == separator(style, 4)
-    assert ", " == separator(FlowStyle(), 4)
-    assert "," == separator(FlowStyle(compact=True), 4)
+    assert pair("a", {"b": 1}, style, 4) == "a: {\n      b: 1\n    }"
+    assert separator(style, 4) == ",\n    "
+    assert separator(FlowStyle(), 4) == ", "
+    assert separator(FlowStyle(compact=True), 4) == ","

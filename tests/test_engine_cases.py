@@ -202,6 +202,22 @@ CHANGED = [
     ),
     pytest.param(
         container("""\
++    securityContext:
++      allowPrivilegeEscalation: false
+   -
+     # about c
+     name: c
+     image: d
++    securityContext:
++      allowPrivilegeEscalation: false
++  securityContext:
++    seccompProfile:
++      type: RuntimeDefault
+"""),
+        id="comment-between-a-dash-and-its-first-key",
+    ),
+    pytest.param(
+        container("""\
      securityContext:
 +      allowPrivilegeEscalation: false
        # runAsUser: 1
@@ -1291,9 +1307,9 @@ BY_POLICY = [
     pytest.param(
         only(ESCALATION),
         container("""\
-     # why
 +    securityContext:
 +      allowPrivilegeEscalation: false
+     # why
      args:
      - z
      - >-
@@ -1642,7 +1658,10 @@ REFUSED = [
     pytest.param(only(ESCALATION), pod(" a:\n \tb: x\n"), "line 4, column 1: not YAML: ", id="tab-as-indentation"),
     pytest.param(only(ESCALATION), pod(" a:\n -\tb: c\n"), "line 4, column 2: not YAML: ", id="tab-behind-a-dash"),
     pytest.param(
-        only(ESCALATION), container("   a: *b\n"), "line 7, column 6: not YAML: found undefined alias", id="undefined-alias"
+        only(ESCALATION),
+        container("   a: *b\n"),
+        "line 7, column 6: not YAML: found undefined alias",
+        id="undefined-alias",
     ),
     pytest.param(only(ESCALATION), container("   a: 'b\n"), "not YAML: ", id="open-quote"),
     pytest.param(only(ESCALATION), pod(" ? [x, y]\n : z\n"), "a key that isn't a scalar", id="key-that-isn't-a-scalar"),
@@ -1684,7 +1703,7 @@ def test_refused(policy, text, message):
     result = harden(before, policy)
 
     assert before == result.text
-    assert 1 == len(result.errors)
+    assert len(result.errors) == 1
     assert message in result.errors[0]
     assert all(finding.state != "fixed" for finding in result.findings)
 
@@ -1740,7 +1759,7 @@ def test_encodings(bom, codec, newline):
 
 
 def test_byte_order_mark_in_a_str():
-    assert "\ufeff" + HARDENED == harden("\ufeff" + EXAMPLE, only(SECCOMP, ESCALATION)).text
+    assert harden("\ufeff" + EXAMPLE, only(SECCOMP, ESCALATION)).text == "\ufeff" + HARDENED
 
 
 def test_byte_order_mark_behind_a_marker():
@@ -1792,7 +1811,7 @@ def test_foreign_line_breaks_between_keys(mark):
     result = harden(before, only(SECCOMP, ESCALATION))
 
     assert before == result.text
-    assert 1 == len(result.errors)
+    assert len(result.errors) == 1
 
 
 @pytest.mark.parametrize(
@@ -1800,7 +1819,9 @@ def test_foreign_line_breaks_between_keys(mark):
 )
 def test_json_that_libyaml_does_not_take(key, value):
     metadata = json.dumps({"annotations": {key: value}}, ensure_ascii=False)
-    before = f'{{"apiVersion":"v1","kind":"Pod","metadata":{metadata},"spec":{{"containers":[{{"name":"a","image":"b"}}]}}}}'
+    before = (
+        f'{{"apiVersion":"v1","kind":"Pod","metadata":{metadata},"spec":{{"containers":[{{"name":"a","image":"b"}}]}}}}'
+    )
     after = before.replace('"b"', '"b","securityContext":{"allowPrivilegeEscalation":false}')
 
     assert after == harden(before, only(ESCALATION)).text
@@ -1827,7 +1848,7 @@ def test_one_refused_document_leaves_the_others():
     result = harden(before, only(SECCOMP, ESCALATION))
 
     assert after == result.text
-    assert ["line 6", "line 21"] == [error.split(":")[0] for error in result.errors]
+    assert [error.split(":")[0] for error in result.errors] == ["line 6", "line 21"]
 
 
 def test_a_default_policy_is_the_api_s():

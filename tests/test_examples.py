@@ -58,7 +58,9 @@ def kustomize(examples: Path, folder: str, *flags: str) -> str:
 
 def files(folder: Path) -> dict[str, str]:
     """The text of every file of an example by its path."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not HIDDEN & set(path.relative_to(folder).parts))
+    found = sorted(
+        path for path in folder.rglob("*") if path.is_file() and not HIDDEN & set(path.relative_to(folder).parts)
+    )
     return {path.relative_to(folder).as_posix(): path.read_text() for path in found}
 
 

@@ -183,7 +183,7 @@ def test_trail_ends_where_there_is_nothing():
         pytest.param("--- # a\n- b\n... # c\n", ["# a", "# c"], id="markers"),
         pytest.param("? a # b\n: c # d\n", ["# b", "# d"], id="complex-key"),
         pytest.param("a: &x b # c\nd: *x # e\n", ["# c", "# e"], id="alias"),
-        pytest.param("a: \"b\n  # c\"\n", [], id="quoted-on-two-lines"),
+        pytest.param('a: "b\n  # c"\n', [], id="quoted-on-two-lines"),
         pytest.param("a: b # c # d\r\n", ["# c # d"], id="crlf"),
     ],
 )

@@ -139,7 +139,11 @@ def test_version_of_the_standard(version, missing):
 )
 def test_the_server_caps_the_standard(version, server, allowed):
     """Root within a user namespace is allowed from v1.35."""
-    text = harden(DEPLOYMENT).text.replace("runAsUser: 10001", "runAsUser: 0").replace("    spec:\n", "    spec:\n      hostUsers: false\n")
+    text = (
+        harden(DEPLOYMENT)
+        .text.replace("runAsUser: 10001", "runAsUser: 0")
+        .replace("    spec:\n", "    spec:\n      hostUsers: false\n")
+    )
 
     result = check(text, policy(version=version, target={"kubernetes": server}))
 
@@ -257,7 +261,9 @@ def test_controls_enabled(control):
 
     off = context(text, **spec, controls={control: {"enabled": False}})
     alone = context(
-        text, **spec, controls={name: {"enabled": False} for name in CONTROL_IDS if name != identity} | {control: {"enabled": True}}
+        text,
+        **spec,
+        controls={name: {"enabled": False} for name in CONTROL_IDS if name != identity} | {control: {"enabled": True}},
     )
 
     assert off.get(FIELDS[identity]) != value
@@ -290,7 +296,7 @@ def test_settings_of_controls():
     )
 
     assert made["securityContext"]["runAsUser"] == 20000
-    assert ["/tmp", "/run"] == [mount["mountPath"] for mount in made["containers"][0]["volumeMounts"]]
+    assert [mount["mountPath"] for mount in made["containers"][0]["volumeMounts"]] == ["/tmp", "/run"]
 
 
 # images
@@ -500,7 +506,7 @@ def test_kinds():
     unknown, known = harden(APP), harden(APP, policy(kinds=DECLARED))
 
     assert unknown.text == APP
-    assert ["example.com/v1 App"] == [note.reason[:18] for note in unknown.unexamined]
+    assert [note.reason[:18] for note in unknown.unexamined] == ["example.com/v1 App"]
     assert known.allowed
     assert known.text.count("runAsNonRoot: true") == 2
     assert known.unexamined == ()
@@ -683,6 +689,8 @@ WRONG = [
     ({"images": [{"match": "a", "uid": -1}]}, ["spec.images[0].uid", "-1"]),
     ({"images": [{"match": "a"}, {"match": "b", "user": 5}]}, ["spec.images[1].user", "allowed", "uid"]),
     ({"images": {"match": "a"}}, ["spec.images", "a list", "a mapping"]),
+    ({"images": [{"match": "a", "writablePaths": ["/"]}]}, ["spec.images[0].writablePaths[0]", "'/'"]),
+    ({"images": [{"match": "a", "writablePaths": ["tmp"]}]}, ["spec.images[0].writablePaths[0]", "'tmp'"]),
     ({"images": [{"match": "a", "writablePaths": [5]}]}, ["spec.images[0].writablePaths[0]", "a string"]),
     ({"rules": [{"level": "baseline"}]}, ["spec.rules[0].match", "missing"]),
     ({"rules": [{"match": {"kind": ["Job"]}}]}, ["spec.rules[0].match.kind", "did you mean kinds?"]),
@@ -697,10 +705,19 @@ WRONG = [
     ({"exemptions": [{"match": {}, "reason": "x"}]}, ["spec.exemptions[0].controls", "missing"]),
     ({"exemptions": [{"match": {}, "controls": ["*"]}]}, ["spec.exemptions[0].reason", "missing"]),
     ({"exemptions": [{**EXEMPT, "reason": ""}]}, ["spec.exemptions[0].reason", "empty"]),
-    ({"exemptions": [{**EXEMPT, "expires": "30.06.2027"}]}, ["spec.exemptions[0].expires", "2027-06-30", "'30.06.2027'"]),
+    (
+        {"exemptions": [{**EXEMPT, "expires": "30.06.2027"}]},
+        ["spec.exemptions[0].expires", "2027-06-30", "'30.06.2027'"],
+    ),
     ({"exemptions": [{**EXEMPT, "expires": "2027-02-30"}]}, ["spec.exemptions[0].expires", "'2027-02-30'"]),
-    ({"exemptions": [{**EXEMPT, "controls": ["runAsNonRot"]}]}, ["spec.exemptions[0].controls", "did you mean runAsNonRoot?"]),
-    ({"exemptions": [{**EXEMPT, "match": {"name": ["web"]}}]}, ["spec.exemptions[0].match.name", "did you mean names?"]),
+    (
+        {"exemptions": [{**EXEMPT, "controls": ["runAsNonRot"]}]},
+        ["spec.exemptions[0].controls", "did you mean runAsNonRoot?"],
+    ),
+    (
+        {"exemptions": [{**EXEMPT, "match": {"name": ["web"]}}]},
+        ["spec.exemptions[0].match.name", "did you mean names?"],
+    ),
     ([], ["spec", "a mapping", "a list"]),
     ("restricted", ["spec", "a mapping", "'restricted'"]),
 ]
@@ -737,7 +754,9 @@ def test_every_problem_is_named_at_once():
     with pytest.raises(ConfigError) as caught:
         policy(levle="restricted", changes="all", images=[{"uid": "x"}])
 
-    assert [path for path in ("spec.levle", "spec.changes", "spec.images[0].uid") if path not in str(caught.value)] == []
+    assert [
+        path for path in ("spec.levle", "spec.changes", "spec.images[0].uid") if path not in str(caught.value)
+    ] == []
 
 
 def test_the_schema_accepts_and_refuses_the_same():
@@ -747,7 +766,7 @@ def test_the_schema_accepts_and_refuses_the_same():
     Draft7Validator.check_schema(schema.policy_schema())
 
     assert [spec for _, spec in SAME if not validator.is_valid(whole(spec))] == []
-    by_format = {"version", "kubernetes", "expires", "runAsNonRot"}
+    by_format = {"version", "kubernetes", "expires", "runAsNonRot", "writablePaths"}
     lenient = [spec for spec, _ in WRONG if validator.is_valid(whole(None) | {"spec": spec})]
     assert [spec for spec in lenient if not any(word in json.dumps(spec) for word in by_format)] == []
 
@@ -777,7 +796,9 @@ STRICT = {
 
 
 def below(upper: dict, lower: dict) -> policies.Policy:
-    return policies.restricted_by(policies.from_data(whole(upper), "ceiling"), policies.from_data(whole(lower), "functionConfig"))
+    return policies.restricted_by(
+        policies.from_data(whole(upper), "ceiling"), policies.from_data(whole(lower), "functionConfig")
+    )
 
 
 ATTACKS = [
@@ -800,9 +821,21 @@ ATTACKS = [
     ({}, {"controls": {"capabilities": {"enabled": False}}}, "spec.controls.capabilities.enabled"),
     ({}, {"controls": {"numericUser": {"enabled": False}}}, "spec.controls.numericUser.enabled"),
     ({}, {"controls": {"namespaceLabels": {"enabled": False}}}, "spec.controls.namespaceLabels.enabled"),
-    (STRICT, {"controls": {"readOnlyRootFilesystem": {"required": False}}}, "spec.controls.readOnlyRootFilesystem.required"),
-    (STRICT, {"controls": {"readOnlyRootFilesystem": {"explicit": "respect"}}}, "spec.controls.readOnlyRootFilesystem.explicit"),
-    ({"explicit": "override"}, {"controls": {"runAsUser": {"explicit": "respect"}}}, "spec.controls.runAsUser.explicit"),
+    (
+        STRICT,
+        {"controls": {"readOnlyRootFilesystem": {"required": False}}},
+        "spec.controls.readOnlyRootFilesystem.required",
+    ),
+    (
+        STRICT,
+        {"controls": {"readOnlyRootFilesystem": {"explicit": "respect"}}},
+        "spec.controls.readOnlyRootFilesystem.explicit",
+    ),
+    (
+        {"explicit": "override"},
+        {"controls": {"runAsUser": {"explicit": "respect"}}},
+        "spec.controls.runAsUser.explicit",
+    ),
     ({}, {"namespaces": {"audit": "none"}}, "spec.namespaces.audit"),
     ({}, {"namespaces": {"warn": "baseline"}}, "spec.namespaces.warn"),
     (CEILING, {"namespaces": {"enforce": "none"}}, "spec.namespaces.enforce"),
@@ -817,7 +850,9 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.parametrize(("upper", "lower", "field"), ATTACKS, ids=[f"{field} {json.dumps(low)}" for _, low, field in ATTACKS])
+@pytest.mark.parametrize(
+    ("upper", "lower", "field"), ATTACKS, ids=[f"{field} {json.dumps(low)}" for _, low, field in ATTACKS]
+)
 def test_nothing_is_loosened_below_a_ceiling(upper, lower, field):
     with pytest.raises(ConfigError) as caught:
         below(upper, lower)
@@ -872,7 +907,10 @@ def test_facts_about_images_are_accepted_below_a_ceiling():
 
 
 def test_a_fact_below_does_not_replace_one_of_the_ceiling():
-    made = below(CEILING, {"images": [{"match": "registry.example/web:*", "uid": 5}, {"match": "registry.example/web:1", "uid": 6}]})
+    made = below(
+        CEILING,
+        {"images": [{"match": "registry.example/web:*", "uid": 5}, {"match": "registry.example/web:1", "uid": 6}]},
+    )
     pinned = DEPLOYMENT.replace("web:1", "web:2")
 
     result = harden(pinned, Policy(made.with_changes({"level": "restricted", "changes": "complete"})))
@@ -889,6 +927,16 @@ def test_the_groups_of_a_ceiling_cannot_be_emptied():
 
 def test_more_kinds_may_be_declared_below_a_ceiling():
     assert below({}, {"kinds": DECLARED}).kinds.keys() == {("example.com", "App")}
+
+
+def test_a_kind_of_the_ceiling_cannot_be_declared_away():
+    elsewhere = [{**DECLARED[0], "podSpecs": ["/nowhere"]}]
+    try:
+        made = below({"kinds": DECLARED}, {"kinds": elsewhere})
+    except ConfigError:
+        return
+
+    assert harden(APP, Policy(made)).text == harden(APP, policy(kinds=DECLARED)).text
 
 
 def test_the_exemptions_of_the_ceiling_hold():
@@ -916,12 +964,15 @@ def test_the_ceiling_of_the_environment(tmp_path):
     (tmp_path / "ceiling.yaml").write_text(json.dumps(whole({}) | {"metadata": {"name": "platform"}}))
     item = "- " + DEPLOYMENT.replace("\n", "\n  ").rstrip(" ")
 
-    attack = run_cli(stdin=(LIST % "{level: privileged}" + item).encode(), KRM_HARDEN_POLICY=str(tmp_path / "ceiling.yaml"))
+    attack = run_cli(
+        stdin=(LIST % "{level: privileged}" + item).encode(), KRM_HARDEN_POLICY=str(tmp_path / "ceiling.yaml")
+    )
     facts = run_cli(
-        stdin=(LIST % '{images: [{match: "*", uid: 5}]}' + item).encode(), KRM_HARDEN_POLICY=str(tmp_path / "ceiling.yaml")
+        stdin=(LIST % '{images: [{match: "*", uid: 5}]}' + item).encode(),
+        KRM_HARDEN_POLICY=str(tmp_path / "ceiling.yaml"),
     )
 
-    assert (3, b"") == (attack.code, attack.out)
+    assert (attack.code, attack.out) == (3, b"")
     assert len(attack.err.splitlines()) == 1
     assert [word for word in ("spec.level", "privileged", "platform", "team") if word not in attack.err] == []
     assert facts.code == 0

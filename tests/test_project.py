@@ -242,7 +242,11 @@ def test_scripts_explain_a_missing_python(script, tmp_path):
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "venv.sh").write_bytes((ROOT / "scripts" / "venv.sh").read_bytes())
     done = subprocess.run(
-        ["sh", tmp_path / script], env={"PATH": "/usr/bin:/bin", "PYTHON": "no-such-python"}, capture_output=True, text=True, check=False
+        ["sh", tmp_path / script],
+        env={"PATH": "/usr/bin:/bin", "PYTHON": "no-such-python"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 1

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import jsonpatch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import Style, documents, streams, styles, written
 
 from krm_harden import Policy, check, controls, harden, split
 from krm_harden import policy as policies
 from krm_harden.engine import Engine
 from krm_harden.errors import InputError
-from strategies import Style, documents, streams, styles, written
 
 EXAMPLES = settings.default.max_examples if settings.default else 100
 """Manifests cost more than fragments: what the profile asks for is shared out."""
@@ -92,27 +91,29 @@ def test_hardened_twice_is_hardened_once(text, spec):
 @settings(max_examples=EXAMPLES // 3)
 def test_nothing_is_lost(text, spec):
     result = harden(text, policy_of(spec))
+    kept = comments_of(result.text)
+    kinds = {operation["op"] for operations in result.operations for operation in operations}
 
-    assert comments_of(text) == comments_of(result.text)
+    assert is_subsequence(kept, comments_of(text))
+    assert "remove" in kinds or kept == comments_of(text)
     assert text.endswith("\n") == result.text.endswith("\n")
     assert text.count("\r\n") == text.count("\n") or "\r" not in result.text
-    if all(operation["op"] == "add" for operations in result.operations for operation in operations):
-        assert is_subsequence(list(text), list(result.text))
+    assert kinds - {"add"} or is_subsequence(list(text), list(result.text))
 
 
 @given(text=streams())
 @settings(max_examples=EXAMPLES // 3)
-def test_checked_after_hardened_finds_only_what_was_left(text):
+def test_check_agrees_with_what_was_hardened(text):
+    """The verdicts are the same, and nothing that was fixed is open again."""
     result = harden(text)
     checked = check(result.text)
 
     assert [found.allowed for found in result.resources] == [found.allowed for found in checked.resources]
-    assert len(result.errors) == 0 or not result.allowed
+    assert result.allowed == checked.allowed or result.errors
     for before, after in zip(result.resources, checked.resources, strict=True):
-        left = {(finding.control, finding.container) for finding in before.findings if finding.state not in {"fixed", "exempt"}}
-        fixed = {finding.control for finding in before.findings if finding.state == "fixed"}
+        left = {(finding.control, finding.container) for finding in before.findings if finding.state != "fixed"}
         still = {(finding.control, finding.container) for finding in after.findings if finding.state == "open"}
-        assert not {control for control, container in still - left if control in fixed}
+        assert still <= left
 
 
 @given(data=documents(), style=styles())
@@ -121,20 +122,18 @@ def test_a_document_alone_is_never_an_error(data, style):
     """What the strategies write can be read; where it is refused, an anchor is the reason."""
     result = harden(written(data, style))
 
-    assert [] == [error for error in result.errors if "is used in several places" not in error]
+    assert [error for error in result.errors if "is used in several places" not in error] == []
 
 
-@given(data=documents(), seed=st.integers(0, 1000))
+@given(data=documents(), order=st.permutations(sorted(controls.load())))
 @settings(max_examples=EXAMPLES // 3)
-def test_any_order_of_controls_gives_the_same_data(data, seed):
+def test_any_order_of_controls_gives_the_same_data(data, order):
     text = written(data, Style())
     expected = loaded(harden(text).text)
-    shuffled = list(controls.load().items())
-    random.Random(seed).shuffle(shuffled)
     right = dict(controls.load())
     try:
         controls._loaded.clear()
-        controls._loaded.update(shuffled)
+        controls._loaded.update((name, right[name]) for name in order)
         actual = loaded(harden(text).text)
     finally:
         controls._loaded.clear()

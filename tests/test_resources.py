@@ -33,9 +33,15 @@ OBJECTS = [
     pytest.param("[{kind: A}, {kind: B}]\n", [((0,), "A"), ((1,), "B")], id="an array"),
     pytest.param('[{"kind": "A"}, {"kind": "B"}]\n', [((0,), "A"), ((1,), "B")], id="a JSON array"),
     pytest.param("- kind: A\n", [((0,), "A")], id="an item"),
-    pytest.param("kind: List\nitems: [{kind: A}, {kind: B}]\n", [(("items", 0), "A"), (("items", 1), "B")], id="a List"),
+    pytest.param(
+        "kind: List\nitems: [{kind: A}, {kind: B}]\n", [(("items", 0), "A"), (("items", 1), "B")], id="a List"
+    ),
     pytest.param("kind: ResourceList\nitems: [{kind: A}]\n", [(("items", 0), "A")], id="a ResourceList"),
-    pytest.param("kind: ResourceList\nitems: [{kind: A}]\nfunctionConfig: {kind: B}\n", [(("items", 0), "A")], id="a functionConfig"),
+    pytest.param(
+        "kind: ResourceList\nitems: [{kind: A}]\nfunctionConfig: {kind: B}\n",
+        [(("items", 0), "A")],
+        id="a functionConfig",
+    ),
     pytest.param("kind: PodList\nitems: [{kind: Pod}]\n", [(("items", 0), "Pod")], id="a list of a kind"),
     pytest.param("kind: List\nitems: []\n", [], id="an empty List"),
     pytest.param("kind: List\nitems: [1, ~, [], {a: b}]\n", [], id="a List of other things"),
@@ -53,8 +59,12 @@ OBJECTS = [
         [(("objects", 0), "A"), (("objects", 1), "B")],
         id="a Template",
     ),
-    pytest.param("apiVersion: v1\nkind: Template\nobjects: [{kind: A}]\n", [(("objects", 0), "A")], id="a Template of old"),
-    pytest.param("apiVersion: x.y/v1\nkind: Template\nobjects: [{kind: A}]\n", [((), "Template")], id="another Template"),
+    pytest.param(
+        "apiVersion: v1\nkind: Template\nobjects: [{kind: A}]\n", [(("objects", 0), "A")], id="a Template of old"
+    ),
+    pytest.param(
+        "apiVersion: x.y/v1\nkind: Template\nobjects: [{kind: A}]\n", [((), "Template")], id="another Template"
+    ),
     pytest.param(
         "kind: List\nitems:\n- apiVersion: template.openshift.io/v1\n  kind: Template\n  objects: [{kind: A}]\n",
         [(("items", 0, "objects", 0), "A")],
@@ -77,7 +87,9 @@ def test_items_of_a_typed_list_have_its_kind():
     """kubectl gives items without a kind that of their list, and its API version."""
     found = list(resources(source.read("apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: a}\n")))
 
-    assert [("apps/v1", "Deployment", "a")] == [(resource.api_version, resource.kind, resource.name) for resource in found]
+    assert [(resource.api_version, resource.kind, resource.name) for resource in found] == [
+        ("apps/v1", "Deployment", "a")
+    ]
 
 
 def test_no_nesting_hides_a_pod():
@@ -118,9 +130,9 @@ def test_names():
     text = "apiVersion: apps/v1\nkind: A\nmetadata: {name: b, namespace: c, annotations: {d: e}}\n"
     (resource,) = resources(source.read(text))
 
-    assert ("apps/v1", "apps", "A", "b", "c") == (
+    assert (
         resource.api_version, resource.group, resource.kind, resource.name, resource.namespace,
-    )  # fmt: skip
+    ) == ("apps/v1", "apps", "A", "b", "c")  # fmt: skip
     assert resource.annotations == {"d": "e"}
     assert str(resource) == "A/c/b"
 
@@ -150,8 +162,12 @@ def resource_of(text):
     "text",
     [
         pytest.param("kind: Pod\n", id="a pod"),
-        pytest.param("kind: Pod\nmetadata: {annotations: {config.kubernetes.io/local-config: 'false'}}\n", id="not local"),
-        pytest.param("kind: Pod\nmetadata: {annotations: {config.kubernetes.io/function: x}}\n", id="another annotation"),
+        pytest.param(
+            "kind: Pod\nmetadata: {annotations: {config.kubernetes.io/local-config: 'false'}}\n", id="not local"
+        ),
+        pytest.param(
+            "kind: Pod\nmetadata: {annotations: {config.kubernetes.io/function: x}}\n", id="another annotation"
+        ),
         pytest.param("kind: Pod\nsops: {}\n", id="sops without a signature"),
         pytest.param("kind: Pod\nsops: text\n", id="sops of text"),
         pytest.param("kind: Pod\nmetadata: {annotations: text}\n", id="annotations of text"),
@@ -165,11 +181,17 @@ def test_ours(text):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        pytest.param("kind: Pod\nmetadata: {annotations: {config.kubernetes.io/local-config: 'true'}}\n", "", id="local-config"),
+        pytest.param(
+            "kind: Pod\nmetadata: {annotations: {config.kubernetes.io/local-config: 'true'}}\n", "", id="local-config"
+        ),
         pytest.param("kind: Pod\nsops: {mac: x}\n", "encrypted by SOPS: a change would break its signature", id="SOPS"),
         pytest.param("kind: Kptfile\n", "a package's own file", id="Kptfile"),
-        pytest.param("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "a kustomization", id="Kustomization"),
-        pytest.param("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n", "a kustomization", id="Component"),
+        pytest.param(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "a kustomization", id="Kustomization"
+        ),
+        pytest.param(
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n", "a kustomization", id="Component"
+        ),
         pytest.param("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n", "", id="a CRD"),
         pytest.param("apiVersion: krm-harden.dev/v1alpha1\nkind: HardeningPolicy\n", "", id="our policy"),
     ],
@@ -204,7 +226,10 @@ def indented(text, by):
 
 ITEM = indented(POD, 2)
 LEFT = [
-    pytest.param(POD.replace("  name: a\n", "  name: a\n  annotations: {config.kubernetes.io/local-config: 'true'}\n", 1), id="local-config"),
+    pytest.param(
+        POD.replace("  name: a\n", "  name: a\n  annotations: {config.kubernetes.io/local-config: 'true'}\n", 1),
+        id="local-config",
+    ),
     pytest.param(POD + "sops:\n  mac: x\n", id="SOPS"),
     pytest.param(POD.replace("  name: a\n", "  name: a\n  ownerReferences: [{kind: A, name: b}]\n", 1), id="owned"),
     pytest.param("apiVersion: x/v1\nkind: Template\nobjects:\n- " + ITEM, id="another Template"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krm_harden import source
+from krm_harden import harden, source
 from krm_harden.errors import InputError
 
 
@@ -21,7 +22,9 @@ def data(text):
 
 def python(code):
     """A fresh interpreter's exit code and last line: a crash of the parser mustn't end the tests."""
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     return done.returncode, (done.stdout + done.stderr).strip().rpartition("\n")[2]
 
 
@@ -85,27 +88,27 @@ def test_data(text, expected):
 
 @pytest.mark.parametrize("text", ["a: ! 5", "a: ! '5'", 'a: ! "5"'])
 def test_the_tag_of_strings(text):
-    assert {"a": "5"} == data(text)
+    assert data(text) == {"a": "5"}
 
 
 @pytest.mark.parametrize("text", ["a: &x 1\nb: &x 2\nc: *x", "a: &x [1]\nb: {c: &x 2, d: *x}"])
 def test_an_anchor_twice_names_it(text):
     """libyaml's composer takes it for an error, others for a new meaning."""
-    with pytest.raises(InputError, match="anchor.*x"):
+    with pytest.raises(InputError, match=r"anchor.*x"):
         source.read(text)
 
 
 @pytest.mark.parametrize("separator", ["---\n\ufeff", "\ufeff"])
 def test_a_byte_order_mark_moves_no_column(separator):
     """What kubectl reads after a `---` line begins with the mark, and it is no part of the first key."""
-    assert {"kind": "Pod", "metadata": None} == data(separator + "kind: Pod\nmetadata:\n")
+    assert data(separator + "kind: Pod\nmetadata:\n") == {"kind": "Pod", "metadata": None}
 
 
 def test_aliases_are_written_out_apart():
     document = source.read("a: &x {c: [1]}\nb: *x\n")
     document.data["b"]["c"].append(2)
 
-    assert {"a": {"c": [1]}, "b": {"c": [1, 2]}} == document.data
+    assert document.data == {"a": {"c": [1]}, "b": {"c": [1, 2]}}
 
 
 def test_repeated_names_the_shared_node():
@@ -189,7 +192,9 @@ def test_a_merge_needs_mappings(value):
         pytest.param("x: &x {a: 1}\ny: {<<: *x, a: 2}\n", (), id="a merged key isn't one"),
         pytest.param('{"a": 1,\n"b": 2,\n"a": 3}', (("a", 0, 2),), id="JSON"),
         pytest.param('{"x": [{"a": 1,\n"\\u0061": 3}]}', (("a", 0, 1),), id="JSON with an escape"),
-        pytest.param('{"\\ud83d\\ude00": 1,\n"\\ud83d\\ude00": 3}', (("\U0001f600", 0, 1),), id="JSON with a surrogate pair"),
+        pytest.param(
+            '{"\\ud83d\\ude00": 1,\n"\\ud83d\\ude00": 3}', (("\U0001f600", 0, 1),), id="JSON with a surrogate pair"
+        ),
     ],
 )
 def test_duplicates(text, expected):
@@ -223,7 +228,10 @@ def test_alias_bomb_behind_every_break(separator):
 
 @pytest.mark.parametrize(
     "level",
-    ["{{a: [*{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}]}}", "{{k{1}: 1, <<: [*{0}, *{0}, *{0}, *{0}], l{1}: {{<<: *{0}}}}}"],
+    [
+        "{{a: [*{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}]}}",
+        "{{k{1}: 1, <<: [*{0}, *{0}, *{0}, *{0}], l{1}: {{<<: *{0}}}}}",
+    ],
     ids=["lists", "merges"],
 )
 def test_bombs_of_mappings(level):
@@ -235,8 +243,8 @@ def test_bombs_of_mappings(level):
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("<<: [" + ",".join(f"{{k{at}: 1}}" for at in range(4000)) + "]", id="merges in place"),
-        pytest.param("".join(f"k{at}: 1\n" for at in range(1500)) * 2, id="duplicate keys"),
+        pytest.param("<<: [" + ",".join(f"{{k{at}: 1}}" for at in range(8000)) + "]", id="merges in place"),
+        pytest.param("".join(f"k{at}: 1\n" for at in range(3000)) * 2, id="duplicate keys"),
         pytest.param("{" + ",".join([f'"k{at}": 1' for at in range(2000)] * 2) + "}", id="duplicate keys in JSON"),
         pytest.param("a: 1\n" * 8000, id="one key again and again"),
         pytest.param("a: [" + "{}, " * 8000 + "]", id="many flow mappings"),
@@ -253,7 +261,7 @@ def test_time_is_linear(text):
 def test_a_few_aliases_are_fine():
     text = "a: &x {b: [1, 2, 3]}\n" + "".join(f"c{at}: *x\n" for at in range(1000))
 
-    assert {"b": [1, 2, 3]} == data(text)["c999"]
+    assert data(text)["c999"] == {"b": [1, 2, 3]}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +290,7 @@ def test_depth(opener, count):
         "except Exception as error: print(type(error).__name__, error)"
     )
 
-    assert (0, "InputError nested more than 300 levels deep") == (code, out)
+    assert (code, out) == (0, "InputError nested more than 300 levels deep")
 
 
 @pytest.mark.parametrize(
@@ -323,7 +331,7 @@ def test_no_depth_crashes(text):
         "thread = threading.Thread(target=run)\nthread.start()\nthread.join()"
     )
 
-    assert (0, "InputError") == (code, out)
+    assert (code, out) == (0, "InputError")
 
 
 @pytest.mark.parametrize("opening, closing", [("[", "]"), ("{a: ", "}"), ("[{a: ", "}]"), ('{"a":', "}")], ids=repr)
@@ -346,12 +354,16 @@ def test_depth_on_a_thread():
     assert len(found) == 1
 
 
-@given(st.lists(st.sampled_from(["{", "}", "[", "]", "- ", "? ", ": ", "a", ",", "\n", " ", "&x ", "*x", "<<: ", "'", "\r", "\u2028"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["{", "}", "[", "]", "- ", "? ", ": ", "a", ",", "\n", " ", "&x ", "*x", "<<: ", "'", "\r", "\u2028"]
+        )
+    )
+)
 def test_read_raises_only_input_errors(pieces):
-    try:
+    with contextlib.suppress(InputError):
         source.read("".join(pieces))
-    except InputError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +378,9 @@ def test_a_key_must_be_a_scalar(text):
     assert caught.value.line == 0
 
 
-@pytest.mark.parametrize("text", ["~: a", "null: a", "? \n: a", "a: !!int b", "a: !!bool 1", "a: !!int 1.5", "a: !!null b"], ids=repr)
+@pytest.mark.parametrize(
+    "text", ["~: a", "null: a", "? \n: a", "a: !!int b", "a: !!bool 1", "a: !!int 1.5", "a: !!null b"], ids=repr
+)
 def test_what_kubernetes_doesnt_read(text):
     with pytest.raises(InputError):
         source.read(text)
@@ -424,6 +438,11 @@ def test_flow_that_isnt_json(text, expected):
 
     assert not document.is_json
     assert expected == document.data
+
+
+def test_a_lone_surrogate_isnt_text():
+    with pytest.raises(InputError, match="not text"):
+        harden("a: \ud83d\n")
 
 
 def test_json_marks_are_those_of_the_text():
@@ -611,11 +630,12 @@ YAML_FIRST = "import yaml\nfrom krm_harden import source\nfrom krm_harden.errors
         pytest.param(YAML_FIRST + OURS, id="yaml before, our errors"),
         pytest.param(YAML_FIRST + ERRORS, id="yaml before, its errors"),
         pytest.param(
-            PARTS_FIRST + "import re, yaml\nyaml.add_implicit_resolver('!x', re.compile('q'), ['q'], yaml.CSafeLoader)\n"
+            PARTS_FIRST
+            + "import re, yaml\nyaml.add_implicit_resolver('!x', re.compile('q'), ['q'], yaml.CSafeLoader)\n"
             "assert source.read('a: q').data == {'a': 'q'}",
             id="a resolver of somebody else",
         ),
     ],
 )
 def test_beside_yaml(code):
-    assert (0, "") == python(code)
+    assert python(code) == (0, "")

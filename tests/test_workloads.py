@@ -77,11 +77,21 @@ def tekton(kind):
     text = pod_of("tekton.dev/v1", kind) + "spec:\n  steps:\n  - {name: a, image: x}\n  - {name: b, image: x}\n"
     found = {"spec": "spec", "metadata": "metadata", "context": None, "volumes": "spec.volumes"}
     containers = ["container a", "container b", "sidecar s"]
-    return pytest.param(text + "  sidecars:\n  - {name: s, image: x}\n", [{**found, "containers": containers}], id=f"tekton.dev/v1 {kind}")
+    return pytest.param(
+        text + "  sidecars:\n  - {name: s, image: x}\n",
+        [{**found, "containers": containers}],
+        id=f"tekton.dev/v1 {kind}",
+    )
 
 
 def at(spec, metadata, containers=("container a",)):
-    return {"spec": spec, "metadata": metadata, "context": f"{spec}.securityContext", "volumes": f"{spec}.volumes", "containers": list(containers)}
+    return {
+        "spec": spec,
+        "metadata": metadata,
+        "context": f"{spec}.securityContext",
+        "volumes": f"{spec}.volumes",
+        "containers": list(containers),
+    }
 
 
 ONE = "spec:\n  containers:\n  - {name: a, image: x}\n"
@@ -208,7 +218,9 @@ def test_operations_stay_where_the_kind_takes_them(text, expected):
 @pytest.mark.parametrize("text, expected", KINDS)
 def test_containers_are_views(text, expected):
     for pod in pods_of(text):
-        assert pod.metadata == ({"labels": {"app": "a"}} if "labels: {app: a}" in text and pod.metadata else pod.metadata)
+        assert pod.metadata == (
+            {"labels": {"app": "a"}} if "labels: {app: a}" in text and pod.metadata else pod.metadata
+        )
         for container in pod.containers:
             assert container.image == "x"
             assert container.security_context == {}
@@ -225,12 +237,27 @@ def test_containers_are_views(text, expected):
         pytest.param("kind: Pod\napiVersion: v1\nspec: {containers: []}\n", id="no containers"),
         pytest.param("kind: Pod\napiVersion: v1\nspec: {containers: [text, ~]}\n", id="containers of text"),
         pytest.param("kind: Deployment\napiVersion: apps/v1\nspec: {template: {}}\n", id="an empty template"),
-        pytest.param("kind: Workflow\napiVersion: argoproj.io/v1alpha1\nspec: {templates: [{name: a, dag: {}}]}\n", id="a dag"),
-        pytest.param("kind: Workflow\napiVersion: argoproj.io/v1alpha1\nspec: {workflowTemplateRef: {name: a}}\n", id="a reference"),
-        pytest.param("kind: TaskRun\napiVersion: tekton.dev/v1\nspec: {taskRef: {name: a}}\n", id="a reference to a task"),
-        pytest.param("kind: RayCluster\napiVersion: ray.io/v1\nspec: {workerGroupSpecs: text}\n", id="worker groups of text"),
-        pytest.param("kind: Deployment\napiVersion: example.com/v1\nspec: {template: {spec: {containers: [{name: a}]}}}\n", id="another group"),
-        pytest.param("kind: Service\napiVersion: v1\nspec: {template: {spec: {containers: [{name: a}]}}}\n", id="a Service of the core"),
+        pytest.param(
+            "kind: Workflow\napiVersion: argoproj.io/v1alpha1\nspec: {templates: [{name: a, dag: {}}]}\n", id="a dag"
+        ),
+        pytest.param(
+            "kind: Workflow\napiVersion: argoproj.io/v1alpha1\nspec: {workflowTemplateRef: {name: a}}\n",
+            id="a reference",
+        ),
+        pytest.param(
+            "kind: TaskRun\napiVersion: tekton.dev/v1\nspec: {taskRef: {name: a}}\n", id="a reference to a task"
+        ),
+        pytest.param(
+            "kind: RayCluster\napiVersion: ray.io/v1\nspec: {workerGroupSpecs: text}\n", id="worker groups of text"
+        ),
+        pytest.param(
+            "kind: Deployment\napiVersion: example.com/v1\nspec: {template: {spec: {containers: [{name: a}]}}}\n",
+            id="another group",
+        ),
+        pytest.param(
+            "kind: Service\napiVersion: v1\nspec: {template: {spec: {containers: [{name: a}]}}}\n",
+            id="a Service of the core",
+        ),
     ],
 )
 def test_no_pods(text):
@@ -241,12 +268,24 @@ def test_no_pods(text):
     "text, expected",
     [
         pytest.param("kind: Deployment\napiVersion: apps/v1\n", "spec", id="no spec"),
-        pytest.param("kind: Deployment\napiVersion: apps/v1\nspec: {template: }\n", "spec.template", id="a template of null"),
-        pytest.param("kind: Deployment\napiVersion: apps/v1\nspec: {template: {metadata: {}}}\n", "spec.template.spec", id="no spec below"),
+        pytest.param(
+            "kind: Deployment\napiVersion: apps/v1\nspec: {template: }\n", "spec.template", id="a template of null"
+        ),
+        pytest.param(
+            "kind: Deployment\napiVersion: apps/v1\nspec: {template: {metadata: {}}}\n",
+            "spec.template.spec",
+            id="no spec below",
+        ),
         pytest.param("kind: Deployment\napiVersion: apps/v1\nspec: {template: {spec: {}}}\n", "", id="there"),
         pytest.param("kind: Workflow\napiVersion: argoproj.io/v1alpha1\nspec: {}\n", "spec.templates", id="no list"),
-        pytest.param("kind: Workflow\napiVersion: argoproj.io/v1alpha1\nspec: {templates: []}\n", "", id="an empty list"),
-        pytest.param("kind: RayCluster\napiVersion: ray.io/v1\nspec: {headGroupSpec: {template: {spec: {}}}}\n", "", id="one of two"),
+        pytest.param(
+            "kind: Workflow\napiVersion: argoproj.io/v1alpha1\nspec: {templates: []}\n", "", id="an empty list"
+        ),
+        pytest.param(
+            "kind: RayCluster\napiVersion: ray.io/v1\nspec: {headGroupSpec: {template: {spec: {}}}}\n",
+            "",
+            id="one of two",
+        ),
     ],
 )
 def test_missing_template(text, expected):
@@ -288,7 +327,11 @@ def test_is_workload(api_version, kind, expected):
         pytest.param("initContainers: [{name: a, restartPolicy: OnFailure}]", ["init a"], id="an init container"),
         pytest.param("containers: [{name: a, restartPolicy: Always}]", ["container a"], id="a container that restarts"),
         pytest.param("ephemeralContainers: [{name: a}]", ["ephemeral a"], id="an ephemeral container"),
-        pytest.param("containers: [{name: c}], initContainers: [{name: i}]", ["init i", "container c"], id="in the standard's order"),
+        pytest.param(
+            "containers: [{name: c}], initContainers: [{name: i}]",
+            ["init i", "container c"],
+            id="in the standard's order",
+        ),
         pytest.param("containers: [{image: x}, {name: 5}]", ["container ", "container "], id="no names"),
         pytest.param("containers: [text, {name: b}]", ["container b"], id="one of text"),
     ],
@@ -302,11 +345,13 @@ def test_roles(spec, expected):
 def test_pointers_count_what_isnt_a_container():
     (pod,) = pods_of("apiVersion: v1\nkind: Pod\nspec: {containers: [text, {name: b}]}\n")
 
-    assert [("spec", "containers", 1)] == [container.pointer for container in pod.containers]
+    assert [container.pointer for container in pod.containers] == [("spec", "containers", 1)]
 
 
 def test_pods_in_a_list_have_absolute_pointers():
-    text = "kind: List\nitems:\n- kind: TaskRun\n  apiVersion: tekton.dev/v1\n  spec: {taskSpec: {steps: [{name: a}]}}\n"
+    text = (
+        "kind: List\nitems:\n- kind: TaskRun\n  apiVersion: tekton.dev/v1\n  spec: {taskSpec: {steps: [{name: a}]}}\n"
+    )
     (pod,) = pods_of(text)
 
     assert dotted(pod.spec_pointer) == "items[0].spec.taskSpec"
@@ -380,7 +425,13 @@ def declaring(*pod_specs, group="example.com", kind="Runner"):
     return {"apiVersion": "krm-harden.dev/v1alpha1", "kind": "HardeningPolicy", "spec": {"kinds": [entry]}}
 
 
-RUNNER = pod_of("example.com/v1", "Runner") + "spec:\n  pods:\n  - template:\n" + below(ONE, 6) + "  - template:\n" + below(ONE, 6)
+RUNNER = (
+    pod_of("example.com/v1", "Runner")
+    + "spec:\n  pods:\n  - template:\n"
+    + below(ONE, 6)
+    + "  - template:\n"
+    + below(ONE, 6)
+)
 
 
 def test_an_unknown_kind_is_left_alone_and_named():
@@ -413,8 +464,10 @@ def test_a_declared_kind_in_several_places():
     text = RUNNER + "  leader:\n" + below(ONE, 4)
     declared = policy.from_data(declaring("/spec/leader/spec", "/spec/pods/*/template/spec"), "policy").kinds
 
-    assert ["spec.leader.spec", "spec.pods[0].template.spec", "spec.pods[1].template.spec"] == [
-        dotted(pod.spec_pointer) for pod in pods_of(text, declared)
+    assert [dotted(pod.spec_pointer) for pod in pods_of(text, declared)] == [
+        "spec.leader.spec",
+        "spec.pods[0].template.spec",
+        "spec.pods[1].template.spec",
     ]
 
 
@@ -422,7 +475,7 @@ def test_a_declaration_replaces_no_known_kind():
     declared = policy.from_data(declaring("/nowhere", group="apps", kind="Deployment"), "policy").kinds
     text = KINDS[3].values[0]
 
-    assert ["spec.template.spec"] == [dotted(pod.spec_pointer) for pod in pods_of(text, declared)]
+    assert [dotted(pod.spec_pointer) for pod in pods_of(text, declared)] == ["spec.template.spec"]
 
 
 def test_a_declaration_must_be_complete():
