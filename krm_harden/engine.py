@@ -64,6 +64,9 @@ class Engine:
 
     def document(self, chunk: bytes, line: int = 0) -> Iterator[ChunkResult]:
         """The results of one document: of each item where it is a block list of items, else of the whole."""
+        if split.is_empty(chunk):
+            yield ChunkResult(chunk)
+            return
         known = None if self.strict else split.can_skip(chunk, self.may_hold_pods)
         if known:
             yield ChunkResult(chunk, unexamined=skipped(chunk, known, line))
@@ -95,7 +98,7 @@ class Engine:
         try:
             result = self._document(body, source.read(body.decode()), line)
         except InputError as error:
-            if b"{{" in chunk:
+            if _is_template(chunk) and not source.is_about_depth(error):
                 return ChunkResult(chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1)])
             return ChunkResult(chunk, error=_placed(error, line))
         result.text = before + result.text
@@ -163,6 +166,11 @@ class Engine:
         return again
 
 
+def _is_template(chunk: bytes) -> bool:
+    """Whether a text that isn't YAML may become YAML: it holds `{{ ... }}` or `{% ... %}`."""
+    return (b"{{" in chunk and b"}}" in chunk) or (b"{%" in chunk and b"%}" in chunk)
+
+
 class NotAList(Exception):
     """A text that looked like a list of items, and isn't."""
 
@@ -178,7 +186,8 @@ def frame(cut: split.ItemList) -> Document | None:
     if not isinstance(data, dict) or data.get("items", "") is not None or document.duplicates or anchored:
         return None
     kind = data.get("kind")
-    return document if isinstance(kind, str) and kind.endswith("List") else None
+    # The items of a DeploymentList may have no kind of their own: such a list is read whole.
+    return document if kind in {"List", "ResourceList"} else None
 
 
 def _one_item(text: bytes) -> Document:

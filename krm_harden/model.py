@@ -5,6 +5,8 @@ Plain classes with `__slots__`: dataclasses and typing would cost the function a
 
 from __future__ import annotations
 
+import marshal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -261,6 +263,9 @@ class Unexamined:
         self.name = name
         self.line = line
 
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}" if self.name else self.kind
+
 
 class ResourceResult:
     """What became of one resource: its verdict, findings and operations (paths relative to the resource)."""
@@ -312,6 +317,14 @@ class ChunkResult:
 
 
 _EMPTY: Mapping[str, Any] = {}
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two data are equal in value, type and order; `==` takes True for 1 and 1 for 1.0.
+
+    Version 2 of marshal writes the same bytes for the same data, without references between equal objects.
+    """
+    return marshal.dumps(left, 2) == marshal.dumps(right, 2)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -19,7 +19,12 @@ VARIABLE = "KRM_HARDEN_POLICY"
 def ceiling(path: str | None = None) -> Policy | None:
     """The policy of `--policy`, else of KRM_HARDEN_POLICY, else None. Raises ConfigError."""
     path = path or os.environ.get(VARIABLE)
-    return policy.from_data(load(path), path) if path else None
+    if not path:
+        return None
+    data = load(path)
+    if data is None:
+        raise ConfigError("the policy is empty", path)
+    return policy.from_data(data, path)
 
 
 def effective(config: Any, where: str, upper: Policy | None) -> Policy:

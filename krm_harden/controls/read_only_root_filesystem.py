@@ -133,7 +133,7 @@ CONTROL = Control(
     settings={
         "writablePaths": {
             "type": "array",
-            "items": {"type": "string"},
+            "items": {"type": "string", "format": "folder"},
             "default": list(DEFAULT_PATHS),
             "description": "Folders that get an emptyDir in containers whose image nobody described.",
         }

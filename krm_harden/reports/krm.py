@@ -5,10 +5,10 @@ Results that carry our tag are replaced, foreign ones kept.
 
 from __future__ import annotations
 
-from krm_harden import edit, place, source, verify
+from krm_harden import edit, place, source
 from krm_harden.emit import FlowStyle, flow, scalar
 from krm_harden.errors import RefusedEdit
-from krm_harden.model import Operation
+from krm_harden.model import Operation, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Results:
                 field = _line("field", _field(finding))
                 self._write(message, finding.severity, about + field, self._tags_of(finding))
         for note in chunk.unexamined:
-            what = f"{note.kind}/{note.name} " if note.kind else ""
+            what = f"{note} " if note.kind else ""
             tags = _line("tags", {"tool": TOOL, "state": "unexamined"})
             self._write(f"{what}was left alone: {note.reason}", "info", "", tags)
 
@@ -115,7 +115,7 @@ def with_results(document: Document, header: int, made: Results) -> tuple[str, s
     if old == wanted or not (old or wanted):
         return text[:header], text[header:]
     new = _replaced(document, wanted) if "results" in document.data else _added(document, wanted)
-    if not verify.same(source.read(new).data, {**document.data, "results": wanted}):
+    if not same(source.read(new).data, {**document.data, "results": wanted}):
         raise RefusedEdit("the results can't be written into this ResourceList")
     at = header if new[:header] == text[:header] else header + len(new) - len(text)
     return new[:at], new[at:]

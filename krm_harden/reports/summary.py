@@ -30,13 +30,13 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
     }
 
 
-def line(inputs: Iterable[Input], verb: str) -> str:
-    """`12 objects in 1 file, 12 changed; 12 allowed; 0 errors, 4 warnings`."""
+def line(inputs: Iterable[Input], verb: str = "") -> str:
+    """`12 objects in 1 file, 12 changed, 12 allowed, 0 errors, 4 warnings`; without a verb nothing about changes."""
     numbers = count(inputs)
     parts = [
         f"{numbers['resources']} {_plural('object', numbers['resources'])} in {numbers['files']} "
         f"{_plural('file', numbers['files'])}",
-        f"{numbers['resourcesChanged']} {verb}",
+        *([f"{numbers['resourcesChanged']} {verb}"] if verb else []),
         f"{numbers['allowed']} allowed",
         f"{numbers['errors']} {_plural('error', numbers['errors'])}",
         f"{numbers['warnings']} {_plural('warning', numbers['warnings'])}",

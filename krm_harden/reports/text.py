@@ -65,11 +65,19 @@ def report(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
             for finding in sorted(result.findings, key=lambda found: _ORDER[found.severity]):
                 yield f"{file}:{finding.line}: {finding.severity}: {finding.state}: {line(result.resource, finding)}"
         for note in chunk.unexamined:
-            what = f"{note.kind}/{note.name} " if note.kind else ""
+            what = f"{note} " if note.kind else ""
             yield f"{file}:{note.line}: info: {what}was left alone: {note.reason}"
 
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
+
+
+def unreadable(inputs: Iterable[Input]) -> Iterator[str]:
+    """What couldn't be read or written, one line each: the last thing that people see."""
+    for made in inputs:
+        for message in (made.error, *(chunk.error for chunk in made.chunks)):
+            if message:
+                yield f"error: {made.name}: {message}"
 
 
 def of_input(made: Input) -> Iterator[str]:
