@@ -70,11 +70,11 @@ def _run(arguments: list[str]) -> int:
 
         return function.run()
     name = arguments[0]
-    if name in {"-h", "--help", "help"}:
-        sys.stdout.write(_usage())
-        return 0
-    if name in {"-V", "--version"}:
-        sys.stdout.write(f"krm-harden {__version__}\n")
+    if name in {"-h", "--help", "help", "-V", "--version"}:
+        from krm_harden.commands import _streams
+
+        asked = f"krm-harden {__version__}\n" if name in {"-V", "--version"} else _usage()
+        _streams.print_report(asked)
         return 0
     if name not in commands():
         return _unknown(name)

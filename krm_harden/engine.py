@@ -109,7 +109,10 @@ class Engine:
         return kind == "Namespace" or workloads.is_workload(api_version, kind, self.policy.kinds)
 
     def _document(self, chunk: bytes, document: Document, line: int, index: int | None = None) -> ChunkResult:
-        found = list(resources(document, index))
+        try:
+            found = list(resources(document, index))
+        except InputError as error:
+            return ChunkResult(chunk, error=_placed(error, line))
         notes = left_out(document, found, self.policy.kinds, line)
         reviews = [
             Review(self.policy, document, resource, line, checking=self.checking, lines=self.lines)
@@ -124,9 +127,12 @@ class Engine:
             reviews = [review for review in reviews if not review.stays]
             return self._hardened(chunk, document, reviews, notes)
         except RefusedEdit as error:
-            return ChunkResult(chunk, [review.untouched() for review in reviews], notes, _placed(error, line))
+            subject = reviews[0].resource
+            results = [review.untouched() for review in reviews]
+            return ChunkResult(chunk, results, notes, _placed(error, line, subject), subject=subject)
         except InputError as error:
-            return ChunkResult(chunk, (), notes, _placed(error, line))
+            subject = reviews[0].resource
+            return ChunkResult(chunk, (), notes, _placed(error, line, subject), subject=subject)
 
     def _is_ours(self, resource: Resource) -> bool:
         known = workloads.shapes_of(resource, self.policy.kinds) or is_namespace(resource)
@@ -197,7 +203,8 @@ def _one_item(text: bytes) -> Document:
     except InputError:
         raise NotAList from None
     root: Any = document.root
-    if not (isinstance(document.data, list) and len(document.data) == 1) or root.flow_style:
+    data = document.data
+    if not (isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict)) or root.flow_style:
         raise NotAList
     return document
 
@@ -218,11 +225,11 @@ def _no_duplicates(document: Document, reviews: list[Review], line: int) -> None
         raise InputError(f"the key {name!r} stands twice in one mapping, first on line {line + first + 1}", second)
 
 
-def _placed(error: InputError | RefusedEdit, line: int) -> str:
-    """An error with its line in the stream, and its column where known."""
+def _placed(error: InputError | RefusedEdit, line: int, subject: Resource | None = None) -> str:
+    """An error with its line in the stream, its column where known, and the resource it is about."""
     at, column = (error.line, error.column) if isinstance(error, InputError) else (0, -1)
     where = f"line {line + max(at, 0) + 1}" + (f", column {column + 1}" if column >= 0 else "")
-    return f"{where}: {error}"
+    return f"{where}: {subject}: {error}" if subject else f"{where}: {error}"
 
 
 def _naming_anchor(document: Document, operations: tuple[Operation, ...], error: RefusedEdit) -> RefusedEdit:

@@ -169,8 +169,7 @@ class Resource:
         return mapping(self.metadata.get("annotations"))
 
     def __str__(self) -> str:
-        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return f"{self.kind}/{name}"
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
 
 
 class Container:
@@ -296,10 +295,11 @@ class ResourceResult:
 class ChunkResult:
     """What the engine makes of one chunk: `text` is written in its place.
 
-    `error` is the one-line reason when the chunk couldn't be read or edited; then `text` is what came in.
+    `error` is the one-line reason when the chunk couldn't be read or edited; then `text` is what came in, and `subject`
+    the resource that it is about, where one could be told.
     """
 
-    __slots__ = ("changed", "error", "resources", "text", "unexamined")
+    __slots__ = ("changed", "error", "resources", "subject", "text", "unexamined")
 
     def __init__(
         self,
@@ -308,8 +308,10 @@ class ChunkResult:
         unexamined: Sequence[Unexamined] = (),
         error: str = "",
         changed: bool = False,
+        subject: Resource | None = None,
     ) -> None:
         self.text = text
+        self.subject = subject
         self.resources = resources
         self.unexamined = unexamined
         self.error = error

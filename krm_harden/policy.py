@@ -199,6 +199,8 @@ class Settings:
         return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
 
     def exemption(self, control: str, resource: Resource, container: Container | None) -> Exemption | None:
+        if not self.exemptions:
+            return None
         return next((found for found in self.exemptions if found.covers(control, resource, container)), None)
 
 

@@ -43,6 +43,13 @@ def resolve(plain: str) -> Any:
     return plain
 
 
+def truth(value: object) -> bool | None:
+    """What a boolean field says: true or false, also as a word that kustomize has turned into a string; else None."""
+    if isinstance(value, str):
+        value = CONSTANTS.get(value.strip())
+    return value if isinstance(value, bool) else None
+
+
 def key(plain: str) -> str:
     """A plain mapping key: keys are strings in Kubernetes, so `1:` is "1" and `yes:` is "true"."""
     value = resolve(plain)

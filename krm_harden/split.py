@@ -40,6 +40,12 @@ class Encoding:
             return self.bom + data if self.bom else data
         return self.bom + data.decode().encode(self.codec)
 
+    def encode_parts(self, parts: list[bytes]) -> list[bytes]:
+        """The same for a text in parts, without joining them where nothing is to be done."""
+        if self.codec == "utf-8":
+            return [self.bom, *parts]
+        return [self.encode(b"".join(parts))]
+
 
 def decode(data: bytes) -> tuple[bytes, Encoding]:
     """The stream as UTF-8 without its byte order mark, and the way back.

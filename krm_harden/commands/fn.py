@@ -41,8 +41,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    upper = _policies.ceiling()
-    engine = Engine(_policies.effective(_policies.load(options.config), options.config, upper))
+    engine = Engine(_policies.below(_policies.read(options.config), _policies.ceiling()))
     inputs = [_run.of_bytes(engine, name, _read(name)) for name in options.files or [_run.STDIN]]
     code = _run.worst(inputs)
     for made in inputs:

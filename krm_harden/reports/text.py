@@ -59,8 +59,6 @@ def line(resource: Resource, finding: Finding) -> str:
 def report(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
     """Every finding of a file with its line, as `file:line: severity: ...`."""
     for chunk in chunks:
-        if chunk.error:
-            yield f"{file}: error: {chunk.error}"
         for result in chunk.resources:
             for finding in sorted(result.findings, key=lambda found: _ORDER[found.severity]):
                 yield f"{file}:{finding.line}: {finding.severity}: {finding.state}: {line(result.resource, finding)}"
@@ -81,7 +79,5 @@ def unreadable(inputs: Iterable[Input]) -> Iterator[str]:
 
 
 def of_input(made: Input) -> Iterator[str]:
-    """The report of one file, or the reason why there is none."""
-    if made.error:
-        yield f"{made.name}: error: {made.error}"
+    """The report of one file; what couldn't be read comes at the end of all."""
     yield from report(made.chunks, made.name)
