@@ -203,7 +203,7 @@ def finding(control: Control, situation: Situation, judgement: Judgement, *, che
         state,
         _severity(control, settings, state, risk, judgement.reason),
         pointer,
-        _message(control, container, violation, judgement, state),
+        _message(control, pod, container, judgement, state),
         risk=risk,
         current=violation.current,
         proposed=proposal.value,
@@ -223,11 +223,10 @@ def _severity(control: Control, settings: Settings, state: str, risk: str, reaso
     return "warning" if risk == "may-break" or state == "deferred" else "info"
 
 
-def _message(
-    control: Control, container: Container | None, violation: Violation, judgement: Judgement, state: str
-) -> str:
+def _message(control: Control, pod: Pod, container: Container | None, judgement: Judgement, state: str) -> str:
+    violation = judgement.violation
     where = f'container "{container.name}"' if container else "pod"
-    field = ".".join(control.field)
+    field = ".".join(control.field) or _field(pod, container, violation)
     value = written(judgement.proposal.value)
     if state == "fixed":
         message = f"{where} gets {field}={value}"
@@ -245,6 +244,18 @@ def _message(
     else:
         message = f"{where} lacks {field}"
     return f"{message}: {judgement.reason}" if judgement.reason else message
+
+
+def _field(pod: Pod, container: Container | None, violation: Violation) -> str:
+    """A violation's field as seen from its container or pod: `ports[0].hostPort`, `volumes[1].hostPath`."""
+    above = [(*pod.context_pointer,)] if pod.context_pointer is not None else []
+    if container:
+        above = [(*container.pointer, "securityContext"), container.pointer]
+    pointer = violation.pointer
+    for start in (*above, pod.spec_pointer, pod.metadata_pointer, pod.resource.base):
+        if pointer[: len(start)] == start and len(pointer) > len(start):
+            return dotted(pointer[len(start) :])
+    return dotted(pointer)
 
 
 def written(value: Any) -> str:

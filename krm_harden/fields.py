@@ -6,7 +6,7 @@ unset and is replaced.
 
 from __future__ import annotations
 
-from krm_harden.model import lookup, mapping, walk
+from krm_harden.model import ALLOWED_SOURCES, RESTRICTED_SOURCES, lookup, mapping, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from krm_harden.model import Pod, Pointer, Resource
     from krm_harden.workloads import Shape
 
-_MAP, _LIST, _TEXT, _BOOL = dict, list, str, bool
+_MAP, _LIST, _TEXT, _BOOL, _NUMBER = dict, list, str, bool, int
 _NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: "true or false", int: "a number"}
 
 METADATA: dict[str, Any] = {
@@ -26,27 +26,40 @@ METADATA: dict[str, Any] = {
     "annotations": _MAP,
     "ownerReferences": _LIST,
 }
+_BOTH: dict[str, Any] = {
+    "seccompProfile": {"type": _TEXT},
+    "appArmorProfile": {"type": _TEXT},
+    "seLinuxOptions": {"type": _TEXT, "user": _TEXT, "role": _TEXT},
+    "windowsOptions": {"hostProcess": _BOOL},
+}
+"""What a securityContext holds in pods and in containers."""
+_HANDLER: dict[str, Any] = {"httpGet": {"host": _TEXT}, "tcpSocket": {"host": _TEXT}}
+_SOURCES = (*ALLOWED_SOURCES, *RESTRICTED_SOURCES)
 POD: dict[str, Any] = {
-    "securityContext": {"seccompProfile": {"type": _TEXT}},
+    "securityContext": _BOTH | {"sysctls": [{"name": _TEXT}]},
     "os": {"name": _TEXT},
     "nodeSelector": _MAP,
     "hostUsers": _BOOL,
-    "volumes": [{"name": _TEXT}],
+    "hostNetwork": _BOOL,
+    "hostPID": _BOOL,
+    "hostIPC": _BOOL,
+    "volumes": [{"name": _TEXT} | dict.fromkeys(_SOURCES, _MAP)],
 }
 CONTAINER: dict[str, Any] = {
     "name": _TEXT,
     "image": _TEXT,
     "command": [_TEXT],
     "args": [_TEXT],
-    "ports": [_MAP],
+    "ports": [{"hostPort": _NUMBER}],
     "restartPolicy": _TEXT,
     "volumeMounts": [{"name": _TEXT, "mountPath": _TEXT, "readOnly": _BOOL}],
     "volumeDevices": [{"devicePath": _TEXT}],
-    "securityContext": {
-        "privileged": _BOOL,
-        "capabilities": {"add": [_TEXT], "drop": [_TEXT]},
-        "seccompProfile": {"type": _TEXT},
-    },
+    "securityContext": _BOTH
+    | {"privileged": _BOOL, "capabilities": {"add": [_TEXT], "drop": [_TEXT]}, "procMount": _TEXT},
+    "livenessProbe": _HANDLER,
+    "readinessProbe": _HANDLER,
+    "startupProbe": _HANDLER,
+    "lifecycle": {"postStart": _HANDLER, "preStop": _HANDLER},
 }
 
 
@@ -55,7 +68,7 @@ def wrong_types(data: Any, expected: Any, pointer: Pointer) -> Iterator[tuple[Po
     if data is None:
         return
     kind: Any = expected if isinstance(expected, type) else type(expected)
-    if not isinstance(data, kind):
+    if not isinstance(data, kind) or (kind is _NUMBER and isinstance(data, bool)):
         yield pointer, _NAMES[kind]
     elif isinstance(expected, dict):
         for name, inner in expected.items():
