@@ -28,8 +28,8 @@ HEAD = """\
 
 What krm-harden checks and writes. **Standard** names the level of the Pod Security Standards and the version from which
 it asks for the control; restricted asks for all of baseline too. The others go beyond it, and what they can't reach is
-a warning unless the policy says `required: true`. Each control takes the settings `enabled`, `required` and `explicit`, and those named below, under
-`spec.controls` of the [policy](policy.md).
+a warning unless the policy says `required: true`. Each control takes the settings `enabled`, `required` and `explicit`,
+and those named below, under `spec.controls` of the [policy](policy.md).
 
 """
 FIELDS = re.compile(r"(?s)(<!-- fields -->\n).*(<!-- /fields -->)")
