@@ -26,10 +26,10 @@ HEAD = """\
 <!-- Made by docs/generate.py from the controls' docstrings; don't edit. -->
 # Controls
 
-What krm-harden checks and writes. **Standard** means the Pod Security Standard `restricted`, with the version from
-which it asks for the control; the others go beyond it, and what they can't reach is a warning unless the policy says
-`required: true`. Each control takes the settings `enabled`, `required` and `explicit`, and those named below, under
-`spec.controls` of the [policy](policy.md).
+What krm-harden checks and writes. **Standard** names the level of the Pod Security Standards and the version from which
+it asks for the control; restricted asks for all of baseline too. The others go beyond it, and what they can't reach is
+a warning unless the policy says `required: true`. Each control takes the settings `enabled`, `required` and `explicit`,
+and those named below, under `spec.controls` of the [policy](policy.md).
 
 """
 FIELDS = re.compile(r"(?s)(<!-- fields -->\n).*(<!-- /fields -->)")
@@ -52,7 +52,7 @@ def overview() -> str:
     rows = ["| control | what it asks for | standard |", "|---|---|---|"]
     for control in controls.load().values():
         since = min(control.revisions)
-        standard = f"from v{since[0]}.{since[1]}" if control.standard else "beyond it"
+        standard = f"{control.level}, from v{since[0]}.{since[1]}" if control.standard else "beyond it"
         rows.append(f"| [`{control.id}`](#{control.id.lower()}) | {control.title} | {standard} |")
     return "\n".join(rows) + "\n\n"
 
@@ -60,7 +60,7 @@ def overview() -> str:
 def section(control: controls.Control) -> str:
     """One control: its docstring with code blocks fenced, and its settings."""
     doc = sys.modules[control.propose.__module__].__doc__ or ""
-    short = [alias for alias, name in controls.ALIASES.items() if name == control.id]
+    short = [alias for alias, ids in controls.ALIASES.items() if control.id in ids]
     parts = [f"## {control.id}\n\n**{control.title}.** "]
     if short:
         parts.append(f"In a policy also `{short[0]}`. ")

@@ -219,7 +219,7 @@ def finding(control: Control, situation: Situation, judgement: Judgement, *, che
         state,
         _severity(control, settings, state, risk, judgement.reason),
         pointer,
-        _message(container, violation, judgement, state, reason),
+        _message(pod, container, violation, judgement, state, reason),
         risk=risk,
         current=violation.current,
         proposed=proposal.value,
@@ -239,10 +239,12 @@ def _severity(control: Control, settings: Settings, state: str, risk: str, reaso
     return "warning" if risk == "may-break" or state == "deferred" else "info"
 
 
-def _message(container: Container | None, violation: Violation, judgement: Judgement, state: str, reason: str) -> str:
+def _message(
+    pod: Pod, container: Container | None, violation: Violation, judgement: Judgement, state: str, reason: str
+) -> str:
     """One line: who, which field, what becomes of it, and why."""
     who = f'container "{container.name}"' if container else "pod"
-    field = _field(violation)
+    field = _field(pod, container, violation)
     current, value = written(violation.current), written(judgement.proposal.value)
     if state == "exempt":
         message = f"{who} is exempt from {field}"
@@ -257,24 +259,25 @@ def _message(container: Container | None, violation: Violation, judgement: Judge
     return f"{message}: {reason}" if reason else message
 
 
-def _field(violation: Violation) -> str:
-    """The field within its securityContext, or within the pod where it lies elsewhere."""
-    pointer = violation.pointer
-    start = pointer.index("securityContext") + 1 if "securityContext" in pointer else -1
-    return dotted(pointer[start:])
-
-
 def _instead(violation: Violation, proposal: Proposal, current: str) -> str:
     if violation.cause == "type":
         return f" in place of {current}, which the API can't decode"
+    if violation.current is None:
+        return ""
     appends = any(operation.path[-1:] == ("-",) for operation in proposal.operations)
-    return (
-        f" beside {current}"
-        if appends and violation.current
-        else f" in place of {current}"
-        if violation.current is not None
-        else ""
-    )
+    return f" beside {current}" if appends else f" in place of {current}"
+
+
+def _field(pod: Pod, container: Container | None, violation: Violation) -> str:
+    """A violation's field as seen from its container or pod: `ports[0].hostPort`, `volumes[1].hostPath`."""
+    above = [(*pod.context_pointer,)] if pod.context_pointer is not None else []
+    if container:
+        above = [(*container.pointer, "securityContext"), container.pointer]
+    pointer = violation.pointer
+    for start in (*above, pod.spec_pointer, pod.metadata_pointer, pod.resource.base):
+        if pointer[: len(start)] == start and len(pointer) > len(start):
+            return dotted(pointer[len(start) :])
+    return dotted(pointer)
 
 
 def written(value: Any) -> str:

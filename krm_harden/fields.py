@@ -6,7 +6,7 @@ booleans. It counts as unset, and is replaced.
 
 from __future__ import annotations
 
-from krm_harden.model import lookup, mapping, walk
+from krm_harden.model import ALLOWED_SOURCES, RESTRICTED_SOURCES, lookup, mapping, walk
 from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
@@ -21,7 +21,6 @@ _MAP, _LIST, _TEXT, _BOOL, _NUMBER = dict, list, str, bool, int
 _WORD = "true or false"
 _SCALAR = "a string"
 _NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: _WORD, int: "a number"}
-_RUN_AS = {"runAsUser": _NUMBER, "runAsGroup": _NUMBER, "runAsNonRoot": _WORD, "seccompProfile": {"type": _TEXT}}
 
 METADATA: dict[str, Any] = {
     "name": _TEXT,
@@ -30,29 +29,49 @@ METADATA: dict[str, Any] = {
     "annotations": {"*": _SCALAR},
     "ownerReferences": _LIST,
 }
+_BOTH: dict[str, Any] = {
+    "runAsUser": _NUMBER,
+    "runAsGroup": _NUMBER,
+    "runAsNonRoot": _WORD,
+    "seccompProfile": {"type": _TEXT},
+    "appArmorProfile": {"type": _TEXT},
+    "seLinuxOptions": {"type": _TEXT, "user": _TEXT, "role": _TEXT},
+    "windowsOptions": {"hostProcess": _BOOL},
+}
+"""What a securityContext holds in pods and in containers."""
+_HANDLER: dict[str, Any] = {"httpGet": {"host": _TEXT}, "tcpSocket": {"host": _TEXT}}
+_SOURCES = (*ALLOWED_SOURCES, *RESTRICTED_SOURCES)
 POD: dict[str, Any] = {
-    "securityContext": _RUN_AS,
+    "securityContext": _BOTH | {"sysctls": [{"name": _TEXT}]},
     "os": {"name": _TEXT},
     "nodeSelector": _MAP,
     "hostUsers": _BOOL,
-    "volumes": [{"name": _TEXT}],
+    "hostNetwork": _BOOL,
+    "hostPID": _BOOL,
+    "hostIPC": _BOOL,
+    "volumes": [{"name": _TEXT} | dict.fromkeys(_SOURCES, _MAP)],
 }
 CONTAINER: dict[str, Any] = {
     "name": _TEXT,
     "image": _TEXT,
     "command": [_TEXT],
     "args": [_TEXT],
-    "ports": [_MAP],
+    "ports": [{"hostPort": _NUMBER}],
     "restartPolicy": _TEXT,
     "volumeMounts": [{"name": _TEXT, "mountPath": _TEXT, "readOnly": _BOOL}],
     "volumeDevices": [{"devicePath": _TEXT}],
-    "securityContext": {
-        **_RUN_AS,
+    "securityContext": _BOTH
+    | {
         "allowPrivilegeEscalation": _WORD,
         "readOnlyRootFilesystem": _WORD,
         "privileged": _BOOL,
         "capabilities": {"add": [_TEXT], "drop": [_TEXT]},
+        "procMount": _TEXT,
     },
+    "livenessProbe": _HANDLER,
+    "readinessProbe": _HANDLER,
+    "startupProbe": _HANDLER,
+    "lifecycle": {"postStart": _HANDLER, "preStop": _HANDLER},
 }
 
 

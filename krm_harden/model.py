@@ -16,6 +16,44 @@ if TYPE_CHECKING:
     """A path through data: keys and list indexes. `"-"` at the end of an operation's path is the end of a list."""
 
 
+ALLOWED_SOURCES = (
+    "configMap",
+    "secret",
+    "emptyDir",
+    "persistentVolumeClaim",
+    "projected",
+    "downwardAPI",
+    "csi",
+    "ephemeral",
+    "image",
+)
+"""The sources of volumes that restricted allows, the commonest first."""
+RESTRICTED_SOURCES = (
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "gitRepo",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "rbd",
+    "flexVolume",
+    "cinder",
+    "cephfs",
+    "flocker",
+    "fc",
+    "azureFile",
+    "vsphereVolume",
+    "quobyte",
+    "azureDisk",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "scaleIO",
+    "storageos",
+)
+"""Those that it doesn't, in the order of the standard's words: the first that a volume has is named."""
+
+
 class Operation:
     """One RFC 6902 operation. `path` is a Pointer, absolute in its document."""
 

@@ -7,7 +7,7 @@ match it. Below a ceiling (`restricted_by`) a policy may only tighten.
 from __future__ import annotations
 
 from krm_harden import schema
-from krm_harden.controls import ALIASES, load, of_standard
+from krm_harden.controls import active, load, named, of_standard
 from krm_harden.errors import ConfigError
 from krm_harden.model import mapping, sequence
 from krm_harden.workloads import Shape
@@ -86,7 +86,7 @@ class Exemption:
 
     def __init__(self, entry: Mapping[str, Any], today: str) -> None:
         self.match = mapping(entry["match"])
-        self.controls = frozenset(ALIASES.get(name, name) for name in entry["controls"])
+        self.controls = frozenset(one for name in entry["controls"] for one in named(name))
         self.reason: str = entry["reason"]
         expires = entry.get("expires", "")
         self.expired: str = expires if expires and expires < today else ""
@@ -165,17 +165,16 @@ class Settings:
         return self._enabled
 
     def checks(self) -> tuple[tuple[Control, Check], ...]:
-        """The controls that are on and have a check at this version of the standard."""
+        """The controls that are on and have a check at this version, without those that another takes the place of."""
         if self._checks is None:
-            found = ((made, made.check(self.version)) for made in self.enabled_controls())
-            self._checks = tuple((made, check) for made, check in found if check)
+            self._checks = tuple(active(self.enabled_controls(), self.version))
         return self._checks
 
     def standard(self) -> tuple[tuple[Check, Forbidden], ...]:
         """What makes up the verdict: the standard's checks at this level and version, enabled or not."""
         if self._standard is None:
-            found = ((made.check(self.version), made.forbidden) for made in of_standard(self.level))
-            self._standard = tuple((check, forbidden) for check, forbidden in found if check and forbidden)
+            found = active(of_standard(self.level), self.version)
+            self._standard = tuple((check, made.forbidden) for made, check in found if made.forbidden)
         return self._standard
 
     def control(self, name: str) -> Mapping[str, Any]:
@@ -253,8 +252,9 @@ class Policy:
         for layer in (self.spec, *rules):
             merged.update((field, layer[field]) for field in _HOW_FAR if field in layer)
             for name, settings in mapping(layer.get("controls")).items():
-                control = ALIASES.get(name, name)
-                merged["controls"] = merged["controls"] | {control: {**merged["controls"].get(control, {}), **settings}}
+                for control in named(name):
+                    known = merged["controls"].get(control, {})
+                    merged["controls"] = merged["controls"] | {control: {**known, **settings}}
         return merged
 
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
@@ -314,7 +314,7 @@ def _reject(problems: Iterable[str], where: str) -> None:
 def _check_controls(spec: Mapping[str, Any], where: str) -> None:
     from krm_harden import controls
 
-    known = {*controls.settings(), *controls.UPSTREAM, "*"}
+    known = {*controls.settings(), "*"}
     for index, entry in enumerate(sequence(spec.get("exemptions"))):
         for name in entry["controls"]:
             if name not in known:
@@ -402,25 +402,33 @@ def _must_not_loosen(field: str, upper: str, lower: str, path: str, ceiling: Pol
 
 
 def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
-    merged = {ALIASES.get(name, name): dict(value) for name, value in mapping(ceiling.spec.get("controls")).items()}
+    merged: dict[str, Any] = {}
     explicit = ceiling.spec.get("explicit", _DEFAULTS["explicit"])
+    for alias, settings in mapping(ceiling.spec.get("controls")).items():
+        for name in named(alias):
+            merged[name] = {**merged.get(name, {}), **settings}
     for alias, settings in mapping(below.spec.get("controls")).items():
-        name = ALIASES.get(alias, alias)
-        upper = merged.get(name, {})
-        for field, value in settings.items():
-            softer = {
-                "enabled": value is False and upper.get("enabled", True),
-                "required": value is False and upper.get("required", False),
-                "explicit": value == "respect" and upper.get("explicit", explicit) == "override",
-                "uid": value == 0,
-            }
-            if softer.get(field):
-                raise ConfigError(
-                    f"spec.controls.{alias}.{field} {str(value).lower()} would loosen the policy {ceiling.name}",
-                    below.name,
-                )
-        merged[name] = {**upper, **settings}
+        for name in named(alias):
+            upper = {"explicit": explicit, **merged.get(name, {})}
+            for field, value in settings.items():
+                if _loosens(field, value, upper):
+                    raise ConfigError(
+                        f"spec.controls.{alias}.{field} {str(value).lower()} would loosen the policy {ceiling.name}",
+                        below.name,
+                    )
+            merged[name] = {**merged.get(name, {}), **settings}
     return merged
+
+
+def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
+    """Whether a control's setting is softer than what stands above it."""
+    if field == "enabled":
+        return value is False and bool(upper.get("enabled", True))
+    if field == "required":
+        return value is False and bool(upper.get("required", False))
+    if field == "explicit":
+        return bool(value == "respect" and upper.get("explicit", "respect") == "override")
+    return field == "uid" and bool(value == 0)
 
 
 def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:

@@ -19,9 +19,15 @@ def plural(word: str, count: int) -> str:
 
 
 def containers(pod: Pod, violations: Sequence[Violation]) -> str:
-    """The containers of violations in the pod's order: `container "a"`, `containers "a", "b"`."""
-    names = [pod.containers[violation.container].name for violation in violations if violation.container >= 0]
+    """The containers of violations in the pod's order, each once: `container "a"`, `containers "a", "b"`."""
+    found = dict.fromkeys(violation.container for violation in violations if violation.container >= 0)
+    names = [pod.containers[index].name for index in found]
     return f"{plural('container', len(names))} {quoted(names)}"
+
+
+def verb(violations: Sequence[Violation]) -> str:
+    """`uses` of one container, `use` of several."""
+    return "uses" if len({violation.container for violation in violations}) == 1 else "use"
 
 
 def setters(pod: Pod, violations: Sequence[Violation]) -> str:
@@ -34,3 +40,28 @@ def setters(pod: Pod, violations: Sequence[Violation]) -> str:
 
 def must_set(who: str, what: str) -> str:
     return f"{who} must set securityContext.{what}"
+
+
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+}
+
+
+def go_quoted(value: str) -> str:
+    """A string in quotes as Go's `%q` has it: what can't be printed is escaped, other letters stay."""
+    return '"' + "".join(_ESCAPES.get(letter) or _escaped(letter) for letter in value) + '"'
+
+
+def _escaped(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

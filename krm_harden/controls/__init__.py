@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from krm_harden.decide import Situation
@@ -21,29 +21,16 @@ if TYPE_CHECKING:
     Stale: TypeAlias = "Callable[[Situation, Container], tuple[Any, Any, str] | None]"
     Forbidden: TypeAlias = "Callable[[Pod, Sequence[Violation]], tuple[str, str]]"
 
-ALIASES = {"capabilities": "capabilities_restricted", "seccompProfile": "seccompProfile_restricted"}
-"""Short names that a policy may use for the upstream ids."""
+ALIASES = {
+    "capabilities": ("capabilities_baseline", "capabilities_restricted"),
+    "seccompProfile": ("seccompProfile_baseline", "seccompProfile_restricted"),
+}
+"""Short names that a policy may use for the upstream ids: the control of each level."""
 
 
-UPSTREAM = frozenset(
-    [
-        "appArmorProfile",
-        "capabilities_baseline",
-        "hostNamespaces",
-        "hostPathVolumes",
-        "hostPorts",
-        "hostProbesAndHostLifecycle",
-        "privileged",
-        "procMount",
-        "seLinuxOptions",
-        "seccompProfile_baseline",
-        "sysctls",
-        "windowsHostProcess",
-        "procMount_restricted",
-        "restrictedVolumes",
-    ]
-)
-"""Ids of the standard that exemptions may name already, though no control of this release carries them."""
+def named(name: str) -> tuple[str, ...]:
+    """The controls that a name in a policy means."""
+    return ALIASES.get(name, (name,))
 
 
 class Control:
@@ -53,7 +40,8 @@ class Control:
     violations as the API server does: (reason, detail). `field` lies within a securityContext; `inherited` says that
     containers take it from the pod; `on_windows`, that Windows has it. `standard` is False for what goes beyond the
     Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it is no half
-    measure. `stale` finds our own default where the policy now says otherwise.
+    measure. `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own default
+    where the policy now says otherwise.
     """
 
     __slots__ = (
@@ -63,6 +51,7 @@ class Control:
         "inherited",
         "level",
         "on_windows",
+        "overrides",
         "propose",
         "revisions",
         "safe",
@@ -84,6 +73,7 @@ class Control:
         level: str = "restricted",
         inherited: bool = False,
         on_windows: bool = False,
+        overrides: tuple[str, ...] = (),
         safe: bool = False,
         settings: Mapping[str, Any] | None = None,
         stale: Stale | None = None,
@@ -97,6 +87,7 @@ class Control:
         self.field = field
         self.inherited = inherited
         self.on_windows = on_windows
+        self.overrides = overrides
         self.safe = safe
         self.settings = settings or {}
         self.stale = stale
@@ -119,14 +110,25 @@ def names() -> list[str]:
 
 
 def load() -> dict[str, Control]:
-    """Every control by id, in the order of the standard's messages: ids sorted bytewise."""
+    """Every control by id, in the order of the standard's messages: baseline first, ids sorted bytewise."""
     if not _loaded:
         found = []
         for name in names():
             __import__(f"{__name__}.{name}")
             found.append(sys.modules[f"{__name__}.{name}"].CONTROL)
-        _loaded.update((control.id, control) for control in sorted(found, key=lambda control: str(control.id)))
+        _loaded.update((control.id, control) for control in sorted(found, key=_place))
     return _loaded
+
+
+def _place(control: Control) -> tuple[bool, str]:
+    return control.level != "baseline", control.id
+
+
+def active(controls: Iterable[Control], version: tuple[int, int]) -> list[tuple[Control, Check]]:
+    """The controls that have a check at a version of the standard, without those that another takes the place of."""
+    found = [(control, check) for control in controls if (check := control.check(version))]
+    overridden = {name for control, _ in found for name in control.overrides}
+    return [(control, check) for control, check in found if control.id not in overridden]
 
 
 def of_standard(level: str) -> list[Control]:
@@ -138,7 +140,7 @@ def of_standard(level: str) -> list[Control]:
 def settings() -> dict[str, Mapping[str, Any]]:
     """The own settings of each control, short names included, as a schema's properties."""
     known = {control.id: control.settings for control in load().values()}
-    return known | {alias: known[name] for alias, name in ALIASES.items() if name in known} | {NAMESPACES: {}}
+    return known | {alias: known[ids[-1]] for alias, ids in ALIASES.items()} | {NAMESPACES: {}}
 
 
 NAMESPACES = "namespaceLabels"

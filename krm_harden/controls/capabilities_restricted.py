@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from krm_harden.controls import Control
 from krm_harden.decide import KEPT_CAPABILITIES
-from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
+from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
 from krm_harden.wording import containers, must_set, quoted
 
 TYPE_CHECKING = False
@@ -123,7 +123,7 @@ def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
     if drops:
         parts.append(must_set(containers(pod, drops), 'capabilities.drop=["ALL"]'))
     if adds:
-        names = {str(name) for violation in adds for name in violation.current if name not in KEPT_CAPABILITIES}
+        names = {text(name) for violation in adds for name in violation.current if name not in KEPT_CAPABILITIES}
         parts.append(
             f"{containers(pod, adds)} must not include {quoted(sorted(names))} in securityContext.capabilities.add"
         )
@@ -137,4 +137,5 @@ CONTROL = Control(
     propose,
     forbidden,
     field=FIELD,
+    overrides=("capabilities_baseline",),
 )

@@ -31,36 +31,32 @@ Hardening Guide, "Pod security".
 
 from __future__ import annotations
 
-from krm_harden.controls import Control
-from krm_harden.inherit import inherited
-from krm_harden.model import Operation, Proposal, mapping
-from krm_harden.wording import containers, quoted, setters
+from krm_harden.controls import Control, seccomp_profile_baseline
+from krm_harden.controls.seccomp_profile_baseline import ALLOWED, FIELD, bad_profile, profile_type
+from krm_harden.model import Proposal, Violation
+from krm_harden.wording import containers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterator, Sequence
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Pod, Violation
-
-FIELD = ("seccompProfile", "type")
-ALLOWED = ("RuntimeDefault", "Localhost")
-POD_ANNOTATION = "seccomp.security.alpha.kubernetes.io/pod"
-CONTAINER_ANNOTATION = "container.seccomp.security.alpha.kubernetes.io/"
-SAME_AS_RUNTIME_DEFAULT = ("runtime/default", "docker/default")
-
-
-def _good(value: Any) -> bool:
-    return value in ALLOWED
-
-
-def _bad(value: Any) -> bool:
-    return isinstance(value, str) and value not in ALLOWED
+    from krm_harden.model import Pod
 
 
 def check_1_19(pod: Pod) -> Iterator[Violation]:
-    yield from inherited(pod, FIELD, good=_good, bad=_bad)
+    """A bad profile is a violation wherever it stands; a container without one needs the pod's."""
+    from_pod = profile_type(pod.security_context)
+    if from_pod is not None and from_pod not in ALLOWED and pod.context_pointer is not None:
+        yield bad_profile(pod, -1)
+    for index, container in enumerate(pod.containers):
+        own = profile_type(container.security_context)
+        if own is None:
+            # Beside a bad profile of the pod, writing the container's alone wouldn't help.
+            if from_pod is None:
+                yield Violation((*container.pointer, "securityContext", *FIELD), None, "missing", index)
+        elif own not in ALLOWED:
+            yield bad_profile(pod, index)
 
 
 def check_1_25(pod: Pod) -> Iterator[Violation]:
@@ -70,41 +66,20 @@ def check_1_25(pod: Pod) -> Iterator[Violation]:
 
 
 def propose(situation: Situation, violation: Violation) -> Proposal:
-    pod = situation.pod
-    annotation = _differing_annotation(pod, violation)
-    if annotation:
-        return Proposal("manual", "RuntimeDefault", f"the annotation {annotation} says something else: remove it first")
-    if violation.cause != "explicit":
-        return Proposal("safe", "RuntimeDefault")
-    writes = [Operation("replace", violation.pointer, "RuntimeDefault")]
-    profile = pod.security_context if violation.container < 0 else pod.containers[violation.container].security_context
-    if "localhostProfile" in mapping(profile.get("seccompProfile")):
-        writes.append(Operation("remove", (*violation.pointer[:-1], "localhostProfile")))
-    return Proposal("default", "RuntimeDefault", "explicit: override", operations=tuple(writes))
-
-
-def _differing_annotation(pod: Pod, violation: Violation) -> str:
-    """A legacy annotation that the API server would compare with the field and find different."""
-    keys = [POD_ANNOTATION]
-    if violation.container >= 0:
-        keys.append(CONTAINER_ANNOTATION + pod.containers[violation.container].name)
-    return next((key for key in keys if _differs(pod.annotations, key)), "")
-
-
-def _differs(annotations: Mapping[str, Any], key: str) -> bool:
-    return key in annotations and annotations[key] not in SAME_AS_RUNTIME_DEFAULT
+    return seccomp_profile_baseline.propose(situation, violation)
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
-    explicit = [violation for violation in violations if violation.cause == "explicit"]
-    if explicit:
-        values = quoted(sorted({str(violation.current) for violation in explicit}))
-        return (
-            "seccompProfile",
-            f"{setters(pod, explicit)} must not set securityContext.seccompProfile.type to {values}",
-        )
+    said = [violation for violation in violations if _has_profile(pod, violation)]
+    if said:
+        return seccomp_profile_baseline.forbidden(pod, said)
     who = f"pod or {containers(pod, violations)}"
     return "seccompProfile", f'{who} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
+
+
+def _has_profile(pod: Pod, violation: Violation) -> bool:
+    holder = pod if violation.container < 0 else pod.containers[violation.container]
+    return profile_type(holder.security_context) is not None
 
 
 CONTROL = Control(
@@ -115,5 +90,6 @@ CONTROL = Control(
     forbidden,
     field=FIELD,
     inherited=True,
+    overrides=("seccompProfile_baseline",),
     safe=True,
 )

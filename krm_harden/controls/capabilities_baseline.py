@@ -1,0 +1,102 @@
+"""Containers must not add capabilities beyond those that a container runtime gives by default.
+
+**Fields**: `spec.containers[*].securityContext.capabilities.add`, also of initContainers and ephemeralContainers.
+
+**Allowed**: `AUDIT_WRITE`, `CHOWN`, `DAC_OVERRIDE`, `FOWNER`, `FSETID`, `KILL`, `MKNOD`, `NET_BIND_SERVICE`,
+`SETFCAP`, `SETGID`, `SETPCAP`, `SETUID`, `SYS_CHROOT`, written so: no `CAP_`, no lower case. At level restricted
+`capabilities_restricted` asks for more, in its place.
+
+**Before** (with `explicit: override`):
+
+    securityContext:
+      capabilities:
+        add: [CHOWN, SYS_ADMIN]
+
+**After**:
+
+    securityContext:
+      capabilities:
+        add: [CHOWN]
+
+**Fix safety**: never fixed unless `explicit: override` says so, and then marked `may-break`: who adds a capability
+means it.
+
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.8 and 5.2.9; NSA/CISA
+Kubernetes Hardening Guide, "Pod security".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
+from krm_harden.wording import containers, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Container, Pod
+
+FIELD = ("capabilities", "add")
+ALLOWED = frozenset(
+    [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
+)
+
+
+def _added(container: Container) -> Sequence[Any]:
+    return sequence(mapping(container.security_context.get("capabilities")).get("add"))
+
+
+def check_1_0(pod: Pod) -> Iterator[Violation]:
+    for index, container in enumerate(pod.containers):
+        added = _added(container)
+        if added and not ALLOWED.issuperset(added):
+            yield Violation((*container.pointer, "securityContext", *FIELD), list(added), "explicit", index)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    added = _added(situation.pod.containers[violation.container])
+    kept = [name for name in added if name in ALLOWED]
+    if not kept:
+        return Proposal("default", [], "explicit: override", operations=(Operation("remove", violation.pointer),))
+    gone = [index for index, name in enumerate(added) if name not in ALLOWED]
+    removals = tuple(Operation("remove", (*violation.pointer, index)) for index in reversed(gone))
+    return Proposal("default", kept, "explicit: override", operations=removals)
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    names = {text(name) for violation in violations for name in violation.current if name not in ALLOWED}
+    who = containers(pod, violations)
+    return (
+        "non-default capabilities",
+        f"{who} must not include {quoted(sorted(names))} in securityContext.capabilities.add",
+    )
+
+
+CONTROL = Control(
+    "capabilities_baseline",
+    "No capabilities beyond the default ones",
+    {(1, 0): check_1_0},
+    propose,
+    forbidden,
+    level="baseline",
+    field=FIELD,
+    on_windows=True,
+    safe=True,
+)

@@ -1,0 +1,76 @@
+"""Pods must not mount folders of their node.
+
+**Fields**: `spec.volumes[*].hostPath`.
+
+**Allowed**: nothing. At level restricted `restrictedVolumes` asks for more, in its place.
+
+**Before**:
+
+    volumes:
+    - name: data
+      hostPath:
+        path: /var/lib/data
+
+**After** (by hand):
+
+    volumes:
+    - name: data
+      persistentVolumeClaim:
+        claimName: data
+
+**Fix safety**: never changed: the files are on the node, and no other volume has them. Data belongs on a claim,
+scratch space on an emptyDir; agents that read the node's files belong in a namespace of their own and into an
+exemption.
+
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.12; NSA/CISA Kubernetes
+Hardening Guide, "Pod security".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.model import Proposal, Violation, mapping, sequence, text
+from krm_harden.wording import plural, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod
+
+INSTEAD = "use a persistentVolumeClaim for data, an emptyDir for scratch space"
+
+
+def check_1_0(pod: Pod) -> Iterator[Violation]:
+    for index, volume in enumerate(sequence(pod.spec.get("volumes"))):
+        path = mapping(volume).get("hostPath")
+        if path is not None:
+            yield Violation((*pod.volumes_pointer, index, "hostPath"), path, "manual")
+
+
+def propose(_situation: Situation, _violation: Violation) -> Proposal:
+    return Proposal("manual", None, INSTEAD)
+
+
+def volume_names(pod: Pod, violations: Sequence[Violation]) -> list[str]:
+    """The names of the volumes in which violations lie, in the pod's order."""
+    volumes, depth = pod.spec["volumes"], len(pod.volumes_pointer)
+    return [text(mapping(volumes[violation.pointer[depth]]).get("name")) for violation in violations]
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    names = volume_names(pod, violations)
+    return "hostPath volumes", f"{plural('volume', len(names))} {quoted(names)}"
+
+
+CONTROL = Control(
+    "hostPathVolumes",
+    "No folders of the node",
+    {(1, 0): check_1_0},
+    propose,
+    forbidden,
+    level="baseline",
+    on_windows=True,
+    safe=True,
+)

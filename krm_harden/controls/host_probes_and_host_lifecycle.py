@@ -1,0 +1,89 @@
+"""Probes and lifecycle hooks must not send requests to another host than the pod.
+
+**Fields**: `httpGet.host` and `tcpSocket.host` of `livenessProbe`, `readinessProbe`, `startupProbe`,
+`lifecycle.postStart` and `lifecycle.preStop` in `spec.containers[*]`, also of initContainers and ephemeralContainers.
+
+**Allowed**: empty, or nothing; not even `127.0.0.1`.
+
+**Before**:
+
+    livenessProbe:
+      httpGet:
+        host: web.example
+        port: 8080
+
+**After** (by hand):
+
+    livenessProbe:
+      httpGet:
+        port: 8080
+        httpHeaders:
+        - name: Host
+          value: web.example
+
+**Fix safety**: never changed: the kubelet would ask the pod instead, which may not answer. Where the host is only a
+name that the server expects, write it as the header `Host`.
+
+**Reference**: Pod Security Standards, baseline, from v1.34.
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.model import Proposal, Violation, mapping
+from krm_harden.wording import plural, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod, Pointer
+
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+HOOKS = ("postStart", "preStop")
+
+
+def check_1_34(pod: Pod) -> Iterator[Violation]:
+    for index, container in enumerate(pod.containers):
+        data = container.data
+        for name in PROBES:
+            if data.get(name):
+                yield from _hosts(data[name], (*container.pointer, name), index)
+        lifecycle = data.get("lifecycle")
+        if lifecycle:
+            for name in HOOKS:
+                yield from _hosts(mapping(lifecycle.get(name)), (*container.pointer, "lifecycle", name), index)
+
+
+def _hosts(handler: Mapping[str, Any], pointer: Pointer, container: int) -> Iterator[Violation]:
+    for way in ("httpGet", "tcpSocket"):
+        host = mapping(handler.get(way)).get("host")
+        if host:
+            yield Violation((*pointer, way, "host"), host, "manual", container)
+
+
+def propose(_situation: Situation, violation: Violation) -> Proposal:
+    if violation.pointer[-2] == "httpGet":
+        return Proposal("manual", None, "remove host, and name it in the header Host if the server needs it")
+    return Proposal("manual", None, "remove host: the pod itself is asked")
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    names = sorted({pod.containers[violation.container].name for violation in violations})
+    hosts = sorted({violation.current for violation in violations})
+    who = f"{plural('container', len(names))} {quoted(names)} {'uses' if len(names) == 1 else 'use'}"
+    return "probe or lifecycle host", f"{who} {plural('probe or lifecycle host', len(hosts))} {quoted(hosts)}"
+
+
+CONTROL = Control(
+    "hostProbesAndHostLifecycle",
+    "Probes and hooks ask the pod itself",
+    {(1, 34): check_1_34},
+    propose,
+    forbidden,
+    level="baseline",
+    on_windows=True,
+    safe=True,
+)

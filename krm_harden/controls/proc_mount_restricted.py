@@ -1,0 +1,56 @@
+"""Containers must not see the parts of /proc that the runtime hides, not even in a user namespace.
+
+**Fields**: `spec.containers[*].securityContext.procMount`, also of initContainers and ephemeralContainers.
+
+**Allowed**: `Default`, or nothing.
+
+**Before**:
+
+    securityContext:
+      procMount: Unmasked
+
+**After** (by hand):
+
+    securityContext:
+      procMount: Default
+
+**Fix safety**: never changed: who writes it builds containers within containers. Such pods belong in a namespace of
+level baseline, with `hostUsers: false`.
+
+**Reference**: Pod Security Standards, restricted, from v1.35; before, `procMount` says the same at both levels.
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.controls.proc_mount import FIELD, check_1_0, forbidden
+from krm_harden.model import Proposal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod, Violation
+
+
+def check_1_35(pod: Pod) -> Iterator[Violation]:
+    """As it was at baseline before user namespaces relaxed it there."""
+    return check_1_0(pod)
+
+
+def propose(_situation: Situation, _violation: Violation) -> Proposal:
+    return Proposal("manual", None, "remove procMount; what needs it belongs in a namespace of level baseline")
+
+
+CONTROL = Control(
+    "procMount_restricted",
+    "The default view of /proc, always",
+    {(1, 35): check_1_35},
+    propose,
+    forbidden,
+    field=(FIELD,),
+    overrides=("procMount",),
+    on_windows=True,
+    safe=True,
+)

@@ -1,0 +1,92 @@
+"""Pods may mount only volumes of a few kinds: configuration, scratch space, and what claims and drivers give them.
+
+**Fields**: `spec.volumes[*]`.
+
+**Allowed**: `configMap`, `csi`, `downwardAPI`, `emptyDir`, `ephemeral`, `image`, `persistentVolumeClaim`, `projected`,
+`secret`.
+
+**Before**:
+
+    volumes:
+    - name: files
+      nfs:
+        server: files.example
+        path: /export
+
+**After** (by hand):
+
+    volumes:
+    - name: files
+      persistentVolumeClaim:
+        claimName: files
+
+**Fix safety**: never changed: the data is where the volume says. Write a PersistentVolume for it, and claim that.
+
+**Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark 5.2.12.
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.controls import host_path_volumes as host_path
+from krm_harden.model import ALLOWED_SOURCES, RESTRICTED_SOURCES, Proposal, Violation, mapping, sequence
+from krm_harden.wording import plural, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod
+
+UNKNOWN = "unknown"
+INSTEAD = {
+    "hostPath": host_path.INSTEAD,
+    "gitRepo": "clone the repository in an init container, into an emptyDir",
+    UNKNOWN: "give the volume a source: emptyDir, configMap, secret, persistentVolumeClaim or another allowed one",
+}
+
+
+def check_1_0(pod: Pod) -> Iterator[Violation]:
+    for index, volume in enumerate(sequence(pod.spec.get("volumes"))):
+        said = mapping(volume)
+        for source in ALLOWED_SOURCES:
+            if said.get(source) is not None:
+                break
+        else:
+            source = next((name for name in RESTRICTED_SOURCES if said.get(name) is not None), UNKNOWN)
+            place = (*pod.volumes_pointer, index)
+            if source == UNKNOWN:
+                yield Violation(place, volume, "manual")
+            else:
+                yield Violation((*place, source), said[source], "manual")
+
+
+def _source(pod: Pod, violation: Violation) -> str:
+    known = len(violation.pointer) > len(pod.volumes_pointer) + 1
+    return str(violation.pointer[-1]) if known else UNKNOWN
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    source = _source(situation.pod, violation)
+    instead = f"write a PersistentVolume for this {source}, and use a persistentVolumeClaim"
+    return Proposal("manual", None, INSTEAD.get(source, instead))
+
+
+def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
+    names = host_path.volume_names(pod, violations)
+    sources = sorted({_source(pod, violation) for violation in violations})
+    who = f"{plural('volume', len(names))} {quoted(names)} {'uses' if len(names) == 1 else 'use'}"
+    return "restricted volume types", f"{who} {plural('restricted volume type', len(sources))} {quoted(sources)}"
+
+
+CONTROL = Control(
+    "restrictedVolumes",
+    "Volumes",
+    {(1, 0): check_1_0},
+    propose,
+    forbidden,
+    overrides=("hostPathVolumes",),
+    on_windows=True,
+    safe=True,
+)
