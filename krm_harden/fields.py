@@ -88,9 +88,10 @@ def wrong_types(data: Any, expected: Any, pointer: Pointer) -> Iterator[tuple[Po
         yield pointer, _NAMES[kind]
     elif isinstance(expected, dict):
         every = expected.get("*")
-        for name, inner in dict.fromkeys(data, every).items() if every else expected.items():
-            if name in data:
-                yield from wrong_types(data[name], inner, (*pointer, name))
+        for name, value in data.items():
+            inner = expected.get(name, every)
+            if inner is not None and (inner is not _TEXT or not isinstance(value, str)):
+                yield from wrong_types(value, inner, (*pointer, name))
     elif isinstance(expected, list):
         for index, item in enumerate(data):
             yield from wrong_types(item, expected[0], (*pointer, index))
