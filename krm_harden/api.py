@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from krm_harden import policy as _policy
 from krm_harden import split
 from krm_harden.engine import Engine
+from krm_harden.errors import InputError
 from krm_harden.patch import to_json
 
 if TYPE_CHECKING:
@@ -67,7 +68,10 @@ def check(text: str | bytes, policy: Policy | None = None) -> Result:
 
 
 def _run(text: str | bytes, policy: Policy | None, *, checking: bool) -> Result:
-    data, encoding = split.decode(text.encode() if isinstance(text, str) else text)
+    try:
+        data, encoding = split.decode(text.encode() if isinstance(text, str) else text)
+    except UnicodeEncodeError as error:
+        raise InputError(f"not text: {error.reason}", text[: error.start].count("\n")) from None  # type: ignore[arg-type]
     engine = Engine(policy._policy if policy else _policy.Policy({}), checking=checking)
     chunks = list(engine.run(data))
     joined = b"".join(chunk.text for chunk in chunks)

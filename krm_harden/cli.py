@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from krm_harden import __version__
+from krm_harden import __version__, libyaml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,17 +37,21 @@ exit codes: 0 done, 1 something stays open, 2 something couldn't be read, 3 wron
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. No exception leaves it but by a defect."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        libyaml.in_parts()
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        sys.stderr.write("krm-harden: interrupted; nothing was left half-written\n")
+        if sys.stderr is not None:
+            sys.stderr.write("krm-harden: interrupted; nothing was left half-written\n")
         return 130
     except Exception as error:
         from krm_harden.errors import KrmHardenError
 
         if not isinstance(error, (KrmHardenError, OSError)):
             raise
-        sys.stderr.write(f"krm-harden: error: {_line(error)}\n")
+        if sys.stderr is not None:
+            sys.stderr.write(f"krm-harden: error: {_line(error)}\n")
         return error.exit_code if isinstance(error, KrmHardenError) else 2
 
 
@@ -66,11 +70,11 @@ def _run(arguments: list[str]) -> int:
 
         return function.run()
     name = arguments[0]
-    if name in {"-h", "--help", "help"}:
-        sys.stdout.write(_usage())
-        return 0
-    if name in {"-V", "--version"}:
-        sys.stdout.write(f"krm-harden {__version__}\n")
+    if name in {"-h", "--help", "help", "-V", "--version"}:
+        from krm_harden.commands import _streams
+
+        asked = f"krm-harden {__version__}\n" if name in {"-V", "--version"} else _usage()
+        _streams.print_report(asked)
         return 0
     if name not in commands():
         return _unknown(name)

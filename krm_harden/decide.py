@@ -6,7 +6,9 @@ controls can't matter.
 
 from __future__ import annotations
 
+from krm_harden.emit import FlowStyle, flow
 from krm_harden.model import Finding, Operation, Proposal, Violation, dotted, lookup, mapping, sequence
+from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.controls import Control
-    from krm_harden.model import Container, Pod
+    from krm_harden.model import Container, Pod, Pointer
     from krm_harden.policy import ImageFacts, Settings
 
 _REACH = {"additive": 0, "evidence": 1, "complete": 2}
@@ -34,14 +36,19 @@ INJECTION = {
 """Annotations and labels that promise a container which isn't in the manifest."""
 
 
+_ONE_LINE = FlowStyle()
+
+
 class Situation:
     """A pod and what holds for it. `volume_names` are those taken, by the pod and by this run."""
 
-    __slots__ = ("pod", "settings", "volume_names")
+    __slots__ = ("_held", "on_windows", "pod", "settings", "volume_names")
 
     def __init__(self, pod: Pod, settings: Settings, volumes: Iterable[Any]) -> None:
         self.pod = pod
         self.settings = settings
+        self.on_windows = pod.runs_on_windows
+        self._held: dict[Pointer, str] = {}
         self.volume_names: dict[str, Any] = {
             volume["name"]: volume for volume in volumes if isinstance(volume, dict) and "name" in volume
         }
@@ -68,9 +75,10 @@ class Situation:
         for mount in sequence(container.data.get("volumeMounts")):
             name = str(mapping(mount).get("name"))
             volume = mapping(self.volume_names.get(name))
-            if mapping(mount).get("readOnly") is True:
+            sources = [mapping(volume[source]) for source in DATA_VOLUMES if source in volume]
+            if mapping(mount).get("readOnly") is True or any(source.get("readOnly") is True for source in sources):
                 continue
-            if name in templates or any(source in volume for source in DATA_VOLUMES):
+            if name in templates or sources:
                 return name
         return ""
 
@@ -84,12 +92,17 @@ class Situation:
 
     def hold(self, container: Container) -> str:
         """Why only safe changes may be written to a container: it needs what the others would take away."""
+        if container.pointer not in self._held:
+            self._held[container.pointer] = self._hold(container)
+        return self._held[container.pointer]
+
+    def _hold(self, container: Container) -> str:
         settings = self.settings
         if container.security_context.get("privileged") is True:
             return "it is privileged"
         if self.user(container) == 0 and not settings.overrides("runAsUser"):
             return "it runs as root explicitly (runAsUser: 0)"
-        if self.effective(container, "runAsNonRoot") is False and not settings.overrides("runAsNonRoot"):
+        if truth(self.effective(container, "runAsNonRoot")) is False and not settings.overrides("runAsNonRoot"):
             return "it may run as root explicitly (runAsNonRoot: false)"
         kept = kept_capabilities(container)
         if kept and not settings.overrides("capabilities_restricted"):
@@ -135,17 +148,17 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     if exemption:
         note = f" (expired on {exemption.expired})" if exemption.expired else ""
         return Judgement(violation, Proposal("none"), "exempt", exemption.reason + note)
-    if pod.runs_on_windows and not control.on_windows:
+    if situation.on_windows and not control.on_windows:
         reason = "not valid on Windows: set spec.os.name to windows, and the standard doesn't ask for it"
         return Judgement(violation, Proposal("none"), "manual", reason) if control.standard else None
     if violation.cause == "explicit" and not settings.overrides(control.id):
         return Judgement(violation, Proposal("none"), "explicit", "the author wrote it; explicit: override replaces it")
-    held = situation.hold(container) if container and not control.safe else ""
-    if held:
-        return Judgement(violation, Proposal("none"), "refused", f"{held}: this beside it would stop it")
     proposal = control.propose(situation, violation)
     if proposal.basis == "none":
         return Judgement(violation, proposal, "manual") if settings.required(control.id) else None
+    held = situation.hold(container) if container and not control.safe else ""
+    if held:
+        return Judgement(violation, Proposal("none"), "refused", f"{held}: this beside it would stop it")
     if proposal.basis == "manual":
         return Judgement(violation, proposal, "manual")
     if _BASIS[proposal.basis] > _REACH[settings.changes]:
@@ -196,18 +209,21 @@ def finding(control: Control, situation: Situation, judgement: Judgement, *, che
         state = "open"
     risk = _RISK.get(proposal.basis, "none")
     pointer = violation.pointer[len(pod.resource.base) :]
-    stays = state in {"explicit", "manual", "refused", "open"}
+    stays = state in {"explicit", "manual", "refused"}
+    reason = judgement.reason
+    if state == "open":
+        reason = f"`krm-harden fix` writes {written(proposal.value)}"
     return Finding(
         control.id,
         control.level,
         state,
         _severity(control, settings, state, risk, judgement.reason),
         pointer,
-        _message(control, pod, container, judgement, state),
+        _message(pod, container, violation, judgement, state, reason),
         risk=risk,
         current=violation.current,
         proposed=proposal.value,
-        reason=judgement.reason,
+        reason=reason,
         evidence=proposal.evidence,
         exemption=exemption_text(control.id, pod, container) if stays else "",
         container=container.name if container else "",
@@ -223,27 +239,33 @@ def _severity(control: Control, settings: Settings, state: str, risk: str, reaso
     return "warning" if risk == "may-break" or state == "deferred" else "info"
 
 
-def _message(control: Control, pod: Pod, container: Container | None, judgement: Judgement, state: str) -> str:
-    violation = judgement.violation
-    where = f'container "{container.name}"' if container else "pod"
-    field = ".".join(control.field) or _field(pod, container, violation)
-    value = written(judgement.proposal.value)
-    if state == "fixed":
-        message = f"{where} gets {field}={value}"
-        if violation.cause == "type":
-            message += f" in place of {written(violation.current)}, which the API can't decode"
-        elif violation.current is not None:
-            message += f" in place of {written(violation.current)}"
-        return message + (f": {judgement.reason}" if judgement.reason else "")
-    if state == "explicit":
-        message = f"{where} sets {dotted(violation.pointer[-len(control.field) :])}={written(violation.current)}"
-    elif state == "exempt":
-        message = f"{where} is exempt from {control.id}"
+def _message(
+    pod: Pod, container: Container | None, violation: Violation, judgement: Judgement, state: str, reason: str
+) -> str:
+    """One line: who, which field, what becomes of it, and why."""
+    who = f'container "{container.name}"' if container else "pod"
+    field = _field(pod, container, violation)
+    current, value = written(violation.current), written(judgement.proposal.value)
+    if state == "exempt":
+        message = f"{who} is exempt from {field}"
+    elif state == "fixed":
+        message = f"{who} gets {field}={value}{_instead(violation, judgement.proposal, current)}"
+    elif state == "explicit":
+        message = f"{who} sets {field}={current}"
     elif violation.current is not None:
-        message = f"{where} has {field}={written(violation.current)}"
+        message = f"{who} has {field}={current}"
     else:
-        message = f"{where} lacks {field}"
-    return f"{message}: {judgement.reason}" if judgement.reason else message
+        message = f"{who} lacks {field}"
+    return f"{message}: {reason}" if reason else message
+
+
+def _instead(violation: Violation, proposal: Proposal, current: str) -> str:
+    if violation.cause == "type":
+        return f" in place of {current}, which the API can't decode"
+    if violation.current is None:
+        return ""
+    appends = any(operation.path[-1:] == ("-",) for operation in proposal.operations)
+    return f" beside {current}" if appends else f" in place of {current}"
 
 
 def _field(pod: Pod, container: Container | None, violation: Violation) -> str:
@@ -260,9 +282,7 @@ def _field(pod: Pod, container: Container | None, violation: Violation) -> str:
 
 def written(value: Any) -> str:
     """A value as YAML's flow style has it, in one line."""
-    from krm_harden.emit import FlowStyle, flow
-
-    return flow(value, FlowStyle())
+    return flow(value, _ONE_LINE)
 
 
 def exemption_text(control: str, pod: Pod, container: Container | None) -> str:

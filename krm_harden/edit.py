@@ -106,7 +106,18 @@ def _add_block(document: Document, group: _Additions) -> Edit:
         quote = _quote_of(node.value[-1])
         style.item = place.dash_width(text, node) or style.item
         lines = [line for _, value in group.entries for line in emit.block_item(value, column, style, quote)]
-    return Edit(at, at, _as_lines(text, at, lines), len(nodes))
+    return Edit(at, at, _gap(document, at) + _as_lines(text, at, lines), len(nodes))
+
+
+def _gap(document: Document, at: int) -> str:
+    """A blank line below a comment in an item of a list: without it kpt takes the comment for the new key's own.
+
+    It would then write it twice. kpt drops the blank line itself.
+    """
+    if not isinstance(document.data, list) or document.text[at - 1 : at] != "\n":
+        return ""
+    above = document.text[place.line_start(document.text, at - 1) : at].lstrip(" ")
+    return place.newline_before(document.text, at) if above.startswith("#") else ""
 
 
 def _as_lines(text: str, at: int, lines: list[str]) -> str:

@@ -64,6 +64,9 @@ class Engine:
 
     def document(self, chunk: bytes, line: int = 0) -> Iterator[ChunkResult]:
         """The results of one document: of each item where it is a block list of items, else of the whole."""
+        if split.is_empty(chunk):
+            yield ChunkResult(chunk)
+            return
         known = None if self.strict else split.can_skip(chunk, self.may_hold_pods)
         if known:
             yield ChunkResult(chunk, unexamined=skipped(chunk, known, line))
@@ -95,7 +98,7 @@ class Engine:
         try:
             result = self._document(body, source.read(body.decode()), line)
         except InputError as error:
-            if b"{{" in chunk:
+            if _is_template(chunk) and not source.is_about_depth(error):
                 return ChunkResult(chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1)])
             return ChunkResult(chunk, error=_placed(error, line))
         result.text = before + result.text
@@ -106,7 +109,10 @@ class Engine:
         return kind == "Namespace" or workloads.is_workload(api_version, kind, self.policy.kinds)
 
     def _document(self, chunk: bytes, document: Document, line: int, index: int | None = None) -> ChunkResult:
-        found = list(resources(document, index))
+        try:
+            found = list(resources(document, index))
+        except InputError as error:
+            return ChunkResult(chunk, error=_placed(error, line))
         notes = left_out(document, found, self.policy.kinds, line)
         reviews = [
             Review(self.policy, document, resource, line, checking=self.checking, lines=self.lines)
@@ -121,9 +127,12 @@ class Engine:
             reviews = [review for review in reviews if not review.stays]
             return self._hardened(chunk, document, reviews, notes)
         except RefusedEdit as error:
-            return ChunkResult(chunk, [review.untouched() for review in reviews], notes, _placed(error, line))
+            subject = reviews[0].resource
+            results = [review.untouched() for review in reviews]
+            return ChunkResult(chunk, results, notes, _placed(error, line, subject), subject=subject)
         except InputError as error:
-            return ChunkResult(chunk, (), notes, _placed(error, line))
+            subject = reviews[0].resource
+            return ChunkResult(chunk, (), notes, _placed(error, line, subject), subject=subject)
 
     def _is_ours(self, resource: Resource) -> bool:
         known = workloads.shapes_of(resource, self.policy.kinds) or is_namespace(resource)
@@ -163,6 +172,11 @@ class Engine:
         return again
 
 
+def _is_template(chunk: bytes) -> bool:
+    """Whether a text that isn't YAML may become YAML: it holds `{{ ... }}` or `{% ... %}`."""
+    return (b"{{" in chunk and b"}}" in chunk) or (b"{%" in chunk and b"%}" in chunk)
+
+
 class NotAList(Exception):
     """A text that looked like a list of items, and isn't."""
 
@@ -178,7 +192,8 @@ def frame(cut: split.ItemList) -> Document | None:
     if not isinstance(data, dict) or data.get("items", "") is not None or document.duplicates or anchored:
         return None
     kind = data.get("kind")
-    return document if isinstance(kind, str) and kind.endswith("List") else None
+    # The items of a DeploymentList may have no kind of their own: such a list is read whole.
+    return document if kind in {"List", "ResourceList"} else None
 
 
 def _one_item(text: bytes) -> Document:
@@ -188,7 +203,8 @@ def _one_item(text: bytes) -> Document:
     except InputError:
         raise NotAList from None
     root: Any = document.root
-    if not (isinstance(document.data, list) and len(document.data) == 1) or root.flow_style:
+    data = document.data
+    if not (isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict)) or root.flow_style:
         raise NotAList
     return document
 
@@ -209,11 +225,11 @@ def _no_duplicates(document: Document, reviews: list[Review], line: int) -> None
         raise InputError(f"the key {name!r} stands twice in one mapping, first on line {line + first + 1}", second)
 
 
-def _placed(error: InputError | RefusedEdit, line: int) -> str:
-    """An error with its line in the stream, and its column where known."""
+def _placed(error: InputError | RefusedEdit, line: int, subject: Resource | None = None) -> str:
+    """An error with its line in the stream, its column where known, and the resource it is about."""
     at, column = (error.line, error.column) if isinstance(error, InputError) else (0, -1)
     where = f"line {line + max(at, 0) + 1}" + (f", column {column + 1}" if column >= 0 else "")
-    return f"{where}: {error}"
+    return f"{where}: {subject}: {error}" if subject else f"{where}: {error}"
 
 
 def _naming_anchor(document: Document, operations: tuple[Operation, ...], error: RefusedEdit) -> RefusedEdit:

@@ -1,12 +1,13 @@
 """The fields that are read, and the types that the API gives them.
 
-What a control writes itself (`runAsNonRoot`, `runAsUser`, ...) isn't here: there a value of a wrong type counts as
-unset and is replaced.
+Where a control writes a boolean itself, a word such as `"yes"` is readable too: kustomize makes strings of YAML's older
+booleans. It counts as unset, and is replaced.
 """
 
 from __future__ import annotations
 
 from krm_harden.model import ALLOWED_SOURCES, RESTRICTED_SOURCES, lookup, mapping, walk
+from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,16 +18,21 @@ if TYPE_CHECKING:
     from krm_harden.workloads import Shape
 
 _MAP, _LIST, _TEXT, _BOOL, _NUMBER = dict, list, str, bool, int
-_NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: "true or false", int: "a number"}
+_WORD = "true or false"
+_SCALAR = "a string"
+_NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: _WORD, int: "a number"}
 
 METADATA: dict[str, Any] = {
     "name": _TEXT,
     "namespace": _TEXT,
-    "labels": _MAP,
-    "annotations": _MAP,
+    "labels": {"*": _SCALAR},
+    "annotations": {"*": _SCALAR},
     "ownerReferences": _LIST,
 }
 _BOTH: dict[str, Any] = {
+    "runAsUser": _NUMBER,
+    "runAsGroup": _NUMBER,
+    "runAsNonRoot": _WORD,
     "seccompProfile": {"type": _TEXT},
     "appArmorProfile": {"type": _TEXT},
     "seLinuxOptions": {"type": _TEXT, "user": _TEXT, "role": _TEXT},
@@ -55,7 +61,13 @@ CONTAINER: dict[str, Any] = {
     "volumeMounts": [{"name": _TEXT, "mountPath": _TEXT, "readOnly": _BOOL}],
     "volumeDevices": [{"devicePath": _TEXT}],
     "securityContext": _BOTH
-    | {"privileged": _BOOL, "capabilities": {"add": [_TEXT], "drop": [_TEXT]}, "procMount": _TEXT},
+    | {
+        "allowPrivilegeEscalation": _WORD,
+        "readOnlyRootFilesystem": _WORD,
+        "privileged": _BOOL,
+        "capabilities": {"add": [_TEXT], "drop": [_TEXT]},
+        "procMount": _TEXT,
+    },
     "livenessProbe": _HANDLER,
     "readinessProbe": _HANDLER,
     "startupProbe": _HANDLER,
@@ -68,10 +80,15 @@ def wrong_types(data: Any, expected: Any, pointer: Pointer) -> Iterator[tuple[Po
     if data is None:
         return
     kind: Any = expected if isinstance(expected, type) else type(expected)
-    if not isinstance(data, kind) or (kind is _NUMBER and isinstance(data, bool)):
+    if isinstance(expected, str):
+        readable = truth(data) is not None if expected is _WORD else not isinstance(data, (dict, list))
+        if not readable:
+            yield pointer, expected
+    elif not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
         yield pointer, _NAMES[kind]
     elif isinstance(expected, dict):
-        for name, inner in expected.items():
+        every = expected.get("*")
+        for name, inner in dict.fromkeys(data, every).items() if every else expected.items():
             if name in data:
                 yield from wrong_types(data[name], inner, (*pointer, name))
     elif isinstance(expected, list):
@@ -87,11 +104,22 @@ def unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod])
         yield from _along(resource.data, shape.spec, base)
         for pointer in walk(resource.data, shape.spec):
             spec = mapping(lookup(resource.data, pointer))
-            yield from _lists(spec, base + pointer, [path for path, _ in shape.containers if path.endswith("s")])
+            yield from _containers(spec, base + pointer, shape.containers)
     for pod in pods:
+        metadata = lookup(resource.data, pod.metadata_pointer[len(base) :])
+        yield from wrong_types(metadata, METADATA, pod.metadata_pointer)
         yield from wrong_types(pod.spec, POD, pod.spec_pointer)
         for container in pod.containers:
             yield from wrong_types(container.data, CONTAINER, container.pointer)
+
+
+def _containers(
+    spec: Mapping[str, Any], pointer: Pointer, paths: Iterable[tuple[str, str]]
+) -> Iterator[tuple[Pointer, str]]:
+    """Lists of containers are lists of mappings; Argo's `container` and `script` are one mapping each."""
+    for path, _ in paths:
+        steps = tuple(path.split("/"))
+        yield from wrong_types(lookup(spec, steps), [_MAP] if path.endswith("s") else _MAP, pointer + steps)
 
 
 def _along(data: Any, pattern: Sequence[str], pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
@@ -107,9 +135,3 @@ def _along(data: Any, pattern: Sequence[str], pointer: Pointer) -> Iterator[tupl
             yield from _along(item, pattern[1:], (*pointer, index))
     elif pattern:
         yield from _along(data.get(pattern[0]), pattern[1:], (*pointer, pattern[0]))
-
-
-def _lists(spec: Mapping[str, Any], pointer: Pointer, paths: Iterable[str]) -> Iterator[tuple[Pointer, str]]:
-    for path in paths:
-        steps = tuple(path.split("/"))
-        yield from wrong_types(lookup(spec, steps), [dict], pointer + steps)

@@ -1,8 +1,8 @@
 """PyYAML's libyaml parser without the rest of PyYAML.
 
 `import yaml` costs the function half of its start-up time, for constructors, representers and regular expressions
-that it never uses. `parser_class` loads only the compiled parser and the four modules it needs, and leaves
-`sys.modules` so that a later `import yaml` works as ever. A program that has imported yaml already gets that one.
+that it never uses. Where the process is ours (`in_parts`), only the compiled parser and the four modules it needs are
+loaded. A program that uses krm-harden as a library gets the ordinary PyYAML, and shares it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,22 @@ _ERRORS = {
 """What the compiled parser imports by name from the modules that stay unloaded."""
 
 
+_in_parts = False
+
+
+def in_parts() -> None:
+    """Load only what is needed. For the command line alone, before anything else is imported."""
+    global _in_parts  # noqa: PLW0603 - the process is ours or it isn't
+    _in_parts = True
+
+
 def parser_class() -> tuple[Any, ModuleType, ModuleType]:
     """PyYAML's `CParser`, its module `nodes` and its module `error`."""
-    if "yaml" in sys.modules:
-        import yaml._yaml
+    if _in_parts and "yaml" not in sys.modules:
+        return _load_in_parts()
+    import yaml._yaml
 
-        return yaml._yaml.CParser, yaml.nodes, yaml.error
-    return _load_in_parts()
+    return yaml._yaml.CParser, yaml.nodes, yaml.error
 
 
 def _load_in_parts() -> tuple[Any, ModuleType, ModuleType]:

@@ -5,6 +5,8 @@ Plain classes with `__slots__`: dataclasses and typing would cost the function a
 
 from __future__ import annotations
 
+import marshal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -205,8 +207,7 @@ class Resource:
         return mapping(self.metadata.get("annotations"))
 
     def __str__(self) -> str:
-        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return f"{self.kind}/{name}"
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
 
 
 class Container:
@@ -299,6 +300,9 @@ class Unexamined:
         self.name = name
         self.line = line
 
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}" if self.name else self.kind
+
 
 class ResourceResult:
     """What became of one resource: its verdict, findings and operations (paths relative to the resource)."""
@@ -329,10 +333,11 @@ class ResourceResult:
 class ChunkResult:
     """What the engine makes of one chunk: `text` is written in its place.
 
-    `error` is the one-line reason when the chunk couldn't be read or edited; then `text` is what came in.
+    `error` is the one-line reason when the chunk couldn't be read or edited; then `text` is what came in, and `subject`
+    the resource that it is about, where one could be told.
     """
 
-    __slots__ = ("changed", "error", "resources", "text", "unexamined")
+    __slots__ = ("changed", "error", "resources", "subject", "text", "unexamined")
 
     def __init__(
         self,
@@ -341,8 +346,10 @@ class ChunkResult:
         unexamined: Sequence[Unexamined] = (),
         error: str = "",
         changed: bool = False,
+        subject: Resource | None = None,
     ) -> None:
         self.text = text
+        self.subject = subject
         self.resources = resources
         self.unexamined = unexamined
         self.error = error
@@ -350,6 +357,14 @@ class ChunkResult:
 
 
 _EMPTY: Mapping[str, Any] = {}
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two data are equal in value, type and order; `==` takes True for 1 and 1 for 1.0.
+
+    Version 2 of marshal writes the same bytes for the same data, without references between equal objects.
+    """
+    return marshal.dumps(left, 2) == marshal.dumps(right, 2)
 
 
 def mapping(value: object) -> Mapping[str, Any]:

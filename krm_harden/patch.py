@@ -7,7 +7,7 @@ source, no two operations overlap, and all of them can be edited against the ori
 
 from __future__ import annotations
 
-from krm_harden.model import Operation, json_pointer
+from krm_harden.model import Operation, json_pointer, lookup, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 class Draft:
     """A document's data with the changes so far. The data given stays as it is: what changes is copied on the way."""
 
-    __slots__ = ("_operations", "data")
+    __slots__ = ("_operations", "_places", "data")
 
     def __init__(self, data: Any) -> None:
         self.data = data
         self._operations: list[Operation] = []
+        self._places: list[Pointer] = []
+        """Where each operation's value stands: its path, with the index of what it appends."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -37,30 +39,62 @@ class Draft:
         A key that has that very value already is no change.
         """
         if operation.op == "remove":
-            self._operations.append(operation)
-            self.data = _without(self.data, operation.path)
+            self._remove(operation.path)
             return
         depth, node = _deepest(self.data, operation.path)
         path = operation.path[:depth]
         rest = operation.path[depth:]
         if not rest:
-            if node == operation.value and type(node) is type(operation.value):
-                return
-            self._record("replace", path, operation.value)
+            if not same(node, operation.value):
+                self._record("replace", path, operation.value)
         elif node is None:
             self._record("replace" if depth else "add", path, _nested(rest, operation.value))
         else:
             self._record("add", (*path, rest[0]), _nested(rest[1:], operation.value))
 
     def _record(self, op: str, path: Pointer, value: Any) -> None:
+        place = (*path[:-1], len(lookup(self.data, path[:-1]))) if path[-1:] == ("-",) else path
         self.data = _with(self.data, path, value)
-        for place, earlier in enumerate(self._operations):
-            length = len(earlier.path)
-            if earlier.op != "remove" and path[:length] == earlier.path and earlier.path[-1] != "-":
-                folded = _with(earlier.value, path[length:], value) if len(path) > length else value
-                self._operations[place] = Operation(earlier.op, earlier.path, folded)
-                return
-        self._operations.append(Operation(op, path, value))
+        index = self._folds_into(place)
+        if index is None:
+            self._drop_below(place)
+            self._append(Operation(op, path, value), place)
+            return
+        earlier = self._operations[index]
+        rest = path[len(self._places[index]) :]
+        self._operations[index] = Operation(earlier.op, earlier.path, _with(earlier.value, rest, value))
+
+    def _folds_into(self, place: Pointer) -> int | None:
+        """The operation of this run within whose value a place lies; none across a removal, which moves places."""
+        for index in range(len(self._operations) - 1, -1, -1):
+            if self._operations[index].op == "remove":
+                return None
+            within = self._places[index]
+            if place[: len(within)] == within:
+                return index
+        return None
+
+    def _drop_below(self, place: Pointer) -> None:
+        """What was written below a place that is now written whole is gone."""
+        if any(operation.op == "remove" for operation in self._operations):
+            return
+        kept = [index for index, found in enumerate(self._places) if found[: len(place)] != place]
+        self._operations = [self._operations[index] for index in kept]
+        self._places = [self._places[index] for index in kept]
+
+    def _append(self, operation: Operation, place: Pointer) -> None:
+        self._operations.append(operation)
+        self._places.append(place)
+
+    def _remove(self, path: Pointer) -> None:
+        self.data = _without(self.data, path)
+        index = self._folds_into(path)
+        if index is None or path == self._places[index]:
+            self._append(Operation("remove", path), path)
+            return
+        earlier = self._operations[index]
+        value = _without(earlier.value, path[len(self._places[index]) :])
+        self._operations[index] = Operation(earlier.op, earlier.path, value)
 
 
 def _deepest(data: Any, path: Pointer) -> tuple[int, Any]:

@@ -231,7 +231,10 @@ def after_block_mapping(text: str, node: Any) -> int:
 def _before_last_key(text: str, node: Any) -> int:
     # The text ends within a block scalar, without a line break: one more line would change its value.
     if len(node.value) < 2:
-        raise RefusedEdit("the text ends within a block scalar", next_step="end the file with a line break")
+        start = int(node.value[0][0].start_mark.index)
+        if text[line_start(text, start) : start].strip(" "):
+            raise RefusedEdit("the text ends within a block scalar", next_step="end the file with a line break")
+        return line_start(text, start)
     key, value = node.value[-2]
     if value.start_mark.index < key.start_mark.index:
         return line_end(text, _alias_end(text, key.end_mark.index))

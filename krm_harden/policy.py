@@ -54,9 +54,11 @@ def glob(patterns: Iterable[str], value: str) -> bool:
 
 def canonical_image(image: str) -> str:
     """An image with its registry and library spelled out: `nginx:1` is `docker.io/library/nginx:1`."""
-    first, slash, _ = image.partition("/")
+    first, slash, rest = image.partition("/")
+    if first in {"docker.io", "index.docker.io"}:
+        return canonical_image(rest)
     if slash and ("." in first or ":" in first or first == "localhost"):
-        return image.replace("index.docker.io/", "docker.io/", 1) if first == "index.docker.io" else image
+        return image
     return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
 
 
@@ -108,7 +110,8 @@ def matches(match: Mapping[str, Any], resource: Resource) -> bool:
         if field in match and not glob(match[field], value):
             return False
     labels = mapping(resource.metadata.get("labels"))
-    return all(glob([wanted], str(labels.get(name, ""))) for name, wanted in mapping(match.get("labels")).items())
+    wanted = mapping(match.get("labels")).items()
+    return all(name in labels and glob([pattern], str(labels[name])) for name, pattern in wanted)
 
 
 def _specificity(match: Mapping[str, Any]) -> tuple[int, int]:
@@ -195,6 +198,8 @@ class Settings:
         return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
 
     def exemption(self, control: str, resource: Resource, container: Container | None) -> Exemption | None:
+        if not self.exemptions:
+            return None
         return next((found for found in self.exemptions if found.covers(control, resource, container)), None)
 
 
@@ -231,7 +236,7 @@ class Policy:
         self.namespaces = mapping(spec.get("namespaces"))
         self.kinds = {
             (entry["group"], entry["kind"]): tuple(Shape(path.strip("/")) for path in entry["podSpecs"])
-            for entry in sequence(spec.get("kinds"))
+            for entry in reversed(sequence(spec.get("kinds")))
         }
         self._cache: dict[tuple[int, ...], Settings] = {}
 
@@ -322,6 +327,8 @@ def _check_controls(spec: Mapping[str, Any], where: str) -> None:
 def _from_config_map(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The spec in a ConfigMap's flat keys, strings by their type in the schema: `controls.numericUser.uid: "1001"`."""
     spec: dict[str, Any] = {}
+    if not isinstance(data.get("data"), (dict, type(None))):
+        raise ConfigError("data must be a mapping", where)
     for key, text in mapping(data.get("data")).items():
         path = key.split(".")
         found = _field(schema.spec_schema(), path) or _field(schema.spec_schema(), ["controls", *path])
@@ -377,6 +384,7 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
             raise ConfigError(f"spec.images[{index}].uid must not be 0 below the policy {ceiling.name}", below.name)
     known = [{**entry, "evidence": f"{below.name}: images {entry['match']}"} for entry in sequence(spec.get("images"))]
     merged["images"] = [*sequence(ceiling.spec.get("images")), *known]
+    # The first of two entries for a kind counts: the ceiling's.
     merged["kinds"] = [*sequence(ceiling.spec.get("kinds")), *sequence(spec.get("kinds"))]
     return Policy(merged, ceiling.name)
 
@@ -395,19 +403,20 @@ def _must_not_loosen(field: str, upper: str, lower: str, path: str, ceiling: Pol
 
 def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
     merged: dict[str, Any] = {}
+    explicit = ceiling.spec.get("explicit", _DEFAULTS["explicit"])
     for alias, settings in mapping(ceiling.spec.get("controls")).items():
         for name in named(alias):
             merged[name] = {**merged.get(name, {}), **settings}
     for alias, settings in mapping(below.spec.get("controls")).items():
         for name in named(alias):
-            upper = merged.get(name, {})
+            upper = {"explicit": explicit, **merged.get(name, {})}
             for field, value in settings.items():
                 if _loosens(field, value, upper):
                     raise ConfigError(
                         f"spec.controls.{alias}.{field} {str(value).lower()} would loosen the policy {ceiling.name}",
                         below.name,
                     )
-            merged[name] = {**upper, **settings}
+            merged[name] = {**merged.get(name, {}), **settings}
     return merged
 
 
@@ -425,8 +434,10 @@ def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
 def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
     upper = dict(ceiling.namespaces)
     order = ["none", *schema.LEVELS]
+    level = ceiling.spec.get("level", _DEFAULTS["level"])
+    defaults = {"audit": level, "warn": level, "version": _DEFAULTS["version"]}
     for field, value in below.namespaces.items():
-        now = upper.get(field, _DEFAULTS["version"] if field == "version" else "none")
+        now = upper.get(field, defaults.get(field, "none"))
         if field == "version":
             _must_not_loosen("version", now, value, "spec.namespaces.version", ceiling, below)
         elif now == "auto" or (value != "auto" and order.index(value) < order.index(now)):

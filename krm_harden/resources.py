@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from krm_harden.errors import InputError
 from krm_harden.model import Resource, mapping, sequence
 
 TYPE_CHECKING = False
@@ -38,16 +39,24 @@ def resources(document: Document, item: int | None = None) -> Iterator[Resource]
         yield from _unwrap(document.data, (), 0)
 
 
-def _unwrap(data: Any, base: Pointer, depth: int) -> Iterator[Resource]:
-    if not isinstance(data, dict) or depth > MAX_NESTING:
+def _unwrap(data: Any, base: Pointer, depth: int, inherited: tuple[str, str] | None = None) -> Iterator[Resource]:
+    if not isinstance(data, dict):
         return
+    if depth > MAX_NESTING:
+        raise InputError(f"lists nested more than {MAX_NESTING} levels deep")
     field = list_field(data)
     if not field:
-        if isinstance(data.get("kind"), str):
-            yield Resource(base, data, base[-1] if base and isinstance(base[-1], int) else 0)
+        resource = Resource(base, data, base[-1] if base and isinstance(base[-1], int) else 0)
+        if inherited and not resource.kind:
+            resource.api_version, resource.kind = inherited
+        if resource.kind:
+            yield resource
         return
+    # The API server takes the items of a DeploymentList without a kind for Deployments.
+    kind = str(data.get("kind")).removesuffix("List")
+    typed = (str(data.get("apiVersion")), kind) if field == "items" and kind and kind != "Resource" else None
     for index, item in enumerate(sequence(data.get(field))):
-        yield from _unwrap(item, (*base, field, index), depth + 1)
+        yield from _unwrap(item, (*base, field, index), depth + 1, typed)
 
 
 def list_field(data: dict[str, Any]) -> str:

@@ -65,7 +65,7 @@ class Review:
         for pointer, expected in fields.unreadable(self.resource, self.shapes, self.pods):
             path = dotted(pointer[len(self.resource.base) :])
             at = source.line_of(self.document, pointer)
-            raise InputError(f"cannot read {self.resource}: {path} must be {expected}", at)
+            raise InputError(f"cannot read {path}: it must be {expected}", at)
         self.stays = self._why_it_stays()
         if not self.stays:
             self.judge()
@@ -149,6 +149,7 @@ class Review:
         for finding in result.findings:
             if finding.state == "fixed":
                 finding.state, finding.severity = "refused", "error"
+                finding.message = finding.message.replace(" gets ", " needs ", 1)
                 finding.reason = "the document can't be edited safely"
         return result
 

@@ -26,6 +26,8 @@ _DECIMAL = frozenset("0123456789.eE+-")
 _BASES = {"0x": 16, "0X": 16, "0o": 8, "0O": 8, "0b": 2, "0B": 2}
 _INT64 = range(-(2**63), 2**64)
 """Go tries a signed, then an unsigned 64 bit integer; what fits neither is a float."""
+_CORE = "tag:yaml.org,2002:"
+_TYPES: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "null": (type(None),)}
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_./-")
 _NUMBER_WORDS = frozenset({"nan", "inf", "infinity"})
 _MAX_EXACT_FLOAT = 1e21
@@ -41,20 +43,68 @@ def resolve(plain: str) -> Any:
     return plain
 
 
+def truth(value: object) -> bool | None:
+    """What a boolean field says: true or false, also as a word that kustomize has turned into a string; else None."""
+    if isinstance(value, str):
+        value = CONSTANTS.get(value.strip())
+    return value if isinstance(value, bool) else None
+
+
 def key(plain: str) -> str:
     """A plain mapping key: keys are strings in Kubernetes, so `1:` is "1" and `yes:` is "true"."""
     value = resolve(plain)
     if value is True or value is False:
         return "true" if value else "false"
-    return str(value) if isinstance(value, (int, float)) else plain
+    if isinstance(value, int) and _has_fraction(plain):
+        return _float_key(float(plain.replace("_", "")))
+    if isinstance(value, float):
+        return _float_key(value)
+    return str(value) if isinstance(value, int) else plain
+
+
+def _has_fraction(plain: str) -> bool:
+    """Whether Go takes a number for a float, and writes its key accordingly."""
+    return "." in plain or (("e" in plain or "E" in plain) and plain.lstrip("+-")[:2] not in {"0x", "0X"})
+
+
+def _float_key(value: float) -> str:
+    """A float as Go's `FormatFloat(value, 'g', -1, 32)` writes it: the shortest digits that give the same 32 bits."""
+    from struct import pack
+
+    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
+        return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
+    try:
+        wanted = pack("f", value)
+    except OverflowError:
+        return ".inf" if value > 0 else "-.inf"
+    digits = next(count for count in range(17) if pack("f", float(f"{value:.{count}e}")) == wanted)
+    mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
+    power = int(exponent)
+    if -4 <= power < 6:
+        return f"{float(f'{value:.{digits}e}'):.{max(digits - power, 0)}f}"
+    return f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02}"
 
 
 def tagged(tag: str, scalar: str) -> Any:
-    """The value of a scalar with a core tag, `tag:yaml.org,2002:str` for one; other tags leave the string."""
-    kind = tag.rpartition(":")[2]
-    if kind in {"bool", "int", "float", "null"}:
-        return resolve(scalar)
-    return scalar
+    """The value of a scalar with a core tag, `tag:yaml.org,2002:str` for one; other tags leave the string.
+
+    Raises ValueError for a scalar that isn't of its tag's type.
+    """
+    kind = tag.removeprefix(_CORE)
+    if kind == "binary":
+        return _binary(scalar)
+    if kind not in _TYPES:
+        return scalar
+    value = resolve(scalar)
+    if type(value) not in _TYPES[kind]:
+        raise ValueError(scalar)
+    return value
+
+
+def _binary(scalar: str) -> str:
+    from base64 import b64decode
+
+    return b64decode("".join(scalar.split()), validate=True).decode(errors="replace")
 
 
 def _number(plain: str) -> Any:
@@ -73,6 +123,9 @@ def _integer(digits: str) -> int | None:
     body = digits[len(sign) :]
     base = _BASES.get(body[:2], 8 if body[:1] == "0" and len(body) > 1 else 10)
     body = body[2:] if body[:2] in _BASES else body
+    if base == 2 and not sign and body[:1] in {"+", "-"}:
+        # Go parses what follows `0b` as a number of its own.
+        sign, body = body[0], body[1:]
     if not (body.isascii() and body.isalnum()):
         return None
     try:

@@ -65,7 +65,10 @@ _IMAGE = _object(
         "match": _text("The image as manifests name it, as a glob: `registry.example/app:*`."),
         "uid": _ID | {"description": "The numeric user that the image runs as."},
         "gid": _ID | {"description": "The numeric group that the image runs as."},
-        "writablePaths": _list("Folders that it must be able to write, each an emptyDir under a read-only root."),
+        "writablePaths": _list(
+            "Folders that it must be able to write, each an emptyDir under a read-only root.",
+            {"type": "string", "format": "folder"},
+        ),
     },
     ("match",),
 )
@@ -224,6 +227,8 @@ def _string_problems(value: str, schema: Schema, path: str) -> Iterator[str]:
         yield f"{path} must be latest or v1.x, not {_shown(value)}"
     elif kind == "kubernetes" and parse_version("v" + value.removeprefix("v")) is None:
         yield f'{path} must be a version of Kubernetes such as "1.34", not {_shown(value)}'
+    elif kind == "folder" and (not value.startswith("/") or not value.strip("/")):
+        yield f"{path} must be the absolute path of a folder, and not the root, not {_shown(value)}"
     elif kind == "date" and not _is_date(value):
         yield f"{path} must be a date such as 2027-06-30, not {_shown(value)}"
     elif len(value) < schema.get("minLength", 0):
@@ -247,7 +252,10 @@ def _is_date(value: str) -> bool:
     parts = value.split("-")
     if [len(part) for part in parts] != [4, 2, 2] or not all(part.isascii() and part.isdigit() for part in parts):
         return False
-    return 1 <= int(parts[1]) <= 12 and 1 <= int(parts[2]) <= 31
+    year, month, day = map(int, parts)
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = (31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    return 1 <= month <= 12 and 1 <= day <= days[month - 1]
 
 
 def _article(kind: str) -> str:

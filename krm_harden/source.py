@@ -11,9 +11,11 @@ from _operator import is_ as _nothing
 from krm_harden import scalars
 from krm_harden.errors import InputError
 from krm_harden.libyaml import parser_class
+from krm_harden.model import same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from yaml.nodes import MappingNode, Node
@@ -101,15 +103,35 @@ def compose(text: str) -> Node | None:
     try:
         node: Node | None = parser.get_single_node()
     except _yaml_error.YAMLError as error:
-        raise _input_error(error) from None
+        raise _input_error(error, text) from None
     finally:
         parser.dispose()
+    if node is not None and "! " in text:
+        _tag_strings(node, text)
     return node
 
 
-def _input_error(error: Any) -> InputError:
+def _tag_strings(root: Node, text: str) -> None:
+    """`! 5` is a string: libyaml drops the tag `!`, and only the text still has it."""
+    stack = [root]
+    seen = set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.__class__ is not _Scalar:
+            stack.extend(part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,)))
+        elif node.tag is None and text[node.start_mark.index : node.start_mark.index + 2] == "! ":
+            node.tag = QUOTED
+
+
+def _input_error(error: Any, text: str = "") -> InputError:
     mark = getattr(error, "problem_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
+    if problem == "second occurrence":
+        name = text[mark.index :].split(None, 1)[0] if mark is not None else ""
+        problem = f"the anchor {name} is defined twice"
     if problem == "but found another document":
         problem = "a second document begins without a --- line that every YAML reader sees"
     line, column = (mark.line, mark.column) if mark is not None else (-1, -1)
@@ -144,10 +166,14 @@ def check_depth(text: str) -> None:
         parser.dispose()
 
 
+def is_about_depth(error: InputError) -> bool:
+    return error.message.startswith("nested more than")
+
+
 def _has_long_prefix(text: str) -> bool:
     """Whether a line begins with more characters of ` -?:` than there may be levels."""
-    lines = text.split("\n")
-    return max(map(len, lines)) > MAX_OPENERS and any(
+    lines = [line.lstrip("\ufeff") for line in text.splitlines()]
+    return max(map(len, lines), default=0) > MAX_OPENERS and any(
         len(line) > MAX_OPENERS and not line[: MAX_OPENERS + 1].strip(" -?:") for line in lines
     )
 
@@ -205,6 +231,7 @@ class _Builder:
         data: dict[str, Any] = {}
         build = self.build
         merged = False
+        first: dict[str, int] = {}
         for key_node, value_node in node.value:
             name = key_node.value
             if key_node.__class__ is not _Scalar or key_node.tag is not None or name not in _plain_keys:
@@ -213,9 +240,29 @@ class _Builder:
                 merged = True
                 continue
             if name in data:
-                self._duplicate(node, name, key_node)
+                first = first or _first_lines(node)
+                self.duplicates.append((name, first[name], key_node.start_mark.line))
             data[name] = _scalar(value_node) if value_node.__class__ is _Scalar else build(value_node, depth)
-        return {**self._merges(node, depth), **data} if merged else data
+        return self._with_merges(node, data, depth) if merged else data
+
+    def _with_merges(self, node: MappingNode, data: dict[str, Any], depth: int) -> dict[str, Any]:
+        """The data with what is merged into it.
+
+        Own keys win, and earlier merges: but for Kubernetes the later of two wins where `<<` stands behind a key, or
+        twice. Where that makes a difference, the readers disagree: raises InputError.
+        """
+        merged = self._merges(node, depth)
+        merges = [place for place, (key, _) in enumerate(node.value) if is_merge(key)]
+        before = [key_name(key) for key, _ in node.value[: merges[-1]] if not is_merge(key)]
+        if len(merges) > 1 or any(name in merged and not same(merged[name], data[name]) for name in before):
+            mark = node.value[merges[-1]][0].start_mark
+            raise InputError(
+                "a merge key that readers of YAML understand differently",
+                mark.line,
+                mark.column,
+                next_step="write one << as the first key of its mapping",
+            )
+        return {**merged, **data}
 
     def _merges(self, node: MappingNode, depth: int) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -227,19 +274,31 @@ class _Builder:
                     raise InputError(
                         "a merge key needs a mapping", value_node.start_mark.line, value_node.start_mark.column
                     )
-                merged = {**self.build(source, depth), **merged}
+                for name, value in self.build(source, depth).items():
+                    merged.setdefault(name, value)
         return merged
 
-    def _duplicate(self, node: MappingNode, name: str, key_node: Node) -> None:
-        first = next(key for key, _ in node.value if key_name(key) == name)
-        self.duplicates.append((name, first.start_mark.line, key_node.start_mark.line))
+
+def _first_lines(node: MappingNode) -> dict[str, int]:
+    """The line on which each key of a mapping first stands."""
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        lines.setdefault(key_name(key), key.start_mark.line)
+    return lines
 
 
 def _scalar(node: Any) -> Any:
     tag = node.tag
     if tag is None:
-        return scalars.resolve(node.value)
-    return node.value if tag is QUOTED else scalars.tagged(tag, node.value)
+        # `! "5"` is a string to Kubernetes, and no resolver is asked.
+        return node.value if node.style else scalars.resolve(node.value)
+    if tag is QUOTED:
+        return node.value
+    try:
+        return scalars.tagged(tag, node.value)
+    except ValueError:
+        word = tag.removeprefix(CORE)
+        raise InputError(f"{node.value!r} isn't of its type !!{word}", node.start_mark.line) from None
 
 
 def key_name(node: Any) -> str:
@@ -256,6 +315,8 @@ _MEMORY = 4096
 
 
 def _plain_key(value: str) -> str:
+    if scalars.resolve(value) is None:
+        raise InputError("a key that is null")
     name = scalars.key(value)
     if name == value and len(_plain_keys) < _MEMORY and len(value) < 100:
         _plain_keys.add(value)
@@ -318,11 +379,14 @@ def anchors(text: str) -> list[str]:
     return found
 
 
+_BEFORE_INDICATOR = frozenset(" \t\r\n[{,:-?\ufeff" + FOREIGN_BREAKS)
+
+
 def _may_stand(text: str, indicator: str) -> bool:
     """Whether an indicator stands where an anchor or an alias could begin."""
     at = text.find(indicator)
     while at >= 0:
-        if (at == 0 or text[at - 1] in " \t\r\n[{,:") and text[at + 1 : at + 2].strip(" \t\r\n&*"):
+        if (at == 0 or text[at - 1] in _BEFORE_INDICATOR) and text[at + 1 : at + 2].strip(" \t\r\n&*"):
             return True
         at = text.find(indicator, at + 1)
     return False
@@ -332,13 +396,12 @@ def _read_json(text: str) -> Document | None:
     """The Document of a chunk that is JSON, or None: data from the json module, marks from a shadow of equal length."""
     import json
 
-    duplicates: list[str] = []
+    repeated = False
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
         data = dict(pairs)
-        if len(data) != len(pairs):
-            names = [name for name, _ in pairs]
-            duplicates.extend(name for name in data if names.count(name) > 1)
+        repeated = repeated or len(data) != len(pairs)
         return data
 
     def no_constant(word: str) -> Any:
@@ -349,8 +412,8 @@ def _read_json(text: str) -> Document | None:
     except (ValueError, RecursionError):
         return None
     root = compose(_shadow(text))
-    found = tuple((name, *_lines_of(root, name)) for name in duplicates)
-    return Document(text, root, data, is_json=True, duplicates=found)
+    duplicates = tuple(_json_duplicates(text, root)) if repeated else ()
+    return Document(text, root, data, is_json=True, duplicates=duplicates)
 
 
 def _shadow(text: str) -> str:
@@ -377,8 +440,10 @@ def _blank(match: Any) -> str:
     return found if found == "\\\\" else "x" * len(found)
 
 
-def _lines_of(root: Node | None, name: str) -> tuple[int, int]:
-    """The lines of the first two equal keys of that name within one mapping."""
+def _json_duplicates(text: str, root: Node | None) -> Iterator[tuple[str, int, int]]:
+    """The keys that stand twice in one object, with their lines."""
+    import json
+
     stack = [root]
     while stack:
         node = stack.pop()
@@ -387,11 +452,15 @@ def _lines_of(root: Node | None, name: str) -> tuple[int, int]:
         if is_sequence(node):
             stack.extend(node.value)
             continue
-        lines = [key.start_mark.line for key, _ in node.value if key.value == name]
-        if len(lines) > 1:
-            return lines[0], lines[1]
-        stack.extend(value for _, value in node.value)
-    return -1, -1
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            stack.append(value)
+            # The shadow's own value is blanked here and there.
+            written = text[key.start_mark.index : key.end_mark.index].removeprefix("? ")
+            name = json.loads(written) if written.startswith('"') else key.value
+            if name in first:
+                yield name, first[name], key.start_mark.line
+            first.setdefault(name, key.start_mark.line)
 
 
 def line_of(document: Document, pointer: Pointer) -> int:

@@ -40,6 +40,12 @@ class Encoding:
             return self.bom + data if self.bom else data
         return self.bom + data.decode().encode(self.codec)
 
+    def encode_parts(self, parts: list[bytes]) -> list[bytes]:
+        """The same for a text in parts, without joining them where nothing is to be done."""
+        if self.codec == "utf-8":
+            return [self.bom, *parts]
+        return [self.encode(b"".join(parts))]
+
 
 def decode(data: bytes) -> tuple[bytes, Encoding]:
     """The stream as UTF-8 without its byte order mark, and the way back.
@@ -49,9 +55,11 @@ def decode(data: bytes) -> tuple[bytes, Encoding]:
     for bom, codec in _BOMS:
         if data.startswith(bom):
             try:
-                return data[2:].decode(codec).encode(), Encoding(bom, codec)
+                text = data[2:].decode(codec).encode()
             except UnicodeError:
                 raise InputError("not text that Kubernetes reads: broken UTF-16", 0) from None
+            _reject_binary(text)
+            return text, Encoding(bom, codec)
     bom = _UTF8_BOM if data.startswith(_UTF8_BOM) else b""
     text = data[len(bom) :]
     _reject_binary(text)
@@ -137,15 +145,14 @@ def _is_preamble(text: bytes) -> bool:
 
 
 def is_empty(chunk: bytes) -> bool:
-    """Whether a chunk has no content: blank lines, comments, markers."""
+    """Whether a chunk has no content: blank lines, comments, directives, markers."""
     for line in chunk.split(b"\n"):
-        content = line.strip()
-        if content and content[:1] != b"#" and content not in {b"---", b"..."}:
-            return (
-                line[:4] in {b"--- ", b"---\t"}
-                and content[3:].lstrip()[:1] == b"#"
-                and is_empty(chunk[chunk.index(line) + len(line) :])
-            )
+        bare = line.rstrip()
+        if bare[:3] in {b"---", b"..."} and bare[3:4] in {b"", b" ", b"\t"}:
+            bare = bare[3:]
+        content = bare.lstrip()
+        if content and content[:1] != b"#" and line[:1] != b"%":
+            return False
     return True
 
 
@@ -168,7 +175,7 @@ def can_skip(chunk: bytes, may_hold_pods: Callable[[str, str], bool]) -> tuple[s
             kinds.append(_plain_word(value))
         elif word == b"apiVersion":
             versions.append(_plain_word(value))
-    if len(kinds) != 1 or not kinds[0] or kinds[0].endswith("List"):
+    if len(kinds) != 1 or not kinds[0] or kinds[0].endswith(("List", "Template")):
         return None
     version = versions[0] if len(versions) == 1 else ""
     return None if may_hold_pods(version, kinds[0]) else (version, kinds[0])

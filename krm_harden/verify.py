@@ -6,11 +6,9 @@ in. The engine adds one check of its own, that a second run over the new text ha
 
 from __future__ import annotations
 
-import marshal
-
 from krm_harden import place, scalars, source
 from krm_harden.errors import InputError, RefusedEdit
-from krm_harden.model import lookup
+from krm_harden.model import lookup, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,14 +46,6 @@ def _same_kind(old: Document, new: Document) -> None:
         raise RefusedEdit("the edited text isn't JSON any more", next_step=_NEXT)
     if len(new.duplicates) > len(old.duplicates):
         raise RefusedEdit(f"the edit would write the key {new.duplicates[-1][0]!r} twice", next_step=_NEXT)
-
-
-def same(left: Any, right: Any) -> bool:
-    """Whether two data are equal in value, type and order; `==` takes True for 1 and 1 for 1.0.
-
-    Version 2 of marshal writes the same bytes for the same data, without references between equal objects.
-    """
-    return marshal.dumps(left, 2) == marshal.dumps(right, 2)
 
 
 def _same_data(expected: Any, old: Document, new: Document) -> None:
@@ -142,7 +132,7 @@ def _same_comments(old: Document, new: Document, operations: Sequence[Operation]
 
 def _follows_addition(comment: place.Comment, new: Document, operations: Sequence[Operation]) -> bool:
     """Whether something was added between a comment and the values of the same mapping that it stood below."""
-    if comment.column < 0 or comment.leaf is None:
+    if comment.column < 0 or comment.leaf is None or _is_below_a_dash(new.text, comment.start):
         return False
     for operation in operations:
         depth = len(operation.path) - 1
@@ -152,7 +142,17 @@ def _follows_addition(comment: place.Comment, new: Document, operations: Sequenc
         node: Any = new.root
         for step in into:
             node = source.child(node, step)
-        return not node.flow_style and place.column(new.text, node) <= comment.column
+        heads_next = comment.after is not None and comment.after[: len(into)] == into
+        return not node.flow_style and place.column(new.text, node) <= comment.column and not heads_next
+    return False
+
+
+def _is_below_a_dash(text: str, at: int) -> bool:
+    """Whether the nearest line above that isn't blank or a comment is a dash alone: the comment is of that item."""
+    for line in reversed(text[:at].split("\n")[:-1]):
+        content = line.strip()
+        if content and not content.startswith("#"):
+            return content == "-"
     return False
 
 

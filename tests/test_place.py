@@ -56,12 +56,13 @@ def test_after_block_mapping(text):
     ("text", "message"),
     [
         pytest.param("a:\n  ? b\n  : c\n", "in the middle of a line", id="complex-key"),
-        pytest.param("a:\n  b: |\n    x", "ends within a block scalar", id="only-key-is-a-scalar-at-the-end"),
+        pytest.param("a:\n- b: |\n    x", "ends within a block scalar", id="only-key-is-a-scalar-at-the-end"),
     ],
 )
 def test_no_place_after_a_mapping(text, message):
     with pytest.raises(RefusedEdit, match=message):
-        place.after_block_mapping(text, node_at(source.read(text), "a"))
+        node = node_at(source.read(text), "a")
+        place.after_block_mapping(text, node.value[0] if source.is_sequence(node) else node)
 
 
 @pytest.mark.parametrize(

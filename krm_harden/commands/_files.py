@@ -47,7 +47,7 @@ def _spec(patterns: Iterable[str]) -> GitIgnoreSpec:
 def _below(root: Path, exclude: GitIgnoreSpec) -> Iterator[Path]:
     """The manifests below a folder that no ignore file on the way to them excludes."""
     ignores: dict[Path, list[tuple[Path, GitIgnoreSpec]]] = {root.parent: _ignores_above(root)}
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=_cannot_list):
         here = Path(folder)
         specs = ignores[here.parent if here != root else root.parent] + _ignores_of(here)
         ignores[here] = specs
@@ -58,8 +58,16 @@ def _below(root: Path, exclude: GitIgnoreSpec) -> Iterator[Path]:
         )
         for name in sorted(files):
             path = here / name
-            if (path.suffix in SUFFIXES or name in LEFT_ALONE) and not _ignored(path, specs, root, exclude):
+            if (
+                (path.suffix in SUFFIXES or name in LEFT_ALONE)
+                and not _leads_out(path, root)
+                and not _ignored(path, specs, root, exclude)
+            ):
                 yield path
+
+
+def _cannot_list(error: OSError) -> None:
+    raise InputError(f"{error.filename}: the folder can't be read: {error.strerror}")
 
 
 def _ignores_of(folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
@@ -84,15 +92,20 @@ def _ignores_above(root: Path) -> list[tuple[Path, GitIgnoreSpec]]:
     return []
 
 
+def _leads_out(path: Path, root: Path) -> bool:
+    """Whether a link leads to a file outside the folder: that one isn't ours to change."""
+    return path.is_symlink() and not os.path.realpath(path).startswith(os.path.realpath(root) + os.sep)
+
+
 def _ignored(
     path: Path, specs: list[tuple[Path, GitIgnoreSpec]], root: Path, exclude: GitIgnoreSpec, tail: str = ""
 ) -> bool:
     if exclude.match_file(path.relative_to(root).as_posix() + tail) or exclude.match_file(path.as_posix() + tail):
         return True
-    absolute = path.resolve() if specs else path
+    absolute = Path(os.path.abspath(path)) if specs else path
     for folder, spec in specs:
         try:
-            relative = absolute.relative_to(folder.resolve())
+            relative = absolute.relative_to(os.path.abspath(folder))
         except ValueError:
             continue
         if spec.match_file(relative.as_posix() + tail):
@@ -109,7 +122,7 @@ def patches(files: Iterable[Path]) -> dict[Path, str]:
             kustomization = folder / name
             if kustomization.is_file():
                 for patch in _patches_of(kustomization):
-                    found[(folder / patch).resolve()] = str(kustomization)
+                    found[Path(os.path.realpath(folder / patch))] = str(kustomization)
     return found
 
 
@@ -134,7 +147,7 @@ def replace(path: Path, data: bytes, expected: bytes) -> None:
 
     Raises KrmHardenError when the file isn't what was read any more, or can't be written.
     """
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     try:
         _replace(target, data, expected)
     except OSError as error:

@@ -19,12 +19,30 @@ VARIABLE = "KRM_HARDEN_POLICY"
 def ceiling(path: str | None = None) -> Policy | None:
     """The policy of `--policy`, else of KRM_HARDEN_POLICY, else None. Raises ConfigError."""
     path = path or os.environ.get(VARIABLE)
-    return policy.from_data(load(path), path) if path else None
+    return read(path) if path else None
+
+
+def read(path: str) -> Policy:
+    """The policy in a file. Raises ConfigError that names the first wrong field's line."""
+    document = _document(path)
+    if document.data is None:
+        raise ConfigError("the policy is empty", path)
+    try:
+        return policy.from_data(document.data, path)
+    except ConfigError as error:
+        field = error.message.split(" ", 1)[0].replace("[", ".").replace("]", "")
+        pointer = tuple(int(step) if step.isdigit() else step for step in field.split("."))
+        line = source.line_of(document, pointer) + 1
+        raise ConfigError(error.message, f"{path}:{line}") from None
 
 
 def effective(config: Any, where: str, upper: Policy | None) -> Policy:
     """What a functionConfig says, below the ceiling if there is one."""
-    said = policy.from_data(config, where)
+    return below(policy.from_data(config, where), upper)
+
+
+def below(said: Policy, upper: Policy | None) -> Policy:
+    """A policy below the ceiling if there is one. Raises ConfigError where it would loosen it."""
     return policy.restricted_by(upper, said) if upper else said
 
 
@@ -51,6 +69,10 @@ def images(path: str) -> list[dict[str, Any]]:
 
 def load(path: str) -> Any:
     """The data of a file that holds one YAML or JSON document. Raises ConfigError with its line."""
+    return _document(path).data
+
+
+def _document(path: str) -> source.Document:
     try:
         with open(path, "rb") as file:
             data, _ = split.decode(file.read())
@@ -66,4 +88,4 @@ def load(path: str) -> Any:
     if document.duplicates:
         name, _, line = document.duplicates[0]
         raise ConfigError(f"the key {name!r} stands twice in one mapping", f"{path}:{line + 1}")
-    return document.data
+    return document

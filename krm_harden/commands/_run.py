@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
     )
+    parser.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the report's format")
 
 
@@ -81,7 +83,7 @@ def _progress(count: int, total: int) -> None:
 
 def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: bool) -> Input:
     reason = _files.LEFT_ALONE.get(path.name)
-    kustomization = patches.get(path.resolve())
+    kustomization = patches.get(Path(os.path.realpath(path)))
     if kustomization:
         reason = f"a kustomize patch of {kustomization}"
     try:
@@ -102,8 +104,8 @@ def of_bytes(engine: Engine, name: str, data: bytes) -> Input:
         text, encoding = split.decode(data)
     except InputError as error:
         return Input(name, data, data, (), f"line {max(error.line, 0) + 1}: {error}")
-    if name == STDIN and not text.strip():
-        return Input(name, data, data, (), "it is empty: no documents")
+    if is_empty(text):
+        return Input(name, data, data, ())
     chunks = tuple(engine.run(text))
     joined = b"".join(chunk.text for chunk in chunks)
     return Input(name, data, encoding.encode(joined) if joined != text else data, chunks)
@@ -116,6 +118,19 @@ def write(made: Input) -> Input:
     except KrmHardenError as error:
         return Input(made.name, made.old, made.old, made.chunks, str(error))
     return made
+
+
+def nothing_found(inputs: Iterable[Input], *, allowed: bool) -> int:
+    """2, with a line that says so, when there was no document at all; else 0: no gate may pass on an empty build."""
+    if allowed or any(made.error or made.chunks for made in inputs):
+        return 0
+    _streams.complain(["krm-harden: error: there are no documents; --allow-empty allows that"])
+    return 2
+
+
+def is_empty(data: bytes) -> bool:
+    """Whether a stream holds no document, but blank lines, comments and markers."""
+    return all(map(split.is_empty, split.documents(data)))
 
 
 def worst(inputs: Iterable[Input]) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _policies, _run
+from krm_harden.commands import _policies, _run, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
 from krm_harden.reports import json, summary, text
@@ -13,7 +12,7 @@ from krm_harden.reports import json, summary, text
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY = "judge manifests; exit 1 unless all is in order"
+SUMMARY = "judge manifests; exit 1 unless all is in order or exempt"
 EXAMPLES = """\
 examples:
   kustomize build . | krm-harden check -      the gate behind a build: kustomize without --enable-exec
@@ -40,12 +39,12 @@ def run(options: argparse.Namespace) -> int:
     policy = _policies.chosen(options.policy, options.level, options.images)
     engine = Engine(policy, checking=True, strict=options.strict)
     inputs = list(_run.process(engine, options.paths, options.exclude))
+    empty = _run.nothing_found(inputs, allowed=options.allow_empty)
     if options.output == "json":
-        sys.stdout.write(json.render(inputs))
+        _streams.print_report(json.render(inputs))
     else:
-        sys.stdout.writelines(f"{line}\n" for made in inputs for line in text.of_input(made))
-        sys.stdout.flush()
-        sys.stderr.write(f"krm-harden: {summary.line(inputs, 'to change')}\n")
+        _streams.print_report("".join(f"{line}\n" for made in inputs for line in text.of_input(made)))
+        _streams.complain([*text.unreadable(inputs), f"krm-harden: {summary.line(inputs)}"])
     expired = any(
         finding.state == "exempt" and finding.severity == "warning"
         for made in inputs
@@ -53,4 +52,4 @@ def run(options: argparse.Namespace) -> int:
         for result in chunk.resources
         for finding in result.findings
     )
-    return max(_run.worst(inputs), int(expired))
+    return max(_run.worst(inputs), int(expired), empty)

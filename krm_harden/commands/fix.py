@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from krm_harden.commands import _policies, _run, _streams
@@ -48,24 +47,24 @@ def run(options: argparse.Namespace) -> int:
     code = _run.worst(inputs)
     if options.diff:
         code = max(code, int(any(made.changed for made in inputs)))
+    code = max(code, _run.nothing_found(inputs, allowed=options.allow_empty))
     _report(options, inputs, filtering=filtering)
     if filtering and code == 0:
-        _streams.write_stdout(b"".join(made.new for made in inputs if made.name == _run.STDIN))
+        _streams.write_stdout(made.new for made in inputs if made.name == _run.STDIN)
     return code
 
 
 def _report(options: argparse.Namespace, inputs: list[_run.Input], *, filtering: bool) -> None:
     """The report on stdout, but on stderr where stdout carries the manifests."""
-    out = sys.stderr if filtering else sys.stdout
     if options.output == "json":
-        out.write(json.render(inputs))
+        _streams.print_report(json.render(inputs), to_stderr=filtering)
         return
     if options.diff:
-        out.writelines(line for made in inputs for line in diff(made))
-        out.flush()
-        out = sys.stderr
-    out.writelines(f"{line}\n" for made in inputs for line in text.of_input(made))
-    sys.stderr.write(f"krm-harden: {summary.line(inputs, 'would change' if options.diff else 'changed')}\n")
+        _streams.print_report("".join(line for made in inputs for line in diff(made)))
+    report = "".join(f"{line}\n" for made in inputs for line in text.of_input(made))
+    _streams.print_report(report, to_stderr=filtering or options.diff)
+    changed = "would change" if options.diff else "changed"
+    _streams.complain([*text.unreadable(inputs), f"krm-harden: {summary.line(inputs, changed)}"])
 
 
 def diff(made: _run.Input) -> Iterator[str]:
@@ -74,5 +73,6 @@ def diff(made: _run.Input) -> Iterator[str]:
 
     old = made.old.decode(errors="replace").splitlines(keepends=True)
     new = made.new.decode(errors="replace").splitlines(keepends=True)
-    for line in difflib.unified_diff(old, new, f"a/{made.name}", f"b/{made.name}"):
+    name = made.name.lstrip("/")
+    for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

@@ -41,16 +41,16 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    upper = _policies.ceiling()
-    engine = Engine(_policies.effective(_policies.load(options.config), options.config, upper))
+    engine = Engine(_policies.below(_policies.read(options.config), _policies.ceiling()))
     inputs = [_run.of_bytes(engine, name, _read(name)) for name in options.files or [_run.STDIN]]
     code = _run.worst(inputs)
     for made in inputs:
         if made.error:
             _streams.complain([f"error: {made.name}: {made.error}"])
         _streams.complain(_complaints(made))
+    code = max(code, _run.nothing_found(inputs, allowed=False))
     if code == 0:
-        _streams.write_stdout(joined([made.new for made in inputs]))
+        _streams.write_stdout([joined([made.new for made in inputs])])
     return code
 
 
@@ -74,7 +74,9 @@ def joined(texts: list[bytes]) -> bytes:
     """Streams one after the other, each a document of its own."""
     output = b""
     for text_ in texts:
+        if output and not output.endswith(b"\n"):
+            output += b"\n"
         if output and not text_.startswith(b"---"):
-            output += b"---\n" if output.endswith(b"\n") else b"\n---\n"
+            output += b"---\n"
         output += text_
     return output

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from krm_harden.model import ChunkResult
     from krm_harden.policy import Policy
 
+KUSTOMIZE = b"kustomize.config.k8s.io/id"
+"""The annotation that every item has below kustomize's transformers, and nowhere else."""
 SUMMARY = "read a ResourceList, write it hardened"
 
 
@@ -30,10 +32,10 @@ class Report:
 
     __slots__ = ("code", "complaints", "results")
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_results: bool = True) -> None:
         self.code = 0
         self.complaints = Complaints()
-        self.results = Results()
+        self.results = Results(wanted=with_results)
 
     def add(self, chunk: ChunkResult) -> bytes:
         """Note what became of a chunk; its text."""
@@ -48,11 +50,18 @@ def run() -> int:
     # Nothing here makes cycles worth collecting, and a collection walks every node of the chunk at hand.
     gc.disable()
     upper = _policies.ceiling()
-    data, encoding = split.decode(_streams.read_stdin())
-    output, report = harden(data, upper)
+    try:
+        data, encoding = split.decode(_streams.read_stdin())
+    except InputError as error:
+        raise InputError(_on_stdin(error)) from None
+    parts, report = harden(data, upper)
     _streams.complain(report.complaints.lines())
-    _streams.write_stdout(encoding.encode(output))
+    _streams.write_stdout(encoding.encode_parts(parts))
     return report.code
+
+
+def _on_stdin(error: InputError, line: int = 0) -> str:
+    return f"stdin, line {line + error.line + 1}: {error}" if error.line >= 0 else f"stdin: {error}"
 
 
 def exit_code(chunks: Iterable[ChunkResult]) -> int:
@@ -66,17 +75,19 @@ def exit_code(chunks: Iterable[ChunkResult]) -> int:
     return code
 
 
-def harden(data: bytes, upper: Policy | None = None) -> tuple[bytes, Report]:
-    """A ResourceList as UTF-8, hardened by its own functionConfig below a ceiling, and what happened."""
+def harden(data: bytes, upper: Policy | None = None) -> tuple[list[bytes], Report]:
+    """A ResourceList as UTF-8, hardened by its own functionConfig below a ceiling, in parts, and what happened."""
     before, chunk, after = _only_document(data)
+    # kustomize throws results away, after reading every one of them.
+    report = Report(with_results=KUSTOMIZE not in data)
     cut = split.cut_items(chunk)
     outside = frame(cut) if cut else None
     if cut and outside:
         try:
-            return _items(before, cut, outside, after, upper)
+            return _items(before, cut, outside, after, upper, report)
         except NotAList:
-            pass
-    return _whole(before, chunk, after, upper)
+            report = Report(with_results=KUSTOMIZE not in data)
+    return _whole(before, chunk, after, upper, report)
 
 
 def _only_document(data: bytes) -> tuple[bytes, bytes, bytes]:
@@ -94,45 +105,64 @@ def _only_document(data: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _items(
-    before: bytes, cut: split.ItemList, outside: source.Document, after: bytes, upper: Policy | None
-) -> tuple[bytes, Report]:
+    before: bytes, cut: split.ItemList, outside: source.Document, after: bytes, upper: Policy | None, report: Report
+) -> tuple[list[bytes], Report]:
     """A list cut into items, each of which is dropped when it is done. Raises NotAList when it has to be read whole."""
-    _check_list(outside.data)
+    _check_list(outside)
     engine = Engine(_policies.effective(_config(outside.data), "functionConfig", upper), lines=False)
-    report = Report()
     items = [report.add(item) for item in engine.items(cut, before.count(b"\n"))]
-    header, trailer = with_results(outside, len(cut.header.decode()), report.results)
-    if trailer and not items[-1].endswith(b"\n"):
-        items.append(b"\n")
-    return b"".join([before, header.encode(), *items, trailer.encode(), after]), report
+    header, trailer, results = with_results(outside, len(cut.header.decode()), report.results)
+    parts = [before, header.encode(), *items, trailer.encode()]
+    return [*parts, *_appended(parts, results), after], report
 
 
-def _whole(before: bytes, chunk: bytes, after: bytes, upper: Policy | None) -> tuple[bytes, Report]:
+def _appended(parts: list[bytes], results: list[bytes]) -> list[bytes]:
+    """Results as they follow other text: on a line of their own, and away from a comment, which kpt would lose."""
+    last = next((part for part in reversed(parts) if part), b"")
+    if not results or not last:
+        return results
+    line = last.rstrip(b"\n").rpartition(b"\n")[2].lstrip()
+    missing = b"" if last.endswith(b"\n") else b"\n"
+    is_apart = last.endswith(b"\n\n") or not line.startswith(b"#")
+    return [missing if is_apart else missing + b"\n", *results]
+
+
+def _whole(
+    before: bytes, chunk: bytes, after: bytes, upper: Policy | None, report: Report
+) -> tuple[list[bytes], Report]:
     """A list that can't be cut into items: one chunk."""
     try:
         document = source.read(chunk.decode())
     except InputError as error:
-        line = before.count(b"\n") + max(error.line, 0) + 1
-        raise InputError(f"stdin, line {line}: {error}") from None
-    _check_list(document.data)
+        raise InputError(_on_stdin(error, before.count(b"\n"))) from None
+    _check_list(document)
+    for index, item in enumerate(document.data["items"] or ()):
+        if not isinstance(item, dict):
+            raise InputError(f"stdin: items[{index}] of the ResourceList must be a mapping")
     engine = Engine(_policies.effective(_config(document.data), "functionConfig", upper), lines=False)
-    report = Report()
     text = report.add(engine.chunk(chunk, before.count(b"\n")))
-    _, after_results = with_results(source.read(text.decode()), 0, report.results)
-    return before + after_results.encode() + after, report
+    _, rest, results = with_results(source.read(text.decode()), 0, report.results)
+    parts = [before, rest.encode()]
+    return [*parts, *_appended(parts, results), after], report
 
 
-def _check_list(data: Any) -> None:
+def _check_list(document: source.Document) -> None:
+    data = document.data
     if not isinstance(data, dict) or data.get("kind") != "ResourceList":
         raise InputError("stdin isn't a ResourceList", next_step="for plain manifests use `krm-harden fix -`")
+    keys = [source.key_name(key) for key, _ in document.root.value]  # type: ignore[union-attr]
+    for key in ("apiVersion", "kind", "items", "functionConfig", "results"):
+        if keys.count(key) > 1:
+            raise InputError(f"stdin: the key {key!r} of the ResourceList stands twice")
     if "items" not in data:
-        raise InputError("the ResourceList has no items")
-    if data["items"] is not None and not isinstance(data["items"], list):
-        raise InputError("items of the ResourceList must be a list")
+        raise InputError("stdin: the ResourceList has no items")
+    for key in ("items", "results"):
+        if not isinstance(data.get(key), (list, type(None))):
+            raise InputError(f"stdin: {key} of the ResourceList must be a list")
 
 
 def _config(data: dict[str, Any]) -> Any:
     config = data.get("functionConfig")
     if config is not None and not isinstance(config, dict):
-        raise ConfigError("functionConfig must be a mapping")
+        raise ConfigError("functionConfig must be a mapping", "stdin")
     return config

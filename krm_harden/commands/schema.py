@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import __version__, schema
+from krm_harden.commands import _streams
 from krm_harden.commands._parser import make
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """0."""
-    sys.stdout.write(definition_text() if options.definition else schema_text())
+    _streams.print_report(definition_text() if options.definition else schema_text())
     return 0
 
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from krm_harden.controls import Control
 from krm_harden.model import Proposal, Violation, sequence
+from krm_harden.scalars import truth
 from krm_harden.wording import containers, must_set
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ def check_1_8(pod: Pod) -> Iterator[Violation]:
     for index, container in enumerate(pod.containers):
         current = container.security_context.get(FIELD)
         if current is not False:
-            cause = "explicit" if current is True else "missing" if current is None else "type"
+            cause = "missing" if current is None else "explicit" if truth(current) else "type"
             yield Violation((*container.pointer, "securityContext", FIELD), current, cause, index)
 
 

@@ -39,6 +39,7 @@ from __future__ import annotations
 
 from krm_harden.controls import Control
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
+from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def check(pod: Pod) -> Iterator[Violation]:
     for index, container in enumerate(pod.containers):
         current = container.security_context.get(ID)
         if current is not True:
-            cause = "explicit" if current is False else "missing" if current is None else "type"
+            cause = "missing" if current is None else "type" if truth(current) else "explicit"
             yield Violation((*container.pointer, "securityContext", ID), current, cause, index)
 
 
@@ -133,7 +134,7 @@ CONTROL = Control(
     settings={
         "writablePaths": {
             "type": "array",
-            "items": {"type": "string"},
+            "items": {"type": "string", "format": "folder"},
             "default": list(DEFAULT_PATHS),
             "description": "Folders that get an emptyDir in containers whose image nobody described.",
         }

@@ -33,6 +33,7 @@ from __future__ import annotations
 from krm_harden.controls import Control
 from krm_harden.inherit import inherited
 from krm_harden.model import Proposal
+from krm_harden.scalars import truth
 from krm_harden.wording import containers, setters
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ FIELD = "runAsNonRoot"
 
 
 def check_1_0(pod: Pod) -> Iterator[Violation]:
-    yield from inherited(pod, (FIELD,), good=lambda value: value is True, bad=lambda value: value is False)
+    yield from inherited(pod, (FIELD,), good=lambda value: value is True, bad=lambda value: truth(value) is False)
 
 
 def check_1_35(pod: Pod) -> Iterator[Violation]:
@@ -57,7 +58,8 @@ def check_1_35(pod: Pod) -> Iterator[Violation]:
 
 def propose(situation: Situation, violation: Violation) -> Proposal:
     if violation.container < 0:
-        return Proposal("default", True, "explicit: override")
+        sure = violation.cause == "type"
+        return Proposal("safe", True) if sure else Proposal("default", True, "explicit: override")
     container = situation.pod.containers[violation.container]
     uid = situation.user(container)
     if uid:

@@ -5,10 +5,10 @@ Results that carry our tag are replaced, foreign ones kept.
 
 from __future__ import annotations
 
-from krm_harden import edit, place, source, verify
+from krm_harden import edit, place, source
 from krm_harden.emit import FlowStyle, flow, scalar
-from krm_harden.errors import RefusedEdit
-from krm_harden.model import Operation
+from krm_harden.errors import InputError, RefusedEdit
+from krm_harden.model import Operation, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,31 +26,42 @@ _ONE_LINE = FlowStyle()
 
 
 class Results:
-    """The results of a run, written as they come: a list of ten thousand workloads has a hundred thousand of them."""
+    """The results of a run, written as they come: a list of ten thousand workloads has a hundred thousand of them.
 
-    __slots__ = ("_tags", "_texts")
+    `wanted`: whether anybody will read them.
+    """
 
-    def __init__(self) -> None:
-        self._texts: dict[str, list[str]] = {"error": [], "warning": [], "info": []}
+    __slots__ = ("_tags", "_texts", "_wanted")
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._texts: dict[str, list[bytes]] = {"error": [], "warning": [], "info": [], "unexamined": []}
         self._tags: dict[tuple[str, ...], str] = {}
 
     def add(self, chunk: ChunkResult) -> None:
         """The findings of one chunk, its error, and what it left alone."""
+        if not self._wanted:
+            return
         if chunk.error:
-            self._write(chunk.error, "error", "", _line("tags", {"tool": TOOL, "state": "unreadable"}))
+            about = _about(chunk.subject) if chunk.subject else ""
+            self._write("error", chunk.error, about + _line("tags", {"tool": TOOL, "state": "unreadable"}))
         for made in chunk.resources:
-            about = _line("resourceRef", _reference(made.resource)) + _line("file", _file(made.resource))
+            about = _about(made.resource)
             for finding in made.findings:
                 message = finding.message + (f"; exemption: {finding.exemption}" if finding.exemption else "")
-                field = _line("field", _field(finding))
-                self._write(message, finding.severity, about + field, self._tags_of(finding))
+                self._write(finding.severity, message, f"{about}{_field(finding)}{self._tags_of(finding)}")
         for note in chunk.unexamined:
-            what = f"{note.kind}/{note.name} " if note.kind else ""
+            what = f"{note} " if note.kind else ""
             tags = _line("tags", {"tool": TOOL, "state": "unexamined"})
-            self._write(f"{what}was left alone: {note.reason}", "info", "", tags)
+            self._write("unexamined", f"{what}was left alone: {note.reason}", tags)
 
-    def _write(self, message: str, severity: str, about: str, tags: str) -> None:
-        self._texts[severity].append(f"- message: {scalar(message)}\n  severity: {severity}\n{about}{tags}")
+    def _write(self, group: str, message: str, rest: str) -> None:
+        severity = "info" if group == "unexamined" else group
+        self._texts[group].append(f"- message: {scalar(message)}\n  severity: {severity}\n{rest}".encode())
+
+    def parts(self) -> list[bytes]:
+        """The items of a block sequence at column 0: errors first, then warnings, what was left alone last."""
+        return [part for texts in self._texts.values() for part in texts]
 
     def _tags_of(self, finding: Finding) -> str:
         """The line of tags; a run has few different ones."""
@@ -61,18 +72,20 @@ class Results:
             self._tags[key] = _line("tags", {"tool": TOOL, **said})
         return self._tags[key]
 
-    def text(self) -> str:
-        """A block sequence at column 0: errors first, then warnings, in the input's order. Empty without results."""
-        return "".join(part for texts in self._texts.values() for part in texts)
-
 
 def _line(name: str, value: Mapping[str, Any]) -> str:
     return f"  {name}: {flow(value, _ONE_LINE)}\n" if value else ""
 
 
-def _field(finding: Finding) -> dict[str, Any]:
+def _about(resource: Resource) -> str:
+    return _line("resourceRef", _reference(resource)) + _line("file", _file(resource))
+
+
+def _field(finding: Finding) -> str:
+    if not finding.pointer:
+        return ""
     field = {"path": finding.path, "currentValue": finding.current, "proposedValue": finding.proposed}
-    return {name: value for name, value in field.items() if value is not None} if finding.pointer else {}
+    return _line("field", {name: value for name, value in field.items() if value is not None})
 
 
 def _reference(resource: Resource) -> dict[str, str]:
@@ -97,38 +110,41 @@ def is_ours(result: Any) -> bool:
     return isinstance(tags, dict) and tags.get("tool") == TOOL
 
 
-def with_results(document: Document, header: int, made: Results) -> tuple[str, str]:
-    """The text of a ResourceList with its results set: the part before `header` characters, and the part after.
+def with_results(document: Document, header: int, made: Results) -> tuple[str, str, list[bytes]]:
+    """A ResourceList's text before and after `header` with its results set, and what follows at its end.
 
-    Where the items were cut out at `header`, what comes first in the second part stands after them. Raises RefusedEdit.
+    `header` is where the items were cut out. Raises RefusedEdit.
     """
     text = document.text
+    written = made.parts()
+    if "results" not in document.data and (not written or _can_follow(document)):
+        return text[:header], text[header:], [b"results:\n", *written] if written else []
     old = document.data.get("results")
-    written = made.text()
     foreign = [result for result in old if not is_ours(result)] if isinstance(old, list) else []
-    if "results" not in document.data:
-        if not written:
-            return text[:header], text[header:]
-        if _ends_with_items(document) and text.endswith("\n"):
-            return text[:header], f"results:\n{written}{text[header:]}"
     wanted = [*foreign, *_data(written)]
     if old == wanted or not (old or wanted):
-        return text[:header], text[header:]
+        return text[:header], text[header:], []
     new = _replaced(document, wanted) if "results" in document.data else _added(document, wanted)
-    if not verify.same(source.read(new).data, {**document.data, "results": wanted}):
+    if not same(source.read(new).data, {**document.data, "results": wanted}):
         raise RefusedEdit("the results can't be written into this ResourceList")
     at = header if new[:header] == text[:header] else header + len(new) - len(text)
-    return new[:at], new[at:]
+    return new[:at], new[at:], []
 
 
-def _ends_with_items(document: Document) -> bool:
-    """Whether `items:` is the last key of a block list whose items were cut out."""
+def _can_follow(document: Document) -> bool:
+    """Whether another key of the list may simply stand after its text."""
     root: Any = document.root
-    return not root.flow_style and source.key_name(root.value[-1][0]) == "items" and document.data["items"] is None
+    if root.flow_style or not document.text.endswith("\n"):
+        return False
+    try:
+        longer = source.read(f"{document.text}results: 0\n")
+    except InputError:
+        return False
+    return same(longer.data, {**document.data, "results": 0})
 
 
-def _data(written: str) -> list[Any]:
-    data: list[Any] = source.read(written).data if written else []
+def _data(written: list[bytes]) -> list[Any]:
+    data: list[Any] = source.read(b"".join(written).decode()).data if written else []
     return data
 
 

@@ -21,6 +21,7 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
         "filesChanged": sum(made.changed for made in inputs),
         "resources": len(resources),
         "resourcesChanged": sum(bool(result.operations) for result in resources),
+        "resourcesToChange": sum(any(found.state == "open" for found in made.findings) for made in resources),
         "allowed": sum(result.allowed for result in resources),
         "errors": sum(finding.severity == "error" for finding in findings),
         "warnings": sum(finding.severity == "warning" for finding in findings),
@@ -30,13 +31,13 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
     }
 
 
-def line(inputs: Iterable[Input], verb: str) -> str:
-    """`12 objects in 1 file, 12 changed; 12 allowed; 0 errors, 4 warnings`."""
+def line(inputs: Iterable[Input], verb: str = "") -> str:
+    """`12 objects in 1 file, 12 changed, 12 allowed, 0 errors, 4 warnings`; without a verb what a fix would change."""
     numbers = count(inputs)
     parts = [
         f"{numbers['resources']} {_plural('object', numbers['resources'])} in {numbers['files']} "
         f"{_plural('file', numbers['files'])}",
-        f"{numbers['resourcesChanged']} {verb}",
+        f"{numbers['resourcesChanged']} {verb}" if verb else f"{numbers['resourcesToChange']} to change",
         f"{numbers['allowed']} allowed",
         f"{numbers['errors']} {_plural('error', numbers['errors'])}",
         f"{numbers['warnings']} {_plural('warning', numbers['warnings'])}",

@@ -59,21 +59,25 @@ def line(resource: Resource, finding: Finding) -> str:
 def report(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
     """Every finding of a file with its line, as `file:line: severity: ...`."""
     for chunk in chunks:
-        if chunk.error:
-            yield f"{file}: error: {chunk.error}"
         for result in chunk.resources:
             for finding in sorted(result.findings, key=lambda found: _ORDER[found.severity]):
                 yield f"{file}:{finding.line}: {finding.severity}: {finding.state}: {line(result.resource, finding)}"
         for note in chunk.unexamined:
-            what = f"{note.kind}/{note.name} " if note.kind else ""
+            what = f"{note} " if note.kind else ""
             yield f"{file}:{note.line}: info: {what}was left alone: {note.reason}"
 
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
+def unreadable(inputs: Iterable[Input]) -> Iterator[str]:
+    """What couldn't be read or written, one line each: the last thing that people see."""
+    for made in inputs:
+        for message in (made.error, *(chunk.error for chunk in made.chunks)):
+            if message:
+                yield f"error: {made.name}: {message}"
+
+
 def of_input(made: Input) -> Iterator[str]:
-    """The report of one file, or the reason why there is none."""
-    if made.error:
-        yield f"{made.name}: error: {made.error}"
+    """The report of one file; what couldn't be read comes at the end of all."""
     yield from report(made.chunks, made.name)
