@@ -8,6 +8,8 @@
 
     spec:
       hostNetwork: true
+      containers:
+      - name: web
 
 **After** (by hand):
 

@@ -7,13 +7,20 @@
 
 **Before**:
 
-    securityContext:
-      procMount: Unmasked
+    spec:
+      containers:
+      - name: builder
+        securityContext:
+          procMount: Unmasked
 
 **After** (by hand):
 
     spec:
       hostUsers: false
+      containers:
+      - name: builder
+        securityContext:
+          procMount: Unmasked
 
 **Fix safety**: never changed: who writes it builds containers within containers. Such pods belong into a user namespace
 (`hostUsers: false`).
