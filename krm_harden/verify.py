@@ -35,8 +35,11 @@ def verified(old: Document, text: str, draft: Draft) -> Document:
     _same_data(draft.data, old, new)
     _same_line_breaks(old.text, text)
     _same_anchors(old.text, text)
-    _same_elsewhere(old, new, draft.operations)
-    _same_comments(old, new, draft.operations)
+    keeps_lines = _keeps_lines(old.text, text)
+    if not keeps_lines:
+        _same_elsewhere(old, new, draft.operations)
+    if not (keeps_lines and _has_only_trailing_comments(old.text, text)):
+        _same_comments(old, new, draft.operations)
     _quoted_where_needed(old, new, draft.operations)
     return new
 
@@ -74,11 +77,21 @@ def _same_line_breaks(old: str, new: str) -> None:
         raise RefusedEdit("the edit would change the end of the text", next_step=_NEXT)
 
 
+def _keeps_lines(old: str, new: str) -> bool:
+    """Whether every old line is there, in order: the edit only inserted lines."""
+    lines = iter(new.splitlines())
+    return all(line in lines for line in old.splitlines())
+
+
+def _has_only_trailing_comments(old: str, new: str) -> bool:
+    """Whether each comment stands behind something on its line, and no `#` came or went: then kept lines keep them."""
+    if old.count("#") != new.count("#"):
+        return False
+    return "#" not in old or not any(line.lstrip(" \t").startswith(("#", "- #")) for line in old.splitlines())
+
+
 def _same_elsewhere(old: Document, new: Document, operations: Sequence[Operation]) -> None:
     """What no operation names is written as it was: same quotes, same digits, same tags."""
-    lines = iter(new.text.splitlines())
-    if all(line in lines for line in old.text.splitlines()):
-        return
     changed = [operation.path for operation in operations if operation.op == "replace"]
     now = {leaf: new.text[start:end] for start, end, leaf in place.leaves(new)}
     for start, end, leaf in place.leaves(old):
