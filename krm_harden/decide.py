@@ -282,6 +282,8 @@ def _field(pod: Pod, container: Container | None, violation: Violation) -> str:
 
 def written(value: Any) -> str:
     """A value as YAML's flow style has it, in one line."""
+    if value is True or value is False:
+        return "true" if value else "false"
     return flow(value, _ONE_LINE)
 
 

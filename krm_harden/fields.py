@@ -75,25 +75,39 @@ CONTAINER: dict[str, Any] = {
 }
 
 
-def wrong_types(data: Any, expected: Any, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
+def wrong_types(data: Any, expected: Any, pointer: Pointer) -> list[tuple[Pointer, str]]:
     """Each place whose value the API couldn't decode, and what it should be. Null counts as unset."""
+    found: list[tuple[Pointer, str]] = []
+    _collect(data, expected, pointer, found)
+    return found
+
+
+def _collect(data: Any, expected: Any, pointer: Pointer, found: list[tuple[Pointer, str]]) -> None:
     if data is None:
         return
+    if expected is _WORD or expected is _SCALAR:
+        if isinstance(data, (dict, list)) or (expected is _WORD and truth(data) is None):
+            found.append((pointer, expected))
+        return
     kind: Any = expected if isinstance(expected, type) else type(expected)
-    if isinstance(expected, str):
-        readable = truth(data) is not None if expected is _WORD else not isinstance(data, (dict, list))
-        if not readable:
-            yield pointer, expected
-    elif not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
-        yield pointer, _NAMES[kind]
+    if not isinstance(data, kind) or (kind is _NUMBER and isinstance(data, bool)):
+        found.append((pointer, _NAMES[kind]))
     elif isinstance(expected, dict):
-        every = expected.get("*")
-        for name, inner in dict.fromkeys(data, every).items() if every else expected.items():
-            if name in data:
-                yield from wrong_types(data[name], inner, (*pointer, name))
+        _collect_keys(data, expected, pointer, found)
     elif isinstance(expected, list):
         for index, item in enumerate(data):
-            yield from wrong_types(item, expected[0], (*pointer, index))
+            if expected[0] is not _TEXT or not isinstance(item, str):
+                _collect(item, expected[0], (*pointer, index), found)
+
+
+def _collect_keys(
+    data: Mapping[str, Any], expected: Mapping[str, Any], pointer: Pointer, found: list[tuple[Pointer, str]]
+) -> None:
+    every = expected.get("*")
+    for name, value in data.items():
+        inner = expected.get(name, every)
+        if inner is not None and (inner is not _TEXT or not isinstance(value, str)):
+            _collect(value, inner, (*pointer, name), found)
 
 
 def unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod]) -> Iterator[tuple[Pointer, str]]:

@@ -237,6 +237,7 @@ class Pod:
     __slots__ = (
         "containers",
         "context_pointer",
+        "is_windows",
         "metadata",
         "metadata_pointer",
         "resource",
@@ -268,15 +269,12 @@ class Pod:
         self.context_pointer = context_pointer
         self.security_context = security_context
         self.volumes_pointer = volumes_pointer
+        self.is_windows: bool = mapping(spec.get("os")).get("name") == "windows"
+        """Whether `spec.os.name` says so, as the API server judges it (KEP-2802)."""
 
     @property
     def annotations(self) -> Mapping[str, Any]:
         return mapping(self.metadata.get("annotations"))
-
-    @property
-    def is_windows(self) -> bool:
-        """Whether `spec.os.name` says so, as the API server judges it (KEP-2802)."""
-        return mapping(self.spec.get("os")).get("name") == "windows"
 
     @property
     def runs_on_windows(self) -> bool:

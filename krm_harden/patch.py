@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 class Draft:
     """A document's data with the changes so far. The data given stays as it is: what changes is copied on the way."""
 
-    __slots__ = ("_operations", "_places", "data")
+    __slots__ = ("_operations", "_own", "_places", "data")
 
     def __init__(self, data: Any) -> None:
         self.data = data
+        self._own: dict[int, Any] = {}
+        """The copies that this draft has made, and may change, by identity."""
         self._operations: list[Operation] = []
         self._places: list[Pointer] = []
         """Where each operation's value stands: its path, with the index of what it appends."""
@@ -54,7 +56,7 @@ class Draft:
 
     def _record(self, op: str, path: Pointer, value: Any) -> None:
         place = (*path[:-1], len(lookup(self.data, path[:-1]))) if path[-1:] == ("-",) else path
-        self.data = _with(self.data, path, value)
+        self._set(path, value)
         index = self._folds_into(place)
         if index is None:
             self._drop_below(place)
@@ -63,6 +65,27 @@ class Draft:
         earlier = self._operations[index]
         rest = path[len(self._places[index]) :]
         self._operations[index] = Operation(earlier.op, earlier.path, _with(earlier.value, rest, value))
+
+    def _set(self, path: Pointer, value: Any) -> None:
+        """Set a value in the data; what lies on the way and isn't ours yet becomes a copy."""
+        if not path:
+            self.data = value
+            return
+        self.data = node = self._copy(self.data)
+        for step in path[:-1]:
+            node[step] = child = self._copy(node[step])
+            node = child
+        if path[-1] == "-":
+            node.append(value)
+        else:
+            node[path[-1]] = value
+
+    def _copy(self, node: Any) -> Any:
+        if id(node) in self._own:
+            return node
+        copy = node.copy()
+        self._own[id(copy)] = copy
+        return copy
 
     def _folds_into(self, place: Pointer) -> int | None:
         """The operation of this run within whose value a place lies; none across a removal, which moves places."""

@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from krm_harden.controls import Control
-    from krm_harden.model import Finding, Pod, Pointer
+    from krm_harden.controls import Check, Control
+    from krm_harden.model import Finding, Pod, Pointer, Violation
     from krm_harden.policy import Policy
     from krm_harden.source import Document
 
@@ -25,6 +25,7 @@ class Review:
     """
 
     __slots__ = (
+        "_found",
         "_judged",
         "_labels",
         "checking",
@@ -56,6 +57,7 @@ class Review:
         self.settings = policy.settings_for(resource)
         self.shapes = workloads.shapes_of(resource, policy.kinds)
         self.pods = tuple(workloads.pods(resource, self.shapes))
+        self._found: dict[tuple[Pointer, Check], list[Violation]] = {}
         self._judged: list[tuple[Control, decide.Situation, decide.Judgement]] = []
         self._labels: list[tuple[Finding, tuple[Operation, ...]]] = []
         self.stays = ""
@@ -93,8 +95,10 @@ class Review:
         shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
         situation = decide.Situation(pod, self.settings, [*volumes, *shared])
         for control, check in self.settings.checks():
-            found = decide.judge(control, situation, check(pod))
-            self._judged += [(control, situation, judgement) for judgement in found]
+            violations = self._found[pod.spec_pointer, check] = list(check(pod))
+            if violations:
+                found = decide.judge(control, situation, violations)
+                self._judged += [(control, situation, judgement) for judgement in found]
 
     def notes(self) -> Iterator[Unexamined]:
         """Why the resource was left alone, if it was."""
@@ -177,7 +181,8 @@ class Review:
         said: dict[str, None] = {}
         for pod in self.pods:
             for check, forbidden in self.settings.standard():
-                found = list(check(pod))
+                known = self._found.get((pod.spec_pointer, check))
+                found = list(check(pod)) if known is None else known
                 if found:
                     reason, detail = forbidden(pod, found)
                     said[f"{reason} ({detail})" if detail else reason] = None

@@ -22,6 +22,9 @@ for _word in (".nan", ".NaN", ".NAN"):
     CONSTANTS[_word] = float("nan")
 
 _NUMBER_START = frozenset("0123456789+-.")
+_MEMORY = 4096
+_numbers: dict[str, Any] = {}
+"""What begins like a number: ports, `100m` and `64Mi` come again and again."""
 _DECIMAL = frozenset("0123456789.eE+-")
 _BASES = {"0x": 16, "0X": 16, "0o": 8, "0O": 8, "0b": 2, "0B": 2}
 _INT64 = range(-(2**63), 2**64)
@@ -38,9 +41,13 @@ def resolve(plain: str) -> Any:
     """The value of a plain (unquoted, untagged) scalar: None, bool, int, float or str."""
     if plain in CONSTANTS:
         return CONSTANTS[plain]
-    if plain[0] in _NUMBER_START:
-        return _number(plain)
-    return plain
+    if plain[0] not in _NUMBER_START:
+        return plain
+    if plain not in _numbers:
+        if len(_numbers) >= _MEMORY:
+            return _number(plain)
+        _numbers[plain] = _number(plain)
+    return _numbers[plain]
 
 
 def truth(value: object) -> bool | None:
@@ -152,7 +159,6 @@ def _float(digits: str, plain: str = "") -> Any:
 
 _safe: dict[str, bool] = {}
 """Keys and short values come again and again."""
-_MEMORY = 4096
 
 
 def is_plain_safe(string: str) -> bool:

@@ -170,12 +170,15 @@ def is_about_depth(error: InputError) -> bool:
     return error.message.startswith("nested more than")
 
 
+_PREFIX = bytes(ord("-") if byte in b" -?:" else ord("x") for byte in range(256))
+
+
 def _has_long_prefix(text: str) -> bool:
     """Whether a line begins with more characters of ` -?:` than there may be levels."""
-    lines = [line.lstrip("\ufeff") for line in text.splitlines()]
-    return max(map(len, lines), default=0) > MAX_OPENERS and any(
-        len(line) > MAX_OPENERS and not line[: MAX_OPENERS + 1].strip(" -?:") for line in lines
-    )
+    if b"-" * MAX_OPENERS not in text.encode("utf-8", "replace").translate(_PREFIX):
+        return False
+    lines = (line.lstrip("\ufeff") for line in text.splitlines())
+    return any(len(line) > MAX_OPENERS and not line[: MAX_OPENERS + 1].strip(" -?:") for line in lines)
 
 
 class _Builder:

@@ -283,17 +283,28 @@ def _dash_column(chunk: bytes, start: int) -> int:
 
 
 def _items_end(chunk: bytes, start: int) -> int:
-    """Where the next key at column 0 begins, or the end. Comments before that key belong to it."""
-    at = start
-    pending = -1
-    while at < len(chunk):
-        head = chunk[at : at + 1]
-        if head == b"#":
-            pending = at if pending < 0 else pending
-        elif head in {b" ", b"-"} and chunk[at : at + 3] != b"---":
-            pending = -1
-        elif head not in {b"\n", b"\r"}:
-            return pending if pending >= 0 else at
-        end = chunk.find(b"\n", at)
-        at = len(chunk) if end < 0 else end + 1
-    return len(chunk)
+    """Where the next key at column 0 begins, or the end. Comments and blank lines before that key belong to it."""
+    at = start - 1
+    folded = chunk.translate(_LINE_STARTS)
+    key = folded.find(b"\nk", at)
+    marker = chunk.find(b"\n---", at)
+    found = [place + 1 for place in (key, marker) if place >= 0]
+    return _before_comments(chunk, start, min(found)) if found else len(chunk)
+
+
+def _before_comments(chunk: bytes, start: int, end: int) -> int:
+    """Back from a key over the comments at column 0 above it."""
+    first = end
+    while end > start:
+        begin = chunk.rfind(b"\n", 0, end - 1) + 1
+        line = chunk[begin:end]
+        if line.startswith(b"#"):
+            first = begin
+        elif line.strip():
+            break
+        end = begin
+    return first
+
+
+_LINE_STARTS = bytes(byte if byte in b" \t\r\n#" else ord("-") if byte == ord("-") else ord("k") for byte in range(256))
+"""Anything but white space, `#` and `-` becomes `k`, so that one search finds the keys at column 0."""

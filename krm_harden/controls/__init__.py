@@ -33,6 +33,12 @@ def named(name: str) -> tuple[str, ...]:
     return ALIASES.get(name, (name,))
 
 
+def unknown_image(container: Container, what: str) -> str:
+    """The reason for a default: nobody described an image. `what` is the part of it that matters here."""
+    advice = "describe it under images in the policy, or in a lock as `images resolve` will write it"
+    return f"nothing is known of the image {container.image}, or of {what}: {advice}"
+
+
 class Control:
     """One rule about pods.
 

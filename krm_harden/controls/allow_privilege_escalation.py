@@ -17,7 +17,7 @@ ephemeralContainers. Not on Windows, from v1.25.
       securityContext:
         allowPrivilegeEscalation: false
 
-**Fix safety**: safe; none of 28 real services broke. Programs that use sudo or another setuid binary do break: where
+**Fix safety**: safe; services don't notice. Programs that use sudo or another setuid binary do break: where
 the command names one, the change is a default, marked `may-break`. Beside `privileged: true` or CAP_SYS_ADMIN the API
 refuses the field, so it is left to you.
 

@@ -20,8 +20,8 @@ ephemeralContainers. Not on Windows, from v1.25.
           - ALL
 
 **Fix safety**: safe where the manifest gives the container a user other than root and nothing hints at file
-capabilities; else marked `may-break`: 16 of 28 real services needed one of the default capabilities, most of them only
-because they started as root. `add` is never changed unless `explicit: override` says so. `all` becomes `ALL`: the
+capabilities; else marked `may-break`: many services need one of the default capabilities, most of them only because they
+start as root. `add` is never changed unless `explicit: override` says so. `all` becomes `ALL`: the
 standard's check is case-sensitive.
 
 **Reference**: Pod Security Standards, restricted, from v1.22; CIS Kubernetes Benchmark 5.2.8 to 5.2.10; NSA/CISA
@@ -30,7 +30,7 @@ Kubernetes Hardening Guide, "Pod security".
 
 from __future__ import annotations
 
-from krm_harden.controls import Control
+from krm_harden.controls import Control, unknown_image
 from krm_harden.decide import KEPT_CAPABILITIES
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
 from krm_harden.wording import containers, must_set, quoted
@@ -102,7 +102,7 @@ def _how_sure(situation: Situation, container: Container) -> tuple[str, str, str
     facts = situation.facts(container)
     if facts and facts.uid and not hint:
         return "evidence", "", facts.evidence
-    reason = hint or f"nothing is known of the image {container.image}; `krm-harden images resolve` finds out"
+    reason = hint or unknown_image(container, "its capabilities")
     return "default", reason, ""
 
 

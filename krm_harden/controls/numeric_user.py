@@ -23,7 +23,7 @@ and ephemeralContainers. Not on Windows, not on OpenShift, which gives each name
         runAsUser: 10001
 
 **Fix safety**: the uid comes from the policy's `images` or a lock; else it is `controls.numericUser.uid`, 10001, marked
-`may-break`: 19 of 28 real services broke under a uid that their image doesn't know. No uid is written for a container
+`may-break`: many services break under a uid that their image doesn't know. No uid is written for a container
 that mounts a claim, NFS or a hostPath to write to, unless its image's uid is known: files there belong to somebody.
 
 **Reference**: PodSecurityPolicy, `runAsUser: MustRunAsNonRoot`; kubernetes/pkg/kubelet/kuberuntime/security_context.go.
@@ -31,7 +31,7 @@ that mounts a claim, NFS or a hostPath to write to, unless its image's uid is kn
 
 from __future__ import annotations
 
-from krm_harden.controls import Control
+from krm_harden.controls import Control, unknown_image
 from krm_harden.model import Proposal, Violation
 
 TYPE_CHECKING = False
@@ -86,7 +86,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     if mount:
         reason = f"it writes to the volume {mount}, whose files belong to a user that only the image knows"
         return Proposal("manual", None, f"{reason}: name it under images in the policy")
-    reason = f"nothing is known of the image {container.image}; `krm-harden images resolve` finds its user"
+    reason = unknown_image(container, "its user")
     return Proposal("default", our_user(situation), reason)
 
 

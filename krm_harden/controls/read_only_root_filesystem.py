@@ -28,7 +28,7 @@ ephemeralContainers. Not on Windows.
         emptyDir: {}
 
 **Fix safety**: the writable paths come from the policy's `images` or a lock; else they are
-`controls.readOnlyRootFilesystem.writablePaths`, `/tmp`, marked `may-break`: 19 of 28 real services wrote elsewhere.
+`controls.readOnlyRootFilesystem.writablePaths`, `/tmp`, marked `may-break`: many services write elsewhere.
 Each path gets an emptyDir of its own container; never where something is mounted already, or over a part of a mount.
 
 **Reference**: PodSecurityPolicy, `readOnlyRootFilesystem`; CIS Docker Benchmark 5.12; NSA/CISA Kubernetes Hardening
@@ -37,7 +37,7 @@ Guide, "Immutable container file systems".
 
 from __future__ import annotations
 
-from krm_harden.controls import Control
+from krm_harden.controls import Control, unknown_image
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
 from krm_harden.scalars import truth
 
@@ -63,20 +63,21 @@ def check(pod: Pod) -> Iterator[Violation]:
 
 def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
-    facts = situation.facts(container)
-    if facts and facts.writable_paths is not None:
-        basis, paths, reason, evidence = "evidence", facts.writable_paths, "", facts.evidence
-    else:
-        basis, evidence = "default", ""
-        paths = tuple(situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS))
-        reason = (
-            f"nothing is known of the image {container.image}; `krm-harden images resolve` finds its writable paths"
-        )
+    basis, paths, evidence = _writable(situation, container)
+    reason = "" if evidence else unknown_image(container, "its writable paths")
     writes = [Operation("add", violation.pointer, True)]
     for path in paths:
         if not _is_mounted(container, path):
             writes += _empty_dir(situation, container, path)
     return Proposal(basis, True, reason, evidence, tuple(writes))
+
+
+def _writable(situation: Situation, container: Container) -> tuple[str, Sequence[str], str]:
+    """The paths that a container gets to write, how sure that is, and who says so."""
+    facts = situation.facts(container)
+    if facts and facts.writable_paths is not None:
+        return "evidence", facts.writable_paths, facts.evidence
+    return "default", situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS), ""
 
 
 def _is_mounted(container: Container, path: str) -> bool:
@@ -100,14 +101,9 @@ def _empty_dir(situation: Situation, container: Container, path: str) -> Sequenc
 
 
 def _volume_name(situation: Situation, container: str, path: str) -> str:
-    """`krm-harden-<container>-<path>`, the same for ever: a DNS label, hashed where it is too long or taken."""
-    words = f"krm-harden-{container}-{path}".lower()
-    label = "-".join(
-        part for part in "".join(c if c.isascii() and c.isalnum() else "-" for c in words).split("-") if part
-    )
-    taken = situation.volume_names.get(label)
-    ours = taken is not None and "emptyDir" in taken and not _used_by_another(situation, label, container)
-    if len(label) <= MAX_LABEL and (taken is None or ours):
+    """`krm-harden-<container>-<path>`, the same for ever: a DNS label, hashed where too long or ambiguous."""
+    label = _label(container, path)
+    if len(label) <= MAX_LABEL and not _could_be_anothers(situation, label, container):
         return label
     from hashlib import sha256
 
@@ -115,14 +111,25 @@ def _volume_name(situation: Situation, container: str, path: str) -> str:
     return f"{label[: MAX_LABEL - 9].rstrip('-')}-{digest}"
 
 
-def _used_by_another(situation: Situation, volume: str, container: str) -> bool:
-    if volume not in {mapping(found).get("name") for found in sequence(situation.pod.spec.get("volumes"))}:
+def _label(container: str, path: str) -> str:
+    words = f"krm-harden-{container}-{path}".lower()
+    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in words)
+    return "-".join(part for part in kept.split("-") if part)
+
+
+def _could_be_anothers(situation: Situation, label: str, container: str) -> bool:
+    """Whether a volume of that name is there and isn't this container's, or another container's path has that name."""
+    volume = situation.volume_names.get(label)
+    others = [other for other in situation.pod.containers if other.name != container]
+    if volume is not None and ("emptyDir" not in volume or any(_mounts(other, label) for other in others)):
         return True
-    return any(
-        mapping(mount).get("name") == volume and other.name != container
-        for other in situation.pod.containers
-        for mount in sequence(other.data.get("volumeMounts"))
+    return len(others) > 0 and any(
+        _label(other.name, path) == label for other in others for path in _writable(situation, other)[1]
     )
+
+
+def _mounts(container: Container, volume: str) -> bool:
+    return any(mapping(mount).get("name") == volume for mount in sequence(container.data.get("volumeMounts")))
 
 
 CONTROL = Control(

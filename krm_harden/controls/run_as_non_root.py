@@ -30,7 +30,7 @@ Hardening Guide, "Non-root containers".
 
 from __future__ import annotations
 
-from krm_harden.controls import Control
+from krm_harden.controls import Control, unknown_image
 from krm_harden.inherit import inherited
 from krm_harden.model import Proposal
 from krm_harden.scalars import truth
@@ -71,7 +71,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
         return Proposal("evidence", True, "", facts.evidence)
     if situation.settings.platform == "openshift":
         return Proposal("evidence", True, "", "OpenShift gives each namespace a range of users")
-    reason = f"nothing is known of the image {container.image}; `krm-harden images resolve` finds its user"
+    reason = unknown_image(container, "its user")
     return Proposal("default", True, reason)
 
 

@@ -21,7 +21,7 @@ Windows, from v1.25.
         seccompProfile:
           type: RuntimeDefault
 
-**Fix safety**: safe; none of 28 real services broke. `Unconfined` stays, unless `explicit: override` says otherwise. A
+**Fix safety**: safe; services don't notice. `Unconfined` stays, unless `explicit: override` says otherwise. A
 legacy annotation (`seccomp.security.alpha.kubernetes.io/pod`) that says something else is left to you: the API refuses
 a field that differs from it.
 

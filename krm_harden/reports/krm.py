@@ -78,19 +78,18 @@ def _line(name: str, value: Mapping[str, Any]) -> str:
 
 
 def _about(resource: Resource) -> str:
-    return _line("resourceRef", _reference(resource)) + _line("file", _file(resource))
+    """The lines `resourceRef` and `file`."""
+    namespace = f", namespace: {scalar(resource.namespace)}" if resource.namespace else ""
+    kind = f"apiVersion: {scalar(resource.api_version)}, kind: {scalar(resource.kind)}"
+    return f"  resourceRef: {{{kind}, name: {scalar(resource.name)}{namespace}}}\n" + _line("file", _file(resource))
 
 
 def _field(finding: Finding) -> str:
     if not finding.pointer:
         return ""
-    field = {"path": finding.path, "currentValue": finding.current, "proposedValue": finding.proposed}
-    return _line("field", {name: value for name, value in field.items() if value is not None})
-
-
-def _reference(resource: Resource) -> dict[str, str]:
-    reference = {"apiVersion": resource.api_version, "kind": resource.kind, "name": resource.name}
-    return reference | ({"namespace": resource.namespace} if resource.namespace else {})
+    current = "" if finding.current is None else f", currentValue: {flow(finding.current, _ONE_LINE)}"
+    proposed = "" if finding.proposed is None else f", proposedValue: {flow(finding.proposed, _ONE_LINE)}"
+    return f"  field: {{path: {scalar(finding.path)}{current}{proposed}}}\n"
 
 
 def _file(resource: Resource) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def _warnings(result: ResourceResult) -> Iterator[str]:
             yield line(result.resource, finding)
     if risky:
         names = ", ".join(dict.fromkeys(risky))
-        yield f"{result.resource}: may break: {names}; nothing is known of its images: `krm-harden images resolve`"
+        advice = "describe its images in the policy, or in a lock as `images resolve` will write it"
+        yield f"{result.resource}: may break: {names}: {advice}"
 
 
 def line(resource: Resource, finding: Finding) -> str:
