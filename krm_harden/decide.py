@@ -24,6 +24,7 @@ _BASIS = {"safe": 0, "evidence": 1, "default": 2}
 _RISK = {"safe": "safe", "evidence": "evidence", "default": "may-break"}
 KEPT_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 """What restricted lets a container add."""
+CAPABILITIES = ("capabilities_baseline", "capabilities_restricted")
 DATA_VOLUMES = ("persistentVolumeClaim", "ephemeral", "nfs", "hostPath")
 INJECTION = {
     "sidecar.istio.io/inject": ("true",),
@@ -89,6 +90,15 @@ class Situation:
                 if said.get(key) in values:
                     return f"{key}={said[key]}"
         return ""
+
+    def additions_go(self, container: Container) -> bool:
+        """Whether a control takes away the capabilities that a container adds."""
+        return _BASIS["default"] <= _REACH[self.settings.changes] and any(
+            control.id in CAPABILITIES
+            and self.settings.overrides(control.id)
+            and not self.settings.exemption(control.id, self.pod.resource, container)
+            for control, _ in self.settings.checks()
+        )
 
     def hold(self, container: Container) -> str:
         """Why only safe changes may be written to a container: it needs what the others would take away."""

@@ -123,6 +123,9 @@ def unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod])
         metadata = lookup(resource.data, pod.metadata_pointer[len(base) :])
         yield from wrong_types(metadata, METADATA, pod.metadata_pointer)
         yield from wrong_types(pod.spec, POD, pod.spec_pointer)
+        if pod.context_pointer is not None and pod.context_pointer[:-1] != pod.spec_pointer:
+            context = lookup(resource.data, pod.context_pointer[len(base) :])
+            yield from wrong_types(context, POD["securityContext"], pod.context_pointer)
         for container in pod.containers:
             yield from wrong_types(container.data, CONTAINER, container.pointer)
 

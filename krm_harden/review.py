@@ -185,7 +185,7 @@ class Review:
                 found = list(check(pod)) if known is None else known
                 if found:
                     reason, detail = forbidden(pod, found)
-                    said[f"{reason} ({detail})"] = None
+                    said[f"{reason} ({detail})" if detail else reason] = None
         return not said, ", ".join(said)
 
 

@@ -584,6 +584,68 @@ def test_exemptions_may_name_every_control(control):
     assert policy(exemptions=[{"match": {}, "controls": [control], "reason": "known"}])
 
 
+ADDS = (
+    DEPLOYMENT
+    + "        securityContext:\n          capabilities:\n            add: [SYS_ADMIN]\n            drop: [ALL]\n"
+)
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"exemptions": [{"match": {}, "controls": ["capabilities"], "reason": "known"}]},
+        {"controls": {"capabilities": {"enabled": False}}},
+        {"controls": {"capabilities": {"explicit": "override"}}},
+    ],
+    ids=["exempt", "off", "overridden"],
+)
+def test_a_short_name_means_the_control_of_each_level(spec, level):
+    open_ = [one for one in harden(ADDS, policy(level=level)).findings if one.control.startswith("capabilities_")]
+    found = [one for one in harden(ADDS, policy(level=level, **spec)).findings if one.severity == "error"]
+
+    assert [one.control for one in open_] == [f"capabilities_{level}"]
+    assert [one for one in found if one.control.startswith("capabilities_")] == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "state"),
+    [
+        ({}, "manual"),
+        ({"explicit": "override"}, "fixed"),
+        ({"controls": {"capabilities": {"explicit": "override"}}}, "fixed"),
+        ({"explicit": "override", "version": "v1.21"}, "fixed"),
+        ({"explicit": "override", "changes": "evidence"}, "manual"),
+        ({"explicit": "override", "controls": {"capabilities": {"enabled": False}}}, "manual"),
+        (
+            {"explicit": "override", "exemptions": [{"match": {}, "controls": ["capabilities"], "reason": "known"}]},
+            "manual",
+        ),
+    ],
+)
+def test_escalation_is_forbidden_where_sys_admin_goes(spec, state):
+    """The API refuses it beside SYS_ADMIN; where that is taken away, one run does both."""
+    result = harden(ADDS, policy(**spec))
+
+    assert result.errors == ()
+    assert [one.state for one in result.findings if one.control == "allowPrivilegeEscalation"] == [state]
+
+
+def test_a_control_that_is_off_leaves_its_place_to_the_weaker_one():
+    found = harden(ADDS, policy(controls={"capabilities_restricted": {"enabled": False}})).findings
+
+    assert [one.control for one in found if one.control.startswith("capabilities_")] == ["capabilities_baseline"]
+
+
+@pytest.mark.parametrize("name", ["capabilities", "capabilities_baseline", "capabilities_restricted"])
+def test_no_short_name_gets_round_a_ceiling(name):
+    ceiling = policies.Policy({"controls": {"capabilities": {"explicit": "override"}}}, "ceiling")
+    below = policies.Policy({"controls": {name: {"explicit": "respect"}}}, "below")
+
+    with pytest.raises(ConfigError, match=rf"spec\.controls\.{name}\.explicit respect would loosen"):
+        policies.restricted_by(ceiling, below)
+
+
 # A flat ConfigMap means the same
 
 SAME = [

@@ -62,7 +62,8 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
     if container.security_context.get("privileged") is True:
         return Proposal("manual", False, "the API refuses it beside privileged: true")
-    if {"SYS_ADMIN", "CAP_SYS_ADMIN"} & {*sequence(_capabilities(container).get("add"))}:
+    held = {"SYS_ADMIN", "CAP_SYS_ADMIN"} & {*sequence(_capabilities(container).get("add"))}
+    if held and not situation.additions_go(container):
         return Proposal("manual", False, "the API refuses it beside CAP_SYS_ADMIN")
     program = _setuid_program(container)
     if program:
