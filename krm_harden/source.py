@@ -245,7 +245,12 @@ class _Builder:
             if name in data:
                 first = first or _first_lines(node)
                 self.duplicates.append((name, first[name], key_node.start_mark.line))
-            data[name] = _scalar(value_node) if value_node.__class__ is _Scalar else build(value_node, depth)
+            if value_node.__class__ is not _Scalar:
+                data[name] = build(value_node, depth)
+            elif value_node.tag is QUOTED:
+                data[name] = value_node.value
+            else:
+                data[name] = _scalar(value_node)
         return self._with_merges(node, data, depth) if merged else data
 
     def _with_merges(self, node: MappingNode, data: dict[str, Any], depth: int) -> dict[str, Any]:

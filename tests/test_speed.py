@@ -128,7 +128,7 @@ def test_every_deployment_of_the_benchmark_is_hardened(
 def loaded(path: Path, source: Path) -> set[str]:
     """The modules that a run of the function loads, beyond those of the bare interpreter."""
     program = (
-        "import sys\nbefore = set(sys.modules)\nfrom krm_harden.cli import main\nmain([])\n"
+        "import sys\nsys.argv = ['krm-harden']\nbefore = set(sys.modules)\nfrom krm_harden.cli import main\nmain()\n"
         f"open({str(path)!r}, 'w').write('\\n'.join(set(sys.modules) - before))\n"
     )
     measure.run([measure.python(), "-c", program], str(source))
