@@ -61,7 +61,9 @@ def unified(before: bytes | str, after: bytes | str, context: int = 1) -> str:
     """The diff that a reviewer reads, without its two file lines."""
     old, new = (text.decode() if isinstance(text, bytes) else text for text in (before, after))
     lines = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), n=context)
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in list(lines)[2:])
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in list(lines)[2:]
+    )
 
 
 class YamlSnapshot(SingleFileSnapshotExtension):

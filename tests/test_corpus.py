@@ -25,10 +25,6 @@ from conftest import ORACLES, tool
 WORKERS = 2
 MAX_REFUSED = 0.003
 """The share of pod-bearing documents that may be refused for a reason of our own."""
-CONTROLS = frozenset(
-    {"allowPrivilegeEscalation", "capabilities_restricted", "runAsNonRoot", "runAsUser", "seccompProfile_restricted"}
-)
-"""The checks of the standard that exist here so far; the judge's other reasons are left out of the comparison."""
 FILE_CHECKS = (
     "raises",
     "split",
@@ -183,13 +179,6 @@ def _count_verdicts(made: Figures, old: list[dict[str, Any]], new: list[dict[str
         pods = [answer for answer in answers if answer["hasPodSpec"]]
         made.counts[f"pods, {name}"] += len(pods)
         made.counts[f"pods allowed by the judge, {name}"] += sum(answer["allowed"] for answer in pods)
-        made.counts[f"pods allowed by the judge as to our controls, {name}"] += sum(not _said(pod) for pod in pods)
-
-
-def _said(answer: dict[str, Any]) -> str:
-    """The judge's words, those of our controls only."""
-    checks = [check for check in answer.get("checks", ()) if check["id"] in CONTROLS]
-    return ", ".join(f"{check['reason']} ({check['detail']})" for check in checks)
 
 
 def _classify(made: Figures, pod: sweep.PodDocument, answers: list[dict[str, Any]]) -> None:
@@ -217,7 +206,7 @@ def _general(note: str) -> str:
 
 
 def _compare(made: Figures, where: str, judged: list[sweep.Judged], answers: list[dict[str, Any]]) -> None:
-    """Our verdict and words are the judge's, as far as our controls go."""
+    """Our verdict and words are the judge's."""
     for answer in answers:
         if not answer["hasPodSpec"]:
             continue
@@ -226,8 +215,8 @@ def _compare(made: Figures, where: str, judged: list[sweep.Judged], answers: lis
         if ours is None:
             made.counts["pods without a verdict of ours"] += 1
             continue
-        theirs = _said(answer)
-        agrees = ours.message == theirs and ours.allowed == (not theirs)
+        theirs = answer.get("message", "")
+        agrees = ours.message == theirs and ours.allowed == answer["allowed"]
         made.counts["verdicts that agree word for word" if agrees else "verdicts that disagree"] += 1
         if not agrees:
             made.disagreements.append(f"{where}: we say {ours.allowed} {ours.message!r}, the judge {theirs!r}")
@@ -274,8 +263,8 @@ def test_verdicts_are_the_judges_word_for_word(judged: Figures):
 
 
 def test_more_pods_are_allowed_after_than_before(judged: Figures):
-    before = judged.counts["pods allowed by the judge as to our controls, before"]
-    after = judged.counts["pods allowed by the judge as to our controls, after"]
+    before = judged.counts["pods allowed by the judge, before"]
+    after = judged.counts["pods allowed by the judge, after"]
 
     assert after > before
     assert judged.counts["pods, after"] == judged.counts["pods, before"]

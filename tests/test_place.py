@@ -60,9 +60,11 @@ def test_after_block_mapping(text):
     ],
 )
 def test_no_place_after_a_mapping(text, message):
+    node = node_at(source.read(text), "a")
+    mapping = node.value[0] if source.is_sequence(node) else node
+
     with pytest.raises(RefusedEdit, match=message):
-        node = node_at(source.read(text), "a")
-        place.after_block_mapping(text, node.value[0] if source.is_sequence(node) else node)
+        place.after_block_mapping(text, mapping)
 
 
 @pytest.mark.parametrize(

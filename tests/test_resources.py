@@ -141,10 +141,10 @@ def test_names():
     "text, expected",
     [
         pytest.param("kind: A\nmetadata: {generateName: b-}\n", "A/b-", id="a generated name"),
-        pytest.param("kind: A\n", "A/", id="no metadata"),
-        pytest.param("kind: A\nmetadata:\n", "A/", id="metadata of null"),
-        pytest.param("kind: A\nmetadata: text\n", "A/", id="metadata of text"),
-        pytest.param("kind: A\nmetadata: {name: 5, namespace: [b]}\n", "A/", id="names that aren't strings"),
+        pytest.param("kind: A\n", "A", id="no metadata"),
+        pytest.param("kind: A\nmetadata:\n", "A", id="metadata of null"),
+        pytest.param("kind: A\nmetadata: text\n", "A", id="metadata of text"),
+        pytest.param("kind: A\nmetadata: {name: 5, namespace: [b]}\n", "A", id="names that aren't strings"),
     ],
 )
 def test_unusual_names(text, expected):

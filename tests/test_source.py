@@ -613,9 +613,8 @@ for text in ["a: [", "a: @", "a: *b", "a: \\x07", "a: &x 1\\nb: &x 2", "a: 1\\n-
     except InputError as error: assert str(error).startswith("not YAML: ") and "object" not in str(error), str(error)
     else: raise SystemExit("no error")
 """
-IN_PARTS = "import sys\nfrom krm_harden import libyaml\nlibyaml.in_parts()\n" \
-    "from krm_harden import source\nfrom krm_harden.errors import InputError\n"
 PARTS_FIRST = "import sys\nfrom krm_harden import source\nfrom krm_harden.errors import InputError\n"
+IN_PARTS = "from krm_harden import libyaml\nlibyaml.in_parts()\n" + PARTS_FIRST
 YAML_FIRST = "import yaml\nfrom krm_harden import source\nfrom krm_harden.errors import InputError\n"
 
 

@@ -20,8 +20,8 @@ ephemeralContainers. Not on Windows, from v1.25.
           - ALL
 
 **Fix safety**: safe where the manifest gives the container a user other than root and nothing hints at file
-capabilities; else marked `may-break`: many services need one of the default capabilities, most of them only because they
-start as root. `add` is never changed unless `explicit: override` says so. `all` becomes `ALL`: the
+capabilities; else marked `may-break`: many services need one of the default capabilities, most of them only because
+they start as root. `add` is never changed unless `explicit: override` says so. `all` becomes `ALL`: the
 standard's check is case-sensitive.
 
 **Reference**: Pod Security Standards, restricted, from v1.22; CIS Kubernetes Benchmark 5.2.8 to 5.2.10; NSA/CISA

@@ -103,7 +103,7 @@ def _empty_dir(situation: Situation, container: Container, path: str) -> Sequenc
 def _volume_name(situation: Situation, container: str, path: str) -> str:
     """`krm-harden-<container>-<path>`, the same for ever: a DNS label, hashed where too long or ambiguous."""
     label = _label(container, path)
-    if len(label) <= MAX_LABEL and not _could_be_anothers(situation, label, container):
+    if len(label) <= MAX_LABEL and not _could_be_anothers(situation, label, container, path):
         return label
     from hashlib import sha256
 
@@ -117,14 +117,16 @@ def _label(container: str, path: str) -> str:
     return "-".join(part for part in kept.split("-") if part)
 
 
-def _could_be_anothers(situation: Situation, label: str, container: str) -> bool:
-    """Whether a volume of that name is there and isn't this container's, or another container's path has that name."""
+def _could_be_anothers(situation: Situation, label: str, container: str, path: str) -> bool:
+    """Whether a volume of that name is there and isn't this container's, or another path has that name."""
     volume = situation.volume_names.get(label)
     others = [other for other in situation.pod.containers if other.name != container]
     if volume is not None and ("emptyDir" not in volume or any(_mounts(other, label) for other in others)):
         return True
-    return len(others) > 0 and any(
-        _label(other.name, path) == label for other in others for path in _writable(situation, other)[1]
+    return any(
+        (one.name, other) != (container, path) and _label(one.name, other) == label
+        for one in situation.pod.containers
+        for other in _writable(situation, one)[1]
     )
 
 
