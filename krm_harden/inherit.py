@@ -39,6 +39,20 @@ def inherited(
         yield Violation((*container.pointer, "securityContext", *field), own, cause, index)
 
 
+def numbered(pod: Pod, field: str) -> Iterator[Violation]:
+    """The containers that have no number for a field, neither their own nor the pod's."""
+    from_pod = _is_number(pod.security_context.get(field))
+    for index, container in enumerate(pod.containers):
+        own = container.security_context.get(field)
+        if not (_is_number(own) or (own is None and from_pod)):
+            cause = "missing" if own is None else "type"
+            yield Violation((*container.pointer, "securityContext", field), own, cause, index)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _says_itself(pod: Pod, field: tuple[str, ...]) -> bool:
     """Whether every container says something, so that none takes the pod's value."""
     return all(_at(container.security_context, field) is not None for container in pod.containers)

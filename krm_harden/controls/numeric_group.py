@@ -31,29 +31,21 @@ error.
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.model import Proposal, Violation
+from krm_harden.inherit import numbered
+from krm_harden.model import Proposal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Pod
+    from krm_harden.model import Pod, Violation
 
 FIELD = "runAsGroup"
 
 
-def _is_number(gid: object) -> bool:
-    return isinstance(gid, int) and not isinstance(gid, bool)
-
-
 def check(pod: Pod) -> Iterator[Violation]:
-    from_pod = _is_number(pod.security_context.get(FIELD))
-    for index, container in enumerate(pod.containers):
-        own = container.security_context.get(FIELD)
-        if not (_is_number(own) or (own is None and from_pod)):
-            cause = "missing" if own is None else "type"
-            yield Violation((*container.pointer, "securityContext", FIELD), own, cause, index)
+    yield from numbered(pod, FIELD)
 
 
 def propose(situation: Situation, violation: Violation) -> Proposal:

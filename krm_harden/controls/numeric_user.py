@@ -32,31 +32,23 @@ that mounts a claim, NFS or a hostPath to write to, unless its image's uid is kn
 from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
-from krm_harden.model import Proposal, Violation
+from krm_harden.inherit import numbered
+from krm_harden.model import Proposal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Container, Pod
+    from krm_harden.model import Container, Pod, Violation
 
 ID = "numericUser"
 FIELD = "runAsUser"
 DEFAULT_UID = 10001
 
 
-def _is_number(uid: object) -> bool:
-    return isinstance(uid, int) and not isinstance(uid, bool)
-
-
 def check(pod: Pod) -> Iterator[Violation]:
-    from_pod = _is_number(pod.security_context.get(FIELD))
-    for index, container in enumerate(pod.containers):
-        own = container.security_context.get(FIELD)
-        if not (_is_number(own) or (own is None and from_pod)):
-            cause = "missing" if own is None else "type"
-            yield Violation((*container.pointer, "securityContext", FIELD), own, cause, index)
+    yield from numbered(pod, FIELD)
 
 
 def our_user(situation: Situation) -> int:
