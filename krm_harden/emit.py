@@ -48,7 +48,7 @@ def scalar(value: Any, quote: str = "") -> str:
         return "false"
     if not isinstance(value, str):
         return str(value)
-    if not quote and is_plain_safe(value):
+    if not quote and " " not in value and is_plain_safe(value):
         return value
     if quote == "'" and value.isprintable():
         return "'" + value.replace("'", "''") + "'"

@@ -194,6 +194,8 @@ class Settings:
 
     def facts(self, container: Container) -> ImageFacts | None:
         """What is known of a container's image: the narrowest entry that matches, the first of equals."""
+        if not self.images:
+            return None
         found = [facts for facts in self.images if facts.knows(container.image)]
         return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
 
