@@ -1043,3 +1043,12 @@ def test_the_console_script_is_the_module():
     done = subprocess.run([script, "--version"], capture_output=True, check=True, env=clean_environment())
 
     assert done.stdout == run_cli("--version").out
+
+
+def test_require_coverage(tmp_path):
+    (tmp_path / "unknown.yaml").write_text(
+        "apiVersion: example.com/v1\nkind: Fleet\nspec: {containers: [{name: a, image: b}]}\n"
+    )
+
+    assert run_cli("check", tmp_path).code == 0
+    assert run_cli("check", "--require-coverage", tmp_path).code == 1

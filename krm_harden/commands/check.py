@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = make("check", SUMMARY, EXAMPLES)
     _run.arguments(options)
+    options.add_argument(
+        "--require-coverage", action="store_true", help="exit 1 if something was left alone without being judged"
+    )
     options.add_argument("--strict", action="store_true", help="parse everything, also what can't hold a pod")
     return options
 
@@ -52,4 +55,5 @@ def run(options: argparse.Namespace) -> int:
         for result in chunk.resources
         for finding in result.findings
     )
-    return max(_run.worst(inputs), int(expired), empty)
+    uncovered = options.require_coverage and any(chunk.unexamined for made in inputs for chunk in made.chunks)
+    return max(_run.worst(inputs), int(expired), int(uncovered), empty)
