@@ -38,8 +38,9 @@ class Ran:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The environment without what would steer krm-harden."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KRM_HARDEN", "SOURCE_DATE"))}
+    """The environment without what would steer krm-harden, or the way in which Python writes."""
+    steering = ("KRM_HARDEN", "SOURCE_DATE", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
     return {**kept, **more}
 
 

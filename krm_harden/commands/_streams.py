@@ -10,6 +10,7 @@ from krm_harden.errors import InputError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TextIO
 
 
 def read_stdin() -> bytes:
@@ -21,28 +22,28 @@ def read_stdin() -> bytes:
 
 def write_stdout(parts: Iterable[bytes]) -> None:
     """All of the output, once everything is done. Raises InputError when it can't be written whole."""
-    if sys.stdout is None:
-        raise InputError("the output can't be written: stdout is closed")
-    try:
-        sys.stdout.flush()
-        for part in parts:
-            view = memoryview(part)
-            while view:
-                view = view[os.write(sys.stdout.fileno(), view) :]
-    except OSError as error:
-        raise InputError(f"the output can't be written: {error.strerror}") from None
+    _write(sys.stdout, parts, "output")
 
 
 def print_report(text: str, *, to_stderr: bool = False) -> None:
-    """A report, on standard output unless that carries manifests. Raises InputError when it can't be written."""
+    """A report, on standard output unless that carries manifests. Raises InputError when it can't be written whole."""
     stream = sys.stderr if to_stderr else sys.stdout
+    encoding = (stream.encoding if stream is not None else None) or "utf-8"
+    _write(stream, [text.encode(encoding, "backslashreplace")], "report")
+
+
+def _write(stream: TextIO | None, parts: Iterable[bytes], what: str) -> None:
+    # Past the stream's buffer: what stays in there would be tried again, and complained about, when Python ends.
     if stream is None:
-        raise InputError("the report can't be written: stdout is closed")
+        raise InputError(f"the {what} can't be written: stdout is closed")
     try:
-        stream.write(text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
         stream.flush()
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[os.write(stream.fileno(), view) :]
     except OSError as error:
-        raise InputError(f"the report can't be written: {error.strerror}") from None
+        raise InputError(f"the {what} can't be written: {error.strerror}") from None
 
 
 def complain(lines: Iterable[str]) -> None:
