@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from krm_harden.controls import Control
     from krm_harden.model import Container, Pod, Resource
-    from krm_harden.policy import Settings
     from krm_harden.source import Document
 
 
@@ -60,19 +59,16 @@ def _finds_containers(data: Any) -> bool:
     return any(map(_finds_containers, data)) if isinstance(data, list) else False
 
 
-def about(
-    pod: Pod, settings: Settings, judged: Iterable[tuple[Control, decide.Situation, decide.Judgement]]
-) -> Iterator[Finding]:
-    """Warnings about a pod that no violation stands for."""
-    situation = decide.Situation(pod, settings, ())
-    for control in settings.enabled_controls():
-        if control.stale:
-            for container in pod.containers:
-                found = control.stale(situation, container)
-                if found:
-                    yield _stale(control, pod, container, *found)
-    said = situation.injected()
-    if said and any(control.id in decide.USERS and judgement.state == "fixed" for control, _, judgement in judged):
+def about(situation: decide.Situation, *, writes_users: bool) -> Iterator[Finding]:
+    """Warnings about a pod that no violation stands for. `writes_users`: whether this run gives it a user."""
+    pod = situation.pod
+    for control in situation.settings.enabled_controls():
+        for container in pod.containers if control.stale else ():
+            found = control.stale(situation, container) if control.stale else None
+            if found:
+                yield _stale(control, pod, container, *found)
+    said = situation.injected() if writes_users else ""
+    if said:
         yield _injected(pod, said)
 
 

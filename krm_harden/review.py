@@ -28,6 +28,7 @@ class Review:
         "_found",
         "_judged",
         "_labels",
+        "_situations",
         "checking",
         "document",
         "line",
@@ -58,6 +59,7 @@ class Review:
         self.shapes = workloads.shapes_of(resource, policy.kinds)
         self.pods = tuple(workloads.pods(resource, self.shapes))
         self._found: dict[tuple[Pointer, Check], list[Violation]] = {}
+        self._situations: list[decide.Situation] = []
         self._judged: list[tuple[Control, decide.Situation, decide.Judgement]] = []
         self._labels: list[tuple[Finding, tuple[Operation, ...]]] = []
         self.stays = ""
@@ -94,6 +96,7 @@ class Review:
         # An Argo template also mounts the volumes of its workflow.
         shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
         situation = decide.Situation(pod, self.settings, [*volumes, *shared])
+        self._situations.append(situation)
         for control, check in self.settings.checks():
             violations = self._found[pod.spec_pointer, check] = list(check(pod))
             if violations:
@@ -167,8 +170,9 @@ class Review:
             stays = skipping and judgement.state == "fixed"
             made = judgement.deferred("immutable: skip") if stays else judgement
             yield decide.finding(control, situation, made, checking=self.checking)
-        for pod in self.pods:
-            yield from notices.about(pod, self.settings, self._judged)
+        users = any(control.id in decide.USERS and found.state == "fixed" for control, _, found in self._judged)
+        for situation in self._situations:
+            yield from notices.about(situation, writes_users=users)
         if changed and is_immutable(self.resource):
             yield notices.immutable(self.resource)
 
