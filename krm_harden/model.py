@@ -380,8 +380,22 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+_dotted: dict[Pointer, str] = {}
+"""The same few fields of one workload after the other."""
+_MEMORY = 4096
+
+
 def dotted(pointer: Pointer) -> str:
     """A Pointer as Kubernetes writes fields: `spec.containers[0].image`; keys with dots are quoted."""
+    known = _dotted.get(pointer)
+    if known is None:
+        known = _write_dotted(pointer)
+        if len(_dotted) < _MEMORY:
+            _dotted[pointer] = known
+    return known
+
+
+def _write_dotted(pointer: Pointer) -> str:
     parts = []
     for step in pointer:
         if isinstance(step, int):

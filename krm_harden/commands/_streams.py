@@ -9,8 +9,12 @@ from krm_harden.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
+
+
+BLOCK = 1_000_000
+"""Bytes that are written at once."""
 
 
 def read_stdin() -> bytes:
@@ -38,12 +42,25 @@ def _write(stream: TextIO | None, parts: Iterable[bytes], what: str) -> None:
         raise InputError(f"the {what} can't be written: stdout is closed")
     try:
         stream.flush()
-        for part in parts:
-            view = memoryview(part)
+        for block in _blocks(parts):
+            view = memoryview(block)
             while view:
                 view = view[os.write(stream.fileno(), view) :]
     except OSError as error:
         raise InputError(f"the {what} can't be written: {error.strerror}") from None
+
+
+def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces: a list of ten thousand items has ten thousand parts and more."""
+    gathered: list[bytes] = []
+    size = 0
+    for part in parts:
+        gathered.append(part)
+        size += len(part)
+        if size >= BLOCK:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join(gathered)
 
 
 def complain(lines: Iterable[str]) -> None:
