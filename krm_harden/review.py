@@ -164,6 +164,7 @@ class Review:
         for finding, writes in self._labels:
             if self.checking and writes:
                 finding.state, finding.severity = "open", "warning"
+                finding.message = finding.message.replace(" gets ", " lacks ", 1)
             yield finding
         skipping = self._skips_immutable()
         for control, situation, judgement in self._judged:
