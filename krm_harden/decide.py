@@ -130,15 +130,18 @@ def kept_capabilities(container: Container) -> list[str]:
 
 
 class Judgement:
-    """A violation and what was decided about it."""
+    """A violation and what was decided about it. `expired`: the exemption that decided it has."""
 
-    __slots__ = ("proposal", "reason", "state", "violation")
+    __slots__ = ("expired", "proposal", "reason", "state", "violation")
 
-    def __init__(self, violation: Violation, proposal: Proposal, state: str, reason: str = "") -> None:
+    def __init__(
+        self, violation: Violation, proposal: Proposal, state: str, reason: str = "", *, expired: bool = False
+    ) -> None:
         self.violation = violation
         self.proposal = proposal
         self.state = state
         self.reason = reason or proposal.reason
+        self.expired = expired
 
     def deferred(self, reason: str) -> Judgement:
         """The same, not written."""
@@ -157,7 +160,7 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     exemption = settings.exemption(control.id, pod.resource, container)
     if exemption:
         note = f" (expired on {exemption.expired})" if exemption.expired else ""
-        return Judgement(violation, Proposal("none"), "exempt", exemption.reason + note)
+        return Judgement(violation, Proposal("none"), "exempt", exemption.reason + note, expired=bool(note))
     if situation.on_windows and not control.on_windows:
         reason = "not valid on Windows: set spec.os.name to windows, and the standard doesn't ask for it"
         return Judgement(violation, Proposal("none"), "manual", reason) if control.standard else None
@@ -227,7 +230,7 @@ def finding(control: Control, situation: Situation, judgement: Judgement, *, che
         control.id,
         control.level,
         state,
-        _severity(control, settings, state, risk, judgement.reason),
+        _severity(control, settings, state, risk, expired=judgement.expired),
         pointer,
         _message(pod, container, violation, judgement, state, reason),
         risk=risk,
@@ -240,12 +243,12 @@ def finding(control: Control, situation: Situation, judgement: Judgement, *, che
     )
 
 
-def _severity(control: Control, settings: Settings, state: str, risk: str, reason: str) -> str:
+def _severity(control: Control, settings: Settings, state: str, risk: str, *, expired: bool) -> str:
     if state in {"explicit", "manual", "refused", "open"}:
         strict = control.standard or settings.required(control.id)
         return "error" if strict and settings.on_violation == "Fail" else "warning"
     if state == "exempt":
-        return "warning" if reason.endswith(")") and "(expired on " in reason else "info"
+        return "warning" if expired else "info"
     return "warning" if risk == "may-break" or state == "deferred" else "info"
 
 
