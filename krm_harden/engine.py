@@ -119,19 +119,21 @@ class Engine:
             for resource in found
             if self._is_ours(resource)
         ]
+        # Of several resources only one that can't be read is to blame by name.
+        whole = subject = reviews[0].resource if len(reviews) == 1 else None
         try:
             _no_duplicates(document, reviews, line)
             for review in reviews:
+                subject = review.resource
                 review.read()
+            subject = whole
             notes += [note for review in reviews for note in review.notes()]
             reviews = [review for review in reviews if not review.stays]
             return self._hardened(chunk, document, reviews, notes)
         except RefusedEdit as error:
-            subject = reviews[0].resource
             results = [review.untouched() for review in reviews]
             return ChunkResult(chunk, results, notes, _placed(error, line, subject), subject=subject)
         except InputError as error:
-            subject = reviews[0].resource
             return ChunkResult(chunk, (), notes, _placed(error, line, subject), subject=subject)
 
     def _is_ours(self, resource: Resource) -> bool:

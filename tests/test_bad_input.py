@@ -986,3 +986,12 @@ def test_wrong_lock(lock, tmp_path):
 
     assert_one_line(ran, 3, "lock.yaml")
     assert ran.out == b""
+
+
+def test_the_resource_that_cannot_be_read_is_the_one_named():
+    """In a list that is one document the first resource isn't to blame for the second."""
+    good = "{apiVersion: v1, kind: Pod, metadata: {name: good}, spec: {containers: [{name: a, image: b}]}}"
+    bad = "{apiVersion: v1, kind: Pod, metadata: {name: bad}, spec: {containers: text}}"
+    result = harden(f"{{apiVersion: v1, kind: List, items: [{good}, {bad}]}}\n")
+
+    assert result.errors == ("line 1: Pod/bad: cannot read spec.containers: it must be a list",)
