@@ -73,7 +73,7 @@ def _run(text: str | bytes, policy: Policy | None, *, checking: bool) -> Result:
     except UnicodeEncodeError as error:
         raise InputError(f"not text: {error.reason}", text[: error.start].count("\n")) from None  # type: ignore[arg-type]
     engine = Engine(policy._policy if policy else _policy.Policy({}), checking=checking)
-    chunks = list(engine.run(data))
+    chunks = engine.both_passes(data)
     joined = b"".join(chunk.text for chunk in chunks)
     bom = "\ufeff" if encoding.bom else ""
     return Result(

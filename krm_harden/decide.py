@@ -12,10 +12,11 @@ from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from krm_harden.controls import Control
+    from krm_harden.exemptions import Exemption
     from krm_harden.model import Container, Pod, Pointer
     from krm_harden.policy import ImageFacts, Settings
 
@@ -43,11 +44,14 @@ _ONE_LINE = FlowStyle()
 class Situation:
     """A pod and what holds for it. `volume_names` are those taken, by the pod and by this run."""
 
-    __slots__ = ("_held", "on_windows", "pod", "settings", "volume_names")
+    __slots__ = ("_exemptions", "_held", "on_windows", "pod", "settings", "volume_names")
 
-    def __init__(self, pod: Pod, settings: Settings, volumes: Iterable[Any]) -> None:
+    def __init__(
+        self, pod: Pod, settings: Settings, volumes: Iterable[Any], exemptions: Sequence[Exemption] = ()
+    ) -> None:
         self.pod = pod
         self.settings = settings
+        self._exemptions = exemptions
         self.on_windows = pod.runs_on_windows
         self._held: dict[Pointer, str] = {}
         self.volume_names: dict[str, Any] = {
@@ -56,6 +60,12 @@ class Situation:
 
     def facts(self, container: Container) -> ImageFacts | None:
         return self.settings.facts(container)
+
+    def exemptions(self, control: str, container: Container | None) -> list[Exemption]:
+        """Those that hold for a control in a container, or in the pod itself where `container` is None."""
+        if not self._exemptions:
+            return []
+        return [found for found in self._exemptions if found.covers(control, self.pod.resource, container)]
 
     def effective(self, container: Container, field: str) -> Any:
         """A field of a container's securityContext, or the pod's where the container says nothing."""
@@ -96,7 +106,7 @@ class Situation:
         return _BASIS["default"] <= _REACH[self.settings.changes] and any(
             control.id in CAPABILITIES
             and self.settings.overrides(control.id)
-            and not self.settings.exemption(control.id, self.pod.resource, container)
+            and not self.exemptions(control.id, container)
             for control, _ in self.settings.checks()
         )
 
@@ -118,7 +128,7 @@ class Situation:
         if kept and not settings.overrides("capabilities_restricted"):
             return f"it keeps the capability {kept[0]}"
         for control in ("runAsNonRoot", "runAsUser"):
-            if settings.exemption(control, self.pod.resource, container):
+            if self.exemptions(control, container):
                 return f"it is exempt from {control}"
         return ""
 
@@ -130,18 +140,28 @@ def kept_capabilities(container: Container) -> list[str]:
 
 
 class Judgement:
-    """A violation and what was decided about it. `expired`: the exemption that decided it has."""
+    """A violation and what was decided about it, by which exemptions if by any: the first says why."""
 
-    __slots__ = ("expired", "proposal", "reason", "state", "violation")
+    __slots__ = ("exemptions", "proposal", "reason", "state", "violation")
 
     def __init__(
-        self, violation: Violation, proposal: Proposal, state: str, reason: str = "", *, expired: bool = False
+        self,
+        violation: Violation,
+        proposal: Proposal,
+        state: str,
+        reason: str = "",
+        exemptions: Sequence[Exemption] = (),
     ) -> None:
         self.violation = violation
         self.proposal = proposal
         self.state = state
         self.reason = reason or proposal.reason
-        self.expired = expired
+        self.exemptions = exemptions
+
+    @property
+    def expired(self) -> str:
+        """The date on which the exemption that decided it expired, or empty."""
+        return self.exemptions[0].expired if self.exemptions else ""
 
     def deferred(self, reason: str) -> Judgement:
         """The same, not written."""
@@ -157,10 +177,10 @@ def judge(control: Control, situation: Situation, violations: Iterable[Violation
 def _judge(control: Control, situation: Situation, violation: Violation) -> Judgement | None:
     pod, settings = situation.pod, situation.settings
     container = pod.containers[violation.container] if violation.container >= 0 else None
-    exemption = settings.exemption(control.id, pod.resource, container)
-    if exemption:
-        note = f" (expired on {exemption.expired})" if exemption.expired else ""
-        return Judgement(violation, Proposal("none"), "exempt", exemption.reason + note, expired=bool(note))
+    exemptions = situation.exemptions(control.id, container)
+    if exemptions:
+        note = f" (expired on {exemptions[0].expired})" if exemptions[0].expired else ""
+        return Judgement(violation, Proposal("none"), "exempt", exemptions[0].reason + note, exemptions)
     if situation.on_windows and not control.on_windows:
         reason = "not valid on Windows: set spec.os.name to windows, and the standard doesn't ask for it"
         return Judgement(violation, Proposal("none"), "manual", reason) if control.standard else None
@@ -230,7 +250,7 @@ def finding(control: Control, situation: Situation, judgement: Judgement, *, che
         control.id,
         control.level,
         state,
-        _severity(control, settings, state, risk, expired=judgement.expired),
+        _severity(control, settings, state, risk, expired=bool(judgement.expired)),
         pointer,
         _message(pod, container, violation, judgement, state, reason),
         risk=risk,

@@ -9,16 +9,18 @@ alone and then dropped.
 from __future__ import annotations
 
 from krm_harden import edit, place, source, split, verify, workloads
+from krm_harden import facts as whole
 from krm_harden.errors import InputError, RefusedEdit
-from krm_harden.model import ChunkResult, Unexamined, dotted
+from krm_harden.model import ChunkResult, Facts, Unexamined, dotted
+from krm_harden.namespaces import waits
 from krm_harden.notices import left_out, skipped
 from krm_harden.patch import Draft
-from krm_harden.resources import is_namespace, left_alone, resources
+from krm_harden.resources import is_local, is_namespace, left_alone, resources
 from krm_harden.review import Review
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from krm_harden.model import Operation, Resource
@@ -32,10 +34,11 @@ class Engine:
     """A policy at work.
 
     `checking`: nothing is written, and findings that a fix would mend are open. `strict`: nothing is skipped unparsed.
-    `lines`: findings get the line of their field. `paranoid`: other libraries verify each edit once more.
+    `lines`: findings get the line of their field. `paranoid`: other libraries verify each edit once more. `facts` are
+    those of the whole input: None in the first pass, which gathers them.
     """
 
-    __slots__ = ("checking", "lines", "paranoid", "policy", "strict")
+    __slots__ = ("checking", "facts", "lines", "paranoid", "policy", "strict")
 
     def __init__(
         self,
@@ -45,12 +48,31 @@ class Engine:
         strict: bool = False,
         lines: bool = True,
         paranoid: bool = False,
+        facts: Facts | None = None,
     ) -> None:
         self.policy = policy
+        self.facts = facts
         self.lines = lines
         self.paranoid = paranoid
         self.checking = checking
         self.strict = strict
+
+    def knowing(self, facts: Facts) -> Engine:
+        """The same for a second pass, over the inputs whose first one had `facts.waiting`."""
+        return Engine(
+            self.policy,
+            checking=self.checking,
+            strict=self.strict,
+            lines=self.lines,
+            paranoid=self.paranoid,
+            facts=facts,
+        )
+
+    def both_passes(self, data: bytes) -> list[ChunkResult]:
+        """The results of a stream that is the whole input."""
+        results = list(self.run(data))
+        facts = whole.of_chunks(results)
+        return list(self.knowing(facts).run(data)) if facts.waiting else results
 
     def run(self, data: bytes) -> Iterator[ChunkResult]:
         """The results of a stream of UTF-8 without byte order mark, in order; their texts joined are the new stream.
@@ -113,9 +135,9 @@ class Engine:
             found = list(resources(document, index))
         except InputError as error:
             return ChunkResult(chunk, error=_placed(error, line))
-        notes = left_out(document, found, self.policy.kinds, line)
+        notes = left_out(document, [one for one in found if not self._is_ours(one)], self.policy.kinds, line)
         reviews = [
-            Review(self.policy, document, resource, line, checking=self.checking, lines=self.lines)
+            Review(self.policy, document, resource, line, self.facts, checking=self.checking, lines=self.lines)
             for resource in found
             if self._is_ours(resource)
         ]
@@ -129,7 +151,7 @@ class Engine:
             subject = whole
             notes += [note for review in reviews for note in review.notes()]
             reviews = [review for review in reviews if not review.stays]
-            return self._hardened(chunk, document, reviews, notes)
+            return self._hardened(chunk, document, found, reviews, notes)
         except RefusedEdit as error:
             results = [review.untouched() for review in reviews]
             return ChunkResult(chunk, results, notes, _placed(error, line, subject), subject=subject)
@@ -138,19 +160,34 @@ class Engine:
 
     def _is_ours(self, resource: Resource) -> bool:
         known = workloads.shapes_of(resource, self.policy.kinds) or is_namespace(resource)
-        return bool(known) and left_alone(resource) is None
+        # Whoever applies it without kustomize or kpt applies this too.
+        return bool(known) and (left_alone(resource) is None or (self.checking and is_local(resource)))
 
     def _hardened(
-        self, chunk: bytes, document: Document, reviews: list[Review], notes: list[Unexamined]
+        self, chunk: bytes, document: Document, found: list[Resource], reviews: list[Review], notes: list[Unexamined]
     ) -> ChunkResult:
         draft = Draft(document.data) if self.checking else _drafted(document, reviews)
         if not draft.operations:
-            return ChunkResult(chunk, [review.result() for review in reviews], notes)
+            facts = self._facts(found, reviews)
+            return ChunkResult(chunk, [review.result() for review in reviews], notes, facts=facts)
         results = [review.result(draft.operations) for review in reviews]
         new = self._edited(document, draft)
         for review, result in zip(self._settled(new, reviews), results, strict=True):
             result.allowed, result.message = review.verdict()
-        return ChunkResult(new.text.encode(), results, notes, changed=True)
+        facts = self._facts([resource.within(new.data) for resource in found], reviews)
+        return ChunkResult(new.text.encode(), results, notes, changed=True, facts=facts)
+
+    def _facts(self, found: Iterable[Resource], reviews: Iterable[Review]) -> Facts | None:
+        """What a document adds to the facts of the whole input: `found` are its resources as they are written."""
+        automatic = self.policy.namespaces.get("enforce") == "auto"
+        if not (automatic or self.policy.exemptions):
+            return None
+        pods, homeless = whole.about(self.policy, found) if automatic else ({}, [])
+        used = {name for review in reviews for name in review.used_exemptions()}
+        waiting = self.facts is None and any(
+            is_namespace(review.resource) and waits(review.resource, review.settings) for review in reviews
+        )
+        return Facts(pods, homeless, used=used, waiting=waiting)
 
     def _edited(self, document: Document, draft: Draft) -> Document:
         """The new document, verified. Raises RefusedEdit."""
@@ -166,7 +203,7 @@ class Engine:
 
     def _settled(self, new: Document, reviews: list[Review]) -> list[Review]:
         """The resources of the new text. Raises RefusedEdit unless a second run over it has nothing to do."""
-        again = [Review(self.policy, new, review.at(new), 0) for review in reviews]
+        again = [Review(self.policy, new, review.resource.within(new.data), 0, self.facts) for review in reviews]
         for review in again:
             review.judge()
         for operation in _drafted(new, again).operations:

@@ -9,13 +9,17 @@ import marshal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     Pointer: TypeAlias = "tuple[str | int, ...]"
     """A path through data: keys and list indexes. `"-"` at the end of an operation's path is the end of a list."""
 
 
+LATEST = (1, 37)
+"""The newest version of the Pod Security Standards, and of the API server, that is known here."""
+LEVELS = ["privileged", "baseline", "restricted"]
+"""Of the standards, from soft to strict."""
 ALLOWED_SOURCES = (
     "configMap",
     "secret",
@@ -52,6 +56,45 @@ RESTRICTED_SOURCES = (
     "storageos",
 )
 """Those that it doesn't, in the order of the standard's words: the first that a volume has is named."""
+APP_ARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
+"""Before a container's name: the profile's place before Kubernetes 1.30."""
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """`latest` or `v1.x` as a pair, None for anything else (pod-security-admission/api/helpers.go)."""
+    if text == "latest":
+        return LATEST
+    minor = text.removeprefix("v1.")
+    if minor == text or not (minor.isascii() and minor.isdigit()) or (minor[0] == "0" and minor != "0"):
+        return None
+    return 1, int(minor)
+
+
+class LevelVersion:
+    """A level and the version of the standard that it is taken from.
+
+    `label` is the version as written (`latest`, `v1.99`), `version` the one whose checks hold: no newer than the
+    server's own.
+    """
+
+    __slots__ = ("label", "level", "version")
+
+    def __init__(self, level: str, label: str = "latest", server: tuple[int, int] = LATEST) -> None:
+        self.level = level
+        self.label = label
+        self.version = min(parse_version(label) or LATEST, server, LATEST)
+
+    def __str__(self) -> str:
+        return f"{self.level}:{self.label}"
+
+    def __repr__(self) -> str:
+        return f"LevelVersion({self})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LevelVersion) and (self.level, self.label) == (other.level, other.label)
+
+    def __hash__(self) -> int:
+        return hash((self.level, self.label))
 
 
 class Operation:
@@ -193,6 +236,13 @@ class Resource:
         self.name = text(metadata.get("name")) or text(metadata.get("generateName"))
         self.namespace = text(metadata.get("namespace"))
 
+    def within(self, data: Any) -> Resource:
+        """The same place in other data of its document."""
+        made = Resource(self.base, lookup(data, self.base), self.index)
+        # The items of a DeploymentList say no kind themselves.
+        made.api_version, made.kind = self.api_version, self.kind
+        return made
+
     @property
     def group(self) -> str:
         """The API group: empty for `v1`, `apps` for `apps/v1`."""
@@ -231,7 +281,8 @@ class Pod:
     """A pod template, wherever it lies: what the controls look at.
 
     `context_pointer` is where pod-level securityContext lies, None where the kind has none. Pointers are absolute in
-    the document; `spec` and `containers` are views of its data.
+    the document; `spec` and `containers` are views of its data. `server` is the version of the API server that judges
+    it: what one doesn't know it doesn't see.
     """
 
     __slots__ = (
@@ -242,6 +293,7 @@ class Pod:
         "metadata_pointer",
         "resource",
         "security_context",
+        "server",
         "spec",
         "spec_pointer",
         "volumes_pointer",
@@ -259,6 +311,7 @@ class Pod:
         context_pointer: Pointer | None,
         security_context: Mapping[str, Any],
         volumes_pointer: Pointer,
+        server: tuple[int, int],
     ) -> None:
         self.resource = resource
         self.spec_pointer = spec_pointer
@@ -269,8 +322,24 @@ class Pod:
         self.context_pointer = context_pointer
         self.security_context = security_context
         self.volumes_pointer = volumes_pointer
+        self.server = server
         self.is_windows: bool = mapping(spec.get("os")).get("name") == "windows"
         """Whether `spec.os.name` says so, as the API server judges it (KEP-2802)."""
+
+    def viewed(self, spec: Mapping[str, Any], containers: tuple[Container, ...]) -> Pod:
+        """The same pod with other contents at the same places."""
+        return Pod(
+            self.resource,
+            self.spec_pointer,
+            spec,
+            containers,
+            metadata=self.metadata,
+            metadata_pointer=self.metadata_pointer,
+            context_pointer=self.context_pointer,
+            security_context=self.security_context,
+            volumes_pointer=self.volumes_pointer,
+            server=self.server,
+        )
 
     @property
     def annotations(self) -> Mapping[str, Any]:
@@ -303,15 +372,17 @@ class Unexamined:
 
 
 class ResourceResult:
-    """What became of one resource: its verdict, findings and operations (paths relative to the resource)."""
+    """What became of one resource: its verdict, findings and operations (paths relative to the resource).
 
-    __slots__ = ("allowed", "findings", "level", "line", "message", "operations", "resource", "version")
+    `asked` is the level and version of the verdict.
+    """
+
+    __slots__ = ("allowed", "asked", "findings", "line", "message", "operations", "resource")
 
     def __init__(
         self,
         resource: Resource,
-        level: str,
-        version: str,
+        asked: LevelVersion,
         allowed: bool,
         message: str,
         findings: list[Finding],
@@ -319,23 +390,56 @@ class ResourceResult:
         line: int = 0,
     ) -> None:
         self.resource = resource
-        self.level = level
-        self.version = version
+        self.asked = asked
         self.allowed = allowed
         self.message = message
         self.findings = findings
         self.operations = operations
         self.line = line
 
+    @property
+    def level(self) -> str:
+        return self.asked.level
+
+    @property
+    def version(self) -> str:
+        """The version as the policy writes it."""
+        return self.asked.label
+
+
+class Facts:
+    """`pods` has for each namespace its workloads, each with why it doesn't pass, or empty.
+
+    `homeless` are the workloads that name no namespace, `unread` what could not be read; `used` are the names of the
+    exemptions that exempted something. `waiting`: a Namespace is here that these facts, of the whole input, decide.
+    """
+
+    __slots__ = ("homeless", "pods", "unread", "used", "waiting")
+
+    def __init__(
+        self,
+        pods: dict[str, dict[str, str]] | None = None,
+        homeless: Iterable[str] = (),
+        unread: Iterable[str] = (),
+        used: Iterable[str] = (),
+        *,
+        waiting: bool = False,
+    ) -> None:
+        self.pods = pods or {}
+        self.homeless = tuple(homeless)
+        self.unread = tuple(unread)
+        self.used = frozenset(used)
+        self.waiting = waiting
+
 
 class ChunkResult:
     """What the engine makes of one chunk: `text` is written in its place.
 
     `error` is the one-line reason when the chunk couldn't be read or edited; then `text` is what came in, and `subject`
-    the resource that it is about, where one could be told.
+    the resource that it is about, where one could be told. `facts` is what it adds to those of the whole input.
     """
 
-    __slots__ = ("changed", "error", "resources", "subject", "text", "unexamined")
+    __slots__ = ("changed", "error", "facts", "resources", "subject", "text", "unexamined")
 
     def __init__(
         self,
@@ -345,8 +449,10 @@ class ChunkResult:
         error: str = "",
         changed: bool = False,
         subject: Resource | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.text = text
+        self.facts = facts
         self.subject = subject
         self.resources = resources
         self.unexamined = unexamined

@@ -1,60 +1,191 @@
 """The Pod Security labels of Namespaces: `pod-security.kubernetes.io/{enforce,audit,warn}` and their versions.
 
-A label that is there stays: it is never lowered, and raising it is its owner's decision. `kube-*` namespaces are left
-alone. Source: kubernetes.io/docs/concepts/security/pod-security-admission, pod-security-admission/api/constants.go.
+A label that is there is never lowered, and raised only where the policy overrides explicit values. `kube-*` namespaces
+are left alone. Source: kubernetes.io/docs/concepts/security/pod-security-admission, pod-security-admission
+api/constants.go and api/helpers.go (PolicyToEvaluate).
 """
 
 from __future__ import annotations
 
+from krm_harden import facts as whole
 from krm_harden.controls import NAMESPACES
-from krm_harden.model import Finding, Operation, mapping
-from krm_harden.schema import LEVELS
+from krm_harden.model import LATEST, LEVELS, Finding, LevelVersion, Operation, mapping, parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
-    from krm_harden.model import Resource
-    from krm_harden.policy import Settings
+    from krm_harden.exemptions import Exemption
+    from krm_harden.model import Facts, Resource
+    from krm_harden.policy import Policy, Settings
 
 PREFIX = "pod-security.kubernetes.io/"
 MODES = ("enforce", "audit", "warn")
+SHOWN = 5
+"""How many workloads a message names."""
+
+
+class Labelled:
+    """What a namespace's labels mean: a level and version for each mode, and what is wrong with them.
+
+    `problems` are pairs of a label and what it must be, in the server's order and words.
+    """
+
+    __slots__ = ("audit", "enforce", "problems", "warn")
+
+    def __init__(self, labels: Mapping[str, Any], server: tuple[int, int] = LATEST) -> None:
+        self.problems = tuple(_problems(labels))
+        wrong = {name for name, _ in self.problems}
+
+        def level(mode: str, otherwise: str) -> str:
+            name = PREFIX + mode
+            return otherwise if name in wrong else str(labels.get(name, "privileged"))
+
+        def version(mode: str) -> str:
+            name = f"{PREFIX}{mode}-version"
+            return "latest" if name in wrong else str(labels.get(name, "latest"))
+
+        # What the server can't read it enforces as restricted, and doesn't audit or warn about.
+        self.enforce = LevelVersion(level("enforce", "restricted"), version("enforce"), server)
+        self.audit = LevelVersion(level("audit", "privileged"), version("audit"), server)
+        warn, warn_version = level("warn", "privileged"), version("warn")
+        if PREFIX + "warn" not in labels and PREFIX + "enforce" not in wrong and self.enforce.level != "privileged":
+            warn = self.enforce.level
+            if f"{PREFIX}warn-version" not in labels:
+                warn_version = self.enforce.label
+        self.warn = LevelVersion(warn, warn_version, server)
+
+
+def _problems(labels: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for mode in MODES:
+        level, version = PREFIX + mode, f"{PREFIX}{mode}-version"
+        if level in labels and labels[level] not in LEVELS:
+            yield level, f"must be one of {', '.join(LEVELS)}"
+        if version in labels and parse_version(str(labels[version])) is None:
+            yield version, 'must be "latest" or "v1.x"'
+
+
+def labels_of(resource: Resource) -> Mapping[str, Any]:
+    """The labels of a Namespace; one without a value is empty, as the server has it."""
+    found = mapping(resource.metadata.get("labels"))
+    return {name: "" if value is None else value for name, value in found.items()}
 
 
 def wanted(settings: Settings) -> Iterator[tuple[str, str]]:
     """The labels that the policy asks for, in the order in which they are written."""
     said = settings.namespaces
     for mode in MODES:
-        level = said.get(mode, "none" if mode == "enforce" else settings.level)
-        if level not in {"none", "auto"} and not (level == "privileged" and mode not in said):
+        level = said.get(mode, "none" if mode == "enforce" else settings.asked.level)
+        if level != "none" and not (level == "privileged" and mode not in said):
             yield mode, level
 
 
-def label(resource: Resource, settings: Settings) -> Iterator[tuple[Finding, tuple[Operation, ...]]]:
-    """Findings about a Namespace's labels, each with the operations that mend it. Paths of operations are absolute."""
-    if resource.name.startswith("kube-") or not settings.control(NAMESPACES).get("enabled", True):
+def is_ours(resource: Resource, settings: Settings) -> bool:
+    """Whether a Namespace gets labels at all."""
+    return not resource.name.startswith("kube-") and bool(settings.control(NAMESPACES).get("enabled", True))
+
+
+def waits(resource: Resource, settings: Settings) -> bool:
+    """Whether the facts of the whole input decide a Namespace's labels."""
+    return settings.namespaces.get("enforce") == "auto" and is_ours(resource, settings)
+
+
+def label(
+    policy: Policy,
+    resource: Resource,
+    settings: Settings,
+    facts: Facts | None,
+    exemptions: Sequence[Exemption] = (),
+) -> Iterator[tuple[Finding, tuple[Operation, ...]]]:
+    """Findings about a Namespace's labels, each with the operations that mend it. Paths of operations are absolute.
+
+    `facts` are those of the whole input; while they are None, what depends on them is left out. `exemptions` are those
+    that hold for this Namespace.
+    """
+    if not is_ours(resource, settings):
         return
-    if settings.namespaces.get("enforce") == "auto":
-        yield _auto(), ()
-    labels = mapping(resource.metadata.get("labels"))
-    version = settings.namespaces.get("version", settings.version_label)
+    if exemptions:
+        expired = exemptions[0].expired
+        note = f" (expired on {expired})" if expired else ""
+        message = f"namespace is exempt from Pod Security labels: {exemptions[0].reason}{note}"
+        yield _finding(f"{PREFIX}enforce", "exempt", "warning" if expired else "info", message, None, None), ()
+        return
+    version = settings.namespaces.get("version", settings.asked.label)
     for mode, level in wanted(settings):
-        key = PREFIX + mode
-        current = labels.get(key)
-        if current is None:
-            values = {key: level, f"{key}-version": version}
-            writes = tuple(_write(resource, name, value) for name, value in values.items() if name not in labels)
-            yield _finding(key, "fixed", "info", f"namespace gets {key}={level}", None, level), writes
-        elif current not in LEVELS or LEVELS.index(current) < LEVELS.index(level):
+        if level == "auto":
+            if facts is not None:
+                yield from _automatic(resource, settings, whole.pinned(policy), facts)
+        else:
+            yield from _labelled(resource, settings, mode, LevelVersion(level, version))
+
+
+def _labelled(
+    resource: Resource, settings: Settings, mode: str, asked: LevelVersion, because: str = ""
+) -> Iterator[tuple[Finding, tuple[Operation, ...]]]:
+    """The label of one mode, unless one is there that is as strict."""
+    labels = mapping(resource.metadata.get("labels"))
+    key, level = PREFIX + mode, asked.level
+    current = labels.get(key)
+    if current is None:
+        values = {key: level, f"{key}-version": asked.label}
+        writes = tuple(_write(resource, name, value) for name, value in values.items() if name not in labels)
+        yield _finding(key, "fixed", "info", f"namespace gets {key}={level}{because}", None, level), writes
+    elif current not in LEVELS or LEVELS.index(current) < LEVELS.index(level):
+        if settings.overrides(NAMESPACES):
+            raised = Operation("replace", (*resource.base, "metadata", "labels", key), level)
+            message = f"namespace gets {key}={level} in place of {current}{because}"
+            yield _finding(key, "fixed", "info", message, current, level), (raised,)
+        else:
             message = f"namespace has {key}={current}, which is softer than {level}: its owner may raise it"
             yield _finding(key, "explicit", "warning", message, current, level), ()
+
+
+def _automatic(
+    resource: Resource, settings: Settings, asked: LevelVersion, facts: Facts
+) -> Iterator[tuple[Finding, tuple[Operation, ...]]]:
+    """`enforce: auto`: the policy's level, once every pod of the input meets it."""
+    key = f"{PREFIX}enforce"
+    labels = mapping(resource.metadata.get("labels"))
+    current = labels.get(key)
+    if asked.level == "privileged" or (current in LEVELS and LEVELS.index(current) >= LEVELS.index(asked.level)):
+        return
+    blocked = _blocked(resource, labels, asked, facts)
+    if blocked:
+        message = f"namespace gets no {key}={asked.level}: {blocked}; what isn't in the input wasn't seen"
+        yield _finding(key, "deferred", "warning", message, current, asked.level), ()
+        return
+    count = len(facts.pods[resource.name])
+    because = f" ({asked.label}): what makes pods of it here passes ({count}); what isn't in the input wasn't seen"
+    yield from _labelled(resource, settings, "enforce", asked, because)
+
+
+def _blocked(resource: Resource, labels: Mapping[str, Any], asked: LevelVersion, facts: Facts) -> str:
+    """What keeps a namespace from being labelled, or empty."""
+    pods = facts.pods.get(resource.name, {})
+    failing = [f"{name} ({reason})" for name, reason in sorted(pods.items()) if reason]
+    written = labels.get(f"{PREFIX}enforce-version", asked.label)
+    if failing:
+        return f"{len(failing)} of {len(pods)} don't pass {asked}: {_few(failing)}"
+    if not pods:
+        return "the input has no pod of it"
+    if facts.homeless:
+        return f"no namespace is named by {_few(facts.homeless)}"
+    if facts.unread:
+        return f"not read: {_few(facts.unread)}"
+    return "" if written == asked.label else f"its enforce-version is {written}, not {asked.label}"
+
+
+def _few(names: list[str] | tuple[str, ...]) -> str:
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + rest
 
 
 def _write(resource: Resource, name: str, value: str) -> Operation:
     return Operation("add", (*resource.base, "metadata", "labels", name), value)
 
 
-def _finding(key: str, state: str, severity: str, message: str, current: object, level: str) -> Finding:
+def _finding(key: str, state: str, severity: str, message: str, current: object, level: str | None) -> Finding:
     return Finding(
         NAMESPACES,
         "restricted",
@@ -66,8 +197,3 @@ def _finding(key: str, state: str, severity: str, message: str, current: object,
         current=current,
         proposed=level,
     )
-
-
-def _auto() -> Finding:
-    message = "enforce: auto isn't decided by this release: no enforce label is written"
-    return _finding(f"{PREFIX}enforce", "deferred", "warning", message, None, "auto")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krm_harden import decide, source, workloads
+from krm_harden import decide, exemptions, source, workloads
 from krm_harden.model import Finding, Unexamined, dotted
 from krm_harden.resources import is_namespace, left_alone
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.controls import Control
-    from krm_harden.model import Container, Pod, Resource
+    from krm_harden.model import Container, Pod, Pointer, Resource
     from krm_harden.source import Document
 
 
@@ -103,6 +103,27 @@ def _injected(pod: Pod, said: str) -> Finding:
         risk="may-break",
         reason="users are written to containers, not to the pod",
     )
+
+
+def own_exemptions(resource: Resource, used: set[str] | None) -> Iterator[Finding]:
+    """What is wrong with the exemptions that an object claims.
+
+    `used` are those that exempted something, None where the policy ignores them all.
+    """
+    pointer = ("metadata", "annotations", exemptions.ANNOTATION)
+    if used is None:
+        yield _claim(pointer, "has no effect: the policy doesn't say exemptionAnnotations: allow")
+        return
+    for problem in exemptions.problems(resource):
+        yield _claim(pointer, f"isn't understood: {problem}")
+    for exemption in exemptions.of_object(resource):
+        if exemption.where not in used:
+            yield _claim(pointer, f"exempts from nothing that is here: {exemption.where!r}")
+
+
+def _claim(pointer: Pointer, what: str) -> Finding:
+    message = f"the annotation {exemptions.ANNOTATION} {what}"
+    return Finding("exemptions", "restricted", "unused", "warning", pointer, message)
 
 
 def immutable(resource: Resource) -> Finding:

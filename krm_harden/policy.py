@@ -7,9 +7,10 @@ match it. Below a ceiling (`restricted_by`) a policy may only tighten.
 from __future__ import annotations
 
 from krm_harden import schema
-from krm_harden.controls import active, load, named, of_standard
+from krm_harden.controls import active, load, named
 from krm_harden.errors import ConfigError
-from krm_harden.model import mapping, sequence
+from krm_harden.exemptions import glob, matches, of_policy
+from krm_harden.model import LATEST, LEVELS, LevelVersion, mapping, parse_version, sequence
 from krm_harden.workloads import Shape
 
 TYPE_CHECKING = False
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from krm_harden.controls import Check, Control, Forbidden
-    from krm_harden.model import Container, Resource
+    from krm_harden.controls import Check, Control
+    from krm_harden.model import Container, Facts, Resource
 
 _ORDER = {
-    "level": schema.LEVELS,
+    "level": LEVELS,
     "changes": ["additive", "evidence", "complete"],
     "onViolation": ["Warn", "Fail"],
     "immutable": ["skip", "fix"],
     "explicit": ["respect", "override"],
+    "exemptionAnnotations": ["allow", "ignore"],
 }
 """Each choice from soft to strict."""
-_HOW_FAR = ("level", "version", "changes", "explicit", "onViolation", "immutable")
+_HOW_FAR = ("level", "version", "changes", "explicit", "onViolation", "immutable", "exemptionAnnotations")
 _DEFAULTS = {
     "level": "restricted",
     "version": "latest",
@@ -36,20 +38,8 @@ _DEFAULTS = {
     "explicit": "respect",
     "onViolation": "Fail",
     "immutable": "fix",
+    "exemptionAnnotations": "ignore",
 }
-
-
-def glob(patterns: Iterable[str], value: str) -> bool:
-    """Whether a value matches one of the shell patterns, case included."""
-    for pattern in patterns:
-        if pattern in {value, "*"}:
-            return True
-        if "*" in pattern or "?" in pattern or "[" in pattern:
-            from fnmatch import fnmatchcase
-
-            if fnmatchcase(value, pattern):
-                return True
-    return False
 
 
 def canonical_image(image: str) -> str:
@@ -79,41 +69,6 @@ class ImageFacts:
         return glob([self.match], image) or glob([self.match, canonical_image(self.match)], canonical_image(image))
 
 
-class Exemption:
-    """What is left alone, and why. `expired` is the date when it has passed, else empty."""
-
-    __slots__ = ("controls", "expired", "match", "reason")
-
-    def __init__(self, entry: Mapping[str, Any], today: str) -> None:
-        self.match = mapping(entry["match"])
-        self.controls = frozenset(one for name in entry["controls"] for one in named(name))
-        self.reason: str = entry["reason"]
-        expires = entry.get("expires", "")
-        self.expired: str = expires if expires and expires < today else ""
-
-    def covers(self, control: str, resource: Resource, container: Container | None) -> bool:
-        """Whether it holds for a control in a container, or in the pod itself where `container` is None."""
-        if control not in self.controls and "*" not in self.controls:
-            return False
-        if not matches(self.match, resource):
-            return False
-        names = self.match.get("containers")
-        if names is not None and not glob(names, container.name if container else ""):
-            return False
-        images = self.match.get("images")
-        return images is None or (container is not None and glob(images, container.image))
-
-
-def matches(match: Mapping[str, Any], resource: Resource) -> bool:
-    """Whether a resource has the kind, namespace, name and labels that a `match` asks for."""
-    for field, value in (("kinds", resource.kind), ("namespaces", resource.namespace), ("names", resource.name)):
-        if field in match and not glob(match[field], value):
-            return False
-    labels = mapping(resource.metadata.get("labels"))
-    wanted = mapping(match.get("labels")).items()
-    return all(name in labels and glob([pattern], str(labels[name])) for name, pattern in wanted)
-
-
 def _specificity(match: Mapping[str, Any]) -> tuple[int, int]:
     """How narrow a match is: fields that it names, then characters that aren't wildcards."""
     words = [word for values in match.values() for word in values]
@@ -121,34 +76,31 @@ def _specificity(match: Mapping[str, Any]) -> tuple[int, int]:
 
 
 class Settings:
-    """What holds for one resource. `version` is the effective version of the standard, `version_label` its text."""
+    """What holds for one resource. `asked` is the level to reach, at a version of the standard."""
 
     __slots__ = (
         "_checks",
         "_enabled",
-        "_standard",
+        "asked",
         "changes",
         "controls",
+        "exemption_annotations",
         "exemptions",
         "explicit_mode",
         "images",
         "immutable",
-        "level",
         "namespaces",
         "on_violation",
         "platform",
-        "version",
-        "version_label",
     )
 
     def __init__(self, policy: Policy, spec: Mapping[str, Any]) -> None:
-        self.level: str = spec["level"]
-        self.version_label: str = spec["version"]
-        self.version = min(schema.parse_version(spec["version"]) or schema.LATEST, policy.newest)
+        self.asked = LevelVersion(spec["level"], spec["version"], policy.server)
         self.changes: str = spec["changes"]
         self.explicit_mode: str = spec["explicit"]
         self.on_violation: str = spec["onViolation"]
         self.immutable: str = spec["immutable"]
+        self.exemption_annotations: bool = spec["exemptionAnnotations"] == "allow"
         self.controls: Mapping[str, Mapping[str, Any]] = spec["controls"]
         self.images = policy.images
         self.exemptions = policy.exemptions
@@ -156,7 +108,6 @@ class Settings:
         self.platform = policy.platform
         self._enabled: tuple[Control, ...] | None = None
         self._checks: tuple[tuple[Control, Check], ...] | None = None
-        self._standard: tuple[tuple[Check, Forbidden], ...] | None = None
 
     def enabled_controls(self) -> tuple[Control, ...]:
         """The controls that are on, in the order of the standard's messages."""
@@ -167,22 +118,15 @@ class Settings:
     def checks(self) -> tuple[tuple[Control, Check], ...]:
         """The controls that are on and have a check at this version, without those that another takes the place of."""
         if self._checks is None:
-            self._checks = tuple(active(self.enabled_controls(), self.version))
+            self._checks = tuple(active(self.enabled_controls(), self.asked.version))
         return self._checks
-
-    def standard(self) -> tuple[tuple[Check, Forbidden], ...]:
-        """What makes up the verdict: the standard's checks at this level and version, enabled or not."""
-        if self._standard is None:
-            found = active(of_standard(self.level), self.version)
-            self._standard = tuple((check, made.forbidden) for made, check in found if made.forbidden)
-        return self._standard
 
     def control(self, name: str) -> Mapping[str, Any]:
         return self.controls.get(name, {})
 
     def enabled(self, name: str, level: str) -> bool:
         """Whether a control of a level is on: by its own switch, else because that level is to be reached."""
-        wanted = schema.LEVELS.index(level) <= schema.LEVELS.index(self.level)
+        wanted = LEVELS.index(level) <= LEVELS.index(self.asked.level)
         return bool(self.control(name).get("enabled", wanted))
 
     def overrides(self, name: str) -> bool:
@@ -199,11 +143,6 @@ class Settings:
         found = [facts for facts in self.images if facts.knows(container.image)]
         return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
 
-    def exemption(self, control: str, resource: Resource, container: Container | None) -> Exemption | None:
-        if not self.exemptions:
-            return None
-        return next((found for found in self.exemptions if found.covers(control, resource, container)), None)
-
 
 class Policy:
     """A validated policy. `name` is what reports call it."""
@@ -215,32 +154,40 @@ class Policy:
         "kinds",
         "name",
         "namespaces",
-        "newest",
         "platform",
         "rules",
+        "server",
         "spec",
     )
 
     def __init__(self, spec: Mapping[str, Any], name: str = "default") -> None:
         target = mapping(spec.get("target"))
-        server = schema.parse_version("v" + str(target.get("kubernetes", "")).removeprefix("v"))
-        today = _today()
+        server = parse_version("v" + str(target.get("kubernetes", "")).removeprefix("v"))
         self.name = name
         self.spec = spec
-        self.newest = min(server or schema.LATEST, schema.LATEST)
+        self.server = min(server or LATEST, LATEST)
         self.platform: str = target.get("platform", "kubernetes")
         self.images = tuple(
             ImageFacts(entry, entry.get("evidence") or f"{name}: images[{index}] {entry['match']}")
             for index, entry in enumerate(sequence(spec.get("images")))
         )
         self.rules = sorted(sequence(spec.get("rules")), key=lambda rule: _specificity(rule["match"]))
-        self.exemptions = tuple(Exemption(entry, today) for entry in sequence(spec.get("exemptions")))
+        self.exemptions = tuple(of_policy(sequence(spec.get("exemptions")), _today()))
         self.namespaces = mapping(spec.get("namespaces"))
         self.kinds = {
             (entry["group"], entry["kind"]): tuple(Shape(path.strip("/")) for path in entry["podSpecs"])
             for entry in reversed(sequence(spec.get("kinds")))
         }
         self._cache: dict[tuple[int, ...], Settings] = {}
+
+    @property
+    def level(self) -> str:
+        return str(self.spec.get("level", _DEFAULTS["level"]))
+
+    @property
+    def version(self) -> str:
+        """The version of the standard as written."""
+        return str(self.spec.get("version", _DEFAULTS["version"]))
 
     def settings_for(self, resource: Resource) -> Settings:
         """What holds for a resource: the policy, then each rule that matches it, the narrowest last."""
@@ -258,6 +205,12 @@ class Policy:
                     known = merged["controls"].get(control, {})
                     merged["controls"] = merged["controls"] | {control: {**known, **settings}}
         return merged
+
+    def unused(self, facts: Facts) -> Iterator[str]:
+        """One line for each exemption that exempted nothing in the whole input."""
+        for exemption in self.exemptions:
+            if exemption.where not in facts.used:
+                yield f"{self.name}: {exemption.where} exempts from nothing that is here: {exemption.reason}"
 
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
         """The policy with some fields of its spec replaced."""
@@ -393,7 +346,7 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
 
 def _must_not_loosen(field: str, upper: str, lower: str, path: str, ceiling: Policy, below: Policy) -> None:
     if field == "version":
-        softer = (schema.parse_version(lower) or schema.LATEST) < (schema.parse_version(upper) or schema.LATEST)
+        softer = (parse_version(lower) or LATEST) < (parse_version(upper) or LATEST)
     else:
         order = _ORDER[field]
         softer = order.index(lower) < order.index(upper)
@@ -435,7 +388,7 @@ def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
 
 def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
     upper = dict(ceiling.namespaces)
-    order = ["none", *schema.LEVELS]
+    order = ["none", *LEVELS]
     level = ceiling.spec.get("level", _DEFAULTS["level"])
     defaults = {"audit": level, "warn": level, "version": _DEFAULTS["version"]}
     for field, value in below.namespaces.items():

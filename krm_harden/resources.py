@@ -73,19 +73,28 @@ def left_alone(resource: Resource) -> str | None:
     """Why a resource isn't ours to change: a reason to report, empty for one not worth a line, None when it is."""
     if resource.kind in _SKIPPED_KINDS:
         return _SKIPPED_KINDS[resource.kind]
-    if resource.annotations.get(LOCAL_CONFIG) == "true":
-        return ""
+    if is_local(resource):
+        return f"{LOCAL_CONFIG} says that it never reaches a cluster"
     if "sops" in resource.data and "mac" in mapping(resource.data["sops"]):
         return "encrypted by SOPS: a change would break its signature"
     return None
 
 
-def owner(resource: Resource) -> str:
-    """The controller that owns a resource, as `kind/name`; empty when nothing does."""
+def is_local(resource: Resource) -> bool:
+    """Whether a resource says that it never reaches a cluster: kustomize and kpt keep it back, kubectl doesn't."""
+    return resource.annotations.get(LOCAL_CONFIG) == "true"
+
+
+def owners(resource: Resource) -> Iterator[tuple[str, str]]:
+    """The kind and name of each object that owns a resource."""
     for reference in sequence(resource.metadata.get("ownerReferences")):
         if isinstance(reference, dict):
-            return f"{reference.get('kind')}/{reference.get('name')}"
-    return ""
+            yield str(reference.get("kind")), str(reference.get("name"))
+
+
+def owner(resource: Resource) -> str:
+    """The controller that owns a resource, as `kind/name`; empty when nothing does."""
+    return next((f"{kind}/{name}" for kind, name in owners(resource)), "")
 
 
 def is_namespace(resource: Resource) -> bool:

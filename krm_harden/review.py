@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from krm_harden import decide, fields, namespaces, notices, source, workloads
+from krm_harden import decide, exemptions, fields, namespaces, notices, source, workloads
+from krm_harden.controls import NAMESPACES
 from krm_harden.errors import InputError
 from krm_harden.model import Operation, Resource, ResourceResult, Unexamined, dotted, lookup, sequence
 from krm_harden.resources import is_immutable, is_namespace, is_patch, owner
+from krm_harden.standard import Evaluator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from krm_harden.controls import Check, Control
-    from krm_harden.model import Finding, Pod, Pointer, Violation
+    from krm_harden.controls import Control
+    from krm_harden.exemptions import Exemption
+    from krm_harden.model import Facts, Finding, Pointer
     from krm_harden.policy import Policy
     from krm_harden.source import Document
 
@@ -20,20 +23,23 @@ if TYPE_CHECKING:
 class Review:
     """A resource, the settings that hold for it, and the judgements about its pods.
 
-    `line` is the chunk's, from 0; `lines` says whether findings get their own. `read` fills the rest; it raises
-    InputError where the API couldn't decode a field.
+    `line` is the chunk's, from 0; `lines` says whether findings get their own; `facts` are those of the whole input,
+    None while they are gathered. `read` fills the rest; it raises InputError where the API couldn't decode a field.
     """
 
     __slots__ = (
-        "_found",
+        "_evaluator",
+        "_exempted",
         "_judged",
         "_labels",
         "_situations",
         "checking",
         "document",
+        "facts",
         "line",
         "lines",
         "pods",
+        "policy",
         "resource",
         "settings",
         "shapes",
@@ -46,19 +52,23 @@ class Review:
         document: Document,
         resource: Resource,
         line: int,
+        facts: Facts | None = None,
         *,
         checking: bool = False,
         lines: bool = False,
     ) -> None:
+        self.policy = policy
         self.document = document
         self.resource = resource
         self.line = line
         self.checking = checking
         self.lines = lines
+        self.facts = facts
         self.settings = policy.settings_for(resource)
         self.shapes = workloads.shapes_of(resource, policy.kinds)
-        self.pods = tuple(workloads.pods(resource, self.shapes))
-        self._found: dict[tuple[Pointer, Check], list[Violation]] = {}
+        self.pods = tuple(workloads.pods(resource, self.shapes, policy.server))
+        self._evaluator = Evaluator(self.pods)
+        self._exempted: list[Exemption] = []
         self._situations: list[decide.Situation] = []
         self._judged: list[tuple[Control, decide.Situation, decide.Judgement]] = []
         self._labels: list[tuple[Finding, tuple[Operation, ...]]] = []
@@ -76,10 +86,14 @@ class Review:
 
     def judge(self) -> None:
         """Judge a resource that is known to be readable, and ours to change."""
+        own = self._own_exemptions() if self.settings.exemption_annotations else []
+        exempting = [*self.settings.exemptions, *own]
         if is_namespace(self.resource):
-            self._labels = list(namespaces.label(self.resource, self.settings))
-        for pod in self.pods:
-            self._judge(pod)
+            self._exempted = [one for one in exempting if one.covers(NAMESPACES, self.resource, None)]
+            found = namespaces.label(self.policy, self.resource, self.settings, self.facts, self._exempted)
+            self._labels = list(found)
+        for index in range(len(self.pods)):
+            self._judge(index, exempting)
 
     def _why_it_stays(self) -> str:
         """Why the resource isn't judged at all, or empty."""
@@ -91,17 +105,26 @@ class Review:
         owned = owner(self.resource)
         return f"owned by {owned}: change its owner" if owned and not self.checking else ""
 
-    def _judge(self, pod: Pod) -> None:
+    def _own_exemptions(self) -> list[Exemption]:
+        return exemptions.of_object(self.resource) if exemptions.ANNOTATION in self.resource.annotations else []
+
+    def _judge(self, index: int, exemptions_: list[Exemption]) -> None:
+        pod = self.pods[index]
         volumes = sequence(lookup(self.document.data, pod.volumes_pointer))
         # An Argo template also mounts the volumes of its workflow.
         shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
-        situation = decide.Situation(pod, self.settings, [*volumes, *shared])
+        situation = decide.Situation(pod, self.settings, [*volumes, *shared], exemptions_)
         self._situations.append(situation)
         for control, check in self.settings.checks():
-            violations = self._found[pod.spec_pointer, check] = list(check(pod))
+            violations = self._evaluator.violations(index, check)
             if violations:
                 found = decide.judge(control, situation, violations)
                 self._judged += [(control, situation, judgement) for judgement in found]
+
+    def used_exemptions(self) -> set[str]:
+        """The names of the exemptions that exempted something."""
+        of_pods = {found.where for _, _, judgement in self._judged for found in judgement.exemptions}
+        return of_pods | {found.where for found in self._exempted}
 
     def notes(self) -> Iterator[Unexamined]:
         """Why the resource was left alone, if it was."""
@@ -120,10 +143,6 @@ class Review:
     def _skips_immutable(self) -> bool:
         return self.settings.immutable == "skip" and is_immutable(self.resource)
 
-    def at(self, new: Document) -> Resource:
-        """The same resource in another reading of the chunk."""
-        return Resource(self.resource.base, lookup(new.data, self.resource.base), self.resource.index)
-
     def result(self, operations: Sequence[Operation] = ()) -> ResourceResult:
         """The report, with those of the document's operations that are this resource's, relative to it.
 
@@ -138,8 +157,7 @@ class Review:
         allowed, message = (True, "") if operations else self.verdict()
         return ResourceResult(
             self.resource,
-            self.settings.level,
-            self.settings.version_label,
+            self.settings.asked,
             allowed,
             message,
             [self._placed(finding) for finding in self._findings(changed=bool(own))],
@@ -174,6 +192,9 @@ class Review:
         users = any(control.id in decide.USERS and found.state == "fixed" for control, _, found in self._judged)
         for situation in self._situations:
             yield from notices.about(situation, writes_users=users)
+        if exemptions.ANNOTATION in self.resource.annotations:
+            allowed = self.settings.exemption_annotations
+            yield from notices.own_exemptions(self.resource, self.used_exemptions() if allowed else None)
         if changed and is_immutable(self.resource):
             yield notices.immutable(self.resource)
 
@@ -183,15 +204,8 @@ class Review:
 
     def verdict(self) -> tuple[bool, str]:
         """Whether the standard allows the pods, and the API server's words if not."""
-        said: dict[str, None] = {}
-        for pod in self.pods:
-            for check, forbidden in self.settings.standard():
-                known = self._found.get((pod.spec_pointer, check))
-                found = list(check(pod)) if known is None else known
-                if found:
-                    reason, detail = forbidden(pod, found)
-                    said[f"{reason} ({detail})" if detail else reason] = None
-        return not said, ", ".join(said)
+        found = self._evaluator.verdict(self.settings.asked)
+        return found.allowed, found.message
 
 
 def _is_volume(operation: Operation) -> bool:

@@ -6,6 +6,7 @@ The table is itself a JSON Schema, of the few keywords that `problems` knows. A 
 from __future__ import annotations
 
 from krm_harden import controls
+from krm_harden.model import LEVELS, parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 API_VERSION = "krm-harden.dev/v1alpha1"
 KIND = "HardeningPolicy"
-LEVELS = ["privileged", "baseline", "restricted"]
 MAX_ID = 2**31 - 1
 """User and group ids are 32 bit signed in Kubernetes' validation."""
 
@@ -94,6 +94,11 @@ def _how_far() -> dict[str, Schema]:
         "explicit": _choice("What to do with weaker values that the author wrote.", ["respect", "override"], "respect"),
         "onViolation": _choice("Whether what stays open fails the run.", ["Fail", "Warn"], "Fail"),
         "immutable": _choice("Whether Jobs and bare Pods, which can't be updated, change.", ["fix", "skip"], "fix"),
+        "exemptionAnnotations": _choice(
+            "Whether objects may exempt themselves, by the annotation krm-harden.dev/exempt.",
+            ["ignore", "allow"],
+            "ignore",
+        ),
         "controls": _object(
             "Settings by control.", {name: _control(settings) for name, settings in controls.settings().items()}
         ),
@@ -233,19 +238,6 @@ def _string_problems(value: str, schema: Schema, path: str) -> Iterator[str]:
         yield f"{path} must be a date such as 2027-06-30, not {_shown(value)}"
     elif len(value) < schema.get("minLength", 0):
         yield f"{path} must not be empty"
-
-
-LATEST = (1, 37)
-
-
-def parse_version(text: str) -> tuple[int, int] | None:
-    """`latest` or `v1.x` as a pair, None for anything else (pod-security-admission/api/helpers.go)."""
-    if text == "latest":
-        return LATEST
-    minor = text.removeprefix("v1.")
-    if minor == text or not (minor.isascii() and minor.isdigit()) or (minor[0] == "0" and minor != "0"):
-        return None
-    return 1, int(minor)
 
 
 def _is_date(value: str) -> bool:

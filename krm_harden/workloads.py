@@ -5,7 +5,8 @@ A row's patterns are paths with `*` for each item of a list. What a row doesn't 
 
 from __future__ import annotations
 
-from krm_harden.model import Container, Pod, lookup, mapping, walk
+from krm_harden.defaulting import created
+from krm_harden.model import LATEST, Container, Pod, lookup, mapping, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,16 +123,26 @@ def is_workload(api_version: str, kind: str, declared: Mapping[tuple[str, str], 
     return any(kind == known for _, known in (*WORKLOADS, *declared))
 
 
-def pods(resource: Resource, shapes: Iterable[Shape]) -> Iterator[Pod]:
-    """The pods of a resource. What has no container isn't one. Raises nothing: `unreadable` says what can't be read."""
+def pods(resource: Resource, shapes: Iterable[Shape], server: tuple[int, int] = LATEST) -> Iterator[Pod]:
+    """The pods of a resource as a server judges them: a Pod with its defaults, a template without.
+
+    What has no container isn't one. Raises nothing: `unreadable` says what can't be read.
+    """
+    is_pod = (resource.group, resource.kind) == ("", "Pod")
     for shape in shapes:
         for pointer in walk(resource.data, shape.spec):
-            pod = _pod(resource, shape, pointer)
+            pod = _pod(resource, shape, pointer, server)
             if pod.containers:
-                yield pod
+                yield created(pod) if is_pod else pod
 
 
-def _pod(resource: Resource, shape: Shape, pointer: Pointer) -> Pod:
+def created_pods(resource: Resource, shapes: Iterable[Shape], server: tuple[int, int] = LATEST) -> Iterator[Pod]:
+    """The pods that come of a resource, as a server judges each of them when it is made."""
+    for pod in pods(resource, shapes, server):
+        yield created(pod)
+
+
+def _pod(resource: Resource, shape: Shape, pointer: Pointer, server: tuple[int, int]) -> Pod:
     base = resource.base
     spec = mapping(lookup(resource.data, pointer))
     context = None if shape.context is None else _path(shape.context, pointer)
@@ -146,6 +157,7 @@ def _pod(resource: Resource, shape: Shape, pointer: Pointer) -> Pod:
         context_pointer=None if context is None else base + context,
         security_context=mapping(lookup(resource.data, context)) if context is not None else {},
         volumes_pointer=base + _path(shape.volumes, pointer),
+        server=server,
     )
 
 

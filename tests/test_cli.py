@@ -440,7 +440,7 @@ def test_fn_writes_nothing_but_at_0(text, code, tmp_path):
 
 # The report in JSON
 
-REPORT = ["errors", "notExamined", "resources", "summary", "version"]
+REPORT = ["errors", "notExamined", "resources", "summary", "version", "warnings"]
 RESOURCE = [
     "file",
     "apiVersion",

@@ -46,11 +46,9 @@ def below(said: Policy, upper: Policy | None) -> Policy:
     return policy.restricted_by(upper, said) if upper else said
 
 
-def chosen(path: str | None, level: str | None, lock: str | None) -> Policy:
-    """The policy of a command line: `--policy` or the environment's or the default, with `--level` and `--images`."""
+def chosen(path: str | None, lock: str | None) -> Policy:
+    """The policy of a command line: `--policy` or the environment's or the default, with `--images`."""
     found = ceiling(path) or policy.Policy({})
-    if level:
-        found = found.with_changes({"level": level})
     if lock:
         known = [*(found.spec.get("images") or []), *images(lock)]
         found = found.with_changes({"images": known})

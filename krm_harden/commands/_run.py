@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krm_harden import split
+from krm_harden import facts, split
 from krm_harden.commands import _files, _streams
 from krm_harden.commands.function import exit_code
 from krm_harden.errors import InputError, KrmHardenError
-from krm_harden.model import ChunkResult, Unexamined
+from krm_harden.model import ChunkResult, Facts, Unexamined
 
 if TYPE_CHECKING:
     import argparse
@@ -52,9 +52,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--images", metavar="LOCK", help="what is known of images: a file with `images:` as in a policy"
     )
     parser.add_argument(
-        "--level", choices=["privileged", "baseline", "restricted"], help="overrides the policy's level"
-    )
-    parser.add_argument(
         "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
     )
     parser.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
@@ -63,6 +60,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def process(engine: Engine, paths: list[str], exclude: Iterable[str] = ()) -> Iterator[Input]:
     """Every input in turn. One that can't be read doesn't stop the others. Raises ConfigError for a missing path."""
+    return settled(engine, _first_pass(engine, paths, exclude))
+
+
+def settled(engine: Engine, inputs: Iterable[Input]) -> Iterator[Input]:
+    """The same inputs, a second time through the engine where the facts of all of them decide something."""
+    if engine.policy.namespaces.get("enforce") != "auto":
+        yield from inputs
+        return
+    known = list(inputs)
+    again = engine.knowing(facts_of(known))
+    for made in known:
+        waits = any(chunk.facts and chunk.facts.waiting for chunk in made.chunks)
+        yield of_bytes(again, made.name, made.old) if waits else made
+
+
+def _first_pass(engine: Engine, paths: list[str], exclude: Iterable[str]) -> Iterator[Input]:
     if STDIN in paths:
         yield of_bytes(engine, STDIN, _streams.read_stdin())
     named = {Path(path) for path in paths if path != STDIN and not Path(path).is_dir()}
@@ -72,6 +85,21 @@ def process(engine: Engine, paths: list[str], exclude: Iterable[str] = ()) -> It
         _progress(count, len(files))
         yield _of_file(engine, path, patches, named=path in named)
     _progress(len(files), len(files))
+
+
+def facts_of(inputs: Iterable[Input]) -> Facts:
+    """What only all inputs together can tell; one that can't be read at all is noted too."""
+    found = []
+    for made in inputs:
+        found.append(facts.of_chunks(made.chunks))
+        if made.error:
+            found.append(Facts(unread=[f"{made.name}: {made.error}"]))
+    return facts.merged(found)
+
+
+def warnings(engine: Engine, inputs: Iterable[Input]) -> list[str]:
+    """What concerns no object: exemptions that nothing needed."""
+    return list(engine.policy.unused(facts_of(inputs))) if engine.policy.exemptions else []
 
 
 def _progress(count: int, total: int) -> None:

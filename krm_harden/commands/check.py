@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _policies, _run, _streams
+from krm_harden.commands import _asked, _policies, _run, _streams, _verdicts
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
+from krm_harden.errors import ConfigError
 from krm_harden.reports import json, summary, text
 
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY = "judge manifests; exit 1 unless all is in order or exempt"
+SUMMARY = "judge manifests as the API server does; exit 1 unless all is in order or exempt"
 EXAMPLES = """\
 examples:
   kustomize build . | krm-harden check -      the gate behind a build: kustomize without --enable-exec
                                               skips a function in silence
   krm-harden check deploy/                    files and folders
+  kubectl get pods,deploy -A -o yaml | krm-harden check -
+  krm-harden check --level baseline,restricted deploy/
+                                              a table: which object meets which level
+  krm-harden check --version v1.20..latest deploy/
+                                              from which version on does it break?
+  krm-harden check --as-labelled deploy/      by the labels of the Namespaces in the input
+  kubectl get ns,pods,deploy -n shop -o yaml | krm-harden check --what-breaks shop=restricted -
+                                              what `kubectl label --dry-run=server` would print
   krm-harden check -o json deploy/            for machines
 
 Exemptions don't change the verdict (`allowed`), only the exit code.
@@ -31,6 +40,24 @@ def parser() -> argparse.ArgumentParser:
     options = make("check", SUMMARY, EXAMPLES)
     _run.arguments(options)
     options.add_argument(
+        "--level", metavar="LEVEL", action="append", help="overrides the policy's; several, with commas, give a table"
+    )
+    options.add_argument(
+        "--version",
+        metavar="VERSION",
+        help="of the standard: latest or v1.x, overrides the policy's; a range v1.x..latest gives a table",
+    )
+    options.add_argument(
+        "--as-labelled",
+        action="store_true",
+        help="judge by the labels of the Namespaces in the input, as a server does",
+    )
+    options.add_argument(
+        "--what-breaks",
+        metavar="NAMESPACE=LEVEL[:VERSION]",
+        help="what `kubectl label --dry-run=server` would say of this enforce label",
+    )
+    options.add_argument(
         "--require-coverage", action="store_true", help="exit 1 if something was left alone without being judged"
     )
     options.add_argument("--strict", action="store_true", help="parse everything, also what can't hold a pod")
@@ -39,15 +66,39 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    policy = _policies.chosen(options.policy, options.level, options.images)
+    policy = _policies.chosen(options.policy, options.images)
+    levels = _asked.levels(options.level or [policy.level])
+    versions = _asked.versions(options.version or policy.version, policy.server)
+    change = _asked.change(options.what_breaks) if options.what_breaks is not None else None
+    if (options.as_labelled or change) and (options.level or options.version or (options.as_labelled and change)):
+        raise ConfigError("--as-labelled, --what-breaks and --level or --version exclude each other")
+    policy = policy.with_changes({"level": levels[0], "version": versions[0]})
     engine = Engine(policy, checking=True, strict=options.strict)
     inputs = list(_run.process(engine, options.paths, options.exclude))
+    covered = not any(chunk.unexamined for made in inputs for chunk in made.chunks)
+    if change:
+        code = _verdicts.what_breaks(policy, inputs, change, options.output)
+    elif options.as_labelled:
+        code, judged = _verdicts.as_labelled(policy, inputs, options.output)
+        covered = covered and judged
+    elif len(levels) > 1 or len(versions) > 1:
+        code = _verdicts.in_table(policy, inputs, levels, versions, options.output)
+    else:
+        code = _findings(engine, inputs, options.output)
+    unread = 2 * any(made.exit_code == 2 for made in inputs)
     empty = _run.nothing_found(inputs, allowed=options.allow_empty)
-    if options.output == "json":
-        _streams.print_report(json.render(inputs))
+    return max(code, unread, int(options.require_coverage and not covered), empty)
+
+
+def _findings(engine: Engine, inputs: list[_run.Input], output: str) -> int:
+    """Report what is wrong at the one level and version, and what to do about it."""
+    warnings = _run.warnings(engine, inputs)
+    if output == "json":
+        _streams.print_report(json.render(inputs, warnings))
     else:
         _streams.print_report("".join(f"{line}\n" for made in inputs for line in text.of_input(made)))
-        _streams.complain([*text.unreadable(inputs), f"krm-harden: {summary.line(inputs)}"])
+        complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]
+        _streams.complain([*complaints, f"krm-harden: {summary.line(inputs)}"])
     expired = any(
         finding.state == "exempt" and finding.severity == "warning"
         for made in inputs
@@ -55,5 +106,4 @@ def run(options: argparse.Namespace) -> int:
         for result in chunk.resources
         for finding in result.findings
     )
-    uncovered = options.require_coverage and any(chunk.unexamined for made in inputs for chunk in made.chunks)
-    return max(_run.worst(inputs), int(expired), int(uncovered), empty)
+    return max(_run.worst(inputs), int(expired))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _policies, _run, _streams
+from krm_harden.commands import _asked, _policies, _run, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
+from krm_harden.model import LEVELS
 from krm_harden.reports import json, summary, text
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = make("fix", SUMMARY, EXAMPLES)
     _run.arguments(options)
+    options.add_argument("--level", choices=LEVELS, help="overrides the policy's level")
+    options.add_argument("--version", metavar="VERSION", help="of the standard: latest or v1.x; overrides the policy's")
     options.add_argument("--diff", action="store_true", help="write nothing; exit 1 if something would change")
     options.add_argument("--paranoid", action="store_true", help="verify each edit once more, with ruamel.yaml (slow)")
     return options
@@ -37,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    policy = _policies.chosen(options.policy, options.level, options.images)
+    policy = _policies.chosen(options.policy, options.images)
+    version = _asked.version(options.version or policy.version)
+    policy = policy.with_changes({"level": options.level or policy.level, "version": version})
     engine = Engine(policy, paranoid=options.paranoid)
     filtering = _run.STDIN in options.paths and not options.diff
     inputs = []
@@ -48,23 +53,24 @@ def run(options: argparse.Namespace) -> int:
     if options.diff:
         code = max(code, int(any(made.changed for made in inputs)))
     code = max(code, _run.nothing_found(inputs, allowed=options.allow_empty))
-    _report(options, inputs, filtering=filtering)
+    _report(options, inputs, _run.warnings(engine, inputs), filtering=filtering)
     if filtering and code == 0:
         _streams.write_stdout(made.new for made in inputs if made.name == _run.STDIN)
     return code
 
 
-def _report(options: argparse.Namespace, inputs: list[_run.Input], *, filtering: bool) -> None:
+def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: list[str], *, filtering: bool) -> None:
     """The report on stdout, but on stderr where stdout carries the manifests."""
     if options.output == "json":
-        _streams.print_report(json.render(inputs), to_stderr=filtering)
+        _streams.print_report(json.render(inputs, warnings), to_stderr=filtering)
         return
     if options.diff:
         _streams.print_report("".join(line for made in inputs for line in diff(made)))
     report = "".join(f"{line}\n" for made in inputs for line in text.of_input(made))
     _streams.print_report(report, to_stderr=filtering or options.diff)
     changed = "would change" if options.diff else "changed"
-    _streams.complain([*text.unreadable(inputs), f"krm-harden: {summary.line(inputs, changed)}"])
+    complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]
+    _streams.complain([*complaints, f"krm-harden: {summary.line(inputs, changed)}"])
 
 
 def diff(made: _run.Input) -> Iterator[str]:

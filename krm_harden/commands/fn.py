@@ -42,12 +42,14 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     engine = Engine(_policies.below(_policies.read(options.config), _policies.ceiling()))
-    inputs = [_run.of_bytes(engine, name, _read(name)) for name in options.files or [_run.STDIN]]
+    files = options.files or [_run.STDIN]
+    inputs = list(_run.settled(engine, [_run.of_bytes(engine, name, _read(name)) for name in files]))
     code = _run.worst(inputs)
     for made in inputs:
         if made.error:
             _streams.complain([f"error: {made.name}: {made.error}"])
         _streams.complain(_complaints(made))
+    _streams.complain(f"warning: {line}" for line in _run.warnings(engine, inputs))
     code = max(code, _run.nothing_found(inputs, allowed=False))
     if code == 0:
         _streams.write_stdout([joined([made.new for made in inputs])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from krm_harden import source, split
+from krm_harden import facts, source, split
 from krm_harden.commands import _policies, _streams
 from krm_harden.engine import Engine, NotAList, frame
 from krm_harden.errors import ConfigError, InputError
@@ -13,10 +13,10 @@ from krm_harden.reports.text import Complaints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-    from krm_harden.model import ChunkResult
+    from krm_harden.model import ChunkResult, Facts
     from krm_harden.policy import Policy
 
 KUSTOMIZE = b"kustomize.config.k8s.io/id"
@@ -25,24 +25,36 @@ SUMMARY = "read a ResourceList, write it hardened"
 
 
 class Report:
-    """What the chunks of a list come to: results for the list, lines for people, an exit code.
+    """What the chunks of a list come to: results for the list (if `reported`), lines for people, an exit code.
 
     The code is 2 when a document couldn't be read or edited, 1 when an error stays open, else 0.
     """
 
-    __slots__ = ("code", "complaints", "results")
+    __slots__ = ("_facts", "code", "complaints", "results")
 
-    def __init__(self, *, with_results: bool = True) -> None:
+    def __init__(self, *, reported: bool = True) -> None:
         self.code = 0
         self.complaints = Complaints()
-        self.results = Results(wanted=with_results)
+        self.results = Results(wanted=reported)
+        self._facts: list[Facts] = []
 
     def add(self, chunk: ChunkResult) -> bytes:
         """Note what became of a chunk; its text."""
         self.code = max(self.code, exit_code([chunk]))
         self.complaints.add(chunk)
         self.results.add(chunk)
+        if chunk.facts or chunk.error:
+            self._facts.append(facts.of_chunks([chunk]))
         return chunk.text
+
+    def facts(self) -> Facts:
+        """What only the whole list can tell."""
+        return facts.merged(self._facts)
+
+    def warn(self, message: str) -> None:
+        """Note what concerns no object of the list."""
+        self.complaints.warn(message)
+        self.results.warn(message)
 
 
 def run() -> int:
@@ -79,15 +91,30 @@ def harden(data: bytes, upper: Policy | None = None) -> tuple[list[bytes], Repor
     """A ResourceList as UTF-8, hardened by its own functionConfig below a ceiling, in parts, and what happened."""
     before, chunk, after = _only_document(data)
     # kustomize throws results away, after reading every one of them.
-    report = Report(with_results=KUSTOMIZE not in data)
+    wanted = KUSTOMIZE not in data
     cut = split.cut_items(chunk)
     outside = frame(cut) if cut else None
     if cut and outside:
         try:
-            return _items(before, cut, outside, after, upper, report)
+            return _items(before, cut, outside, after, upper, reported=wanted)
         except NotAList:
-            report = Report(with_results=KUSTOMIZE not in data)
-    return _whole(before, chunk, after, upper, report)
+            pass
+    return _whole(before, chunk, after, upper, reported=wanted)
+
+
+def _in_passes(
+    engine: Engine, once: Callable[[Engine, Report], list[bytes]], *, reported: bool
+) -> tuple[list[bytes], Report]:
+    """What `once` makes of a list; a second time, where the facts of the whole list decide something in it."""
+    report = Report(reported=reported)
+    parts = once(engine, report)
+    found = report.facts()
+    if found.waiting:
+        report = Report(reported=reported)
+        parts = once(engine.knowing(found), report)
+    for message in engine.policy.unused(found):
+        report.warn(message)
+    return parts, report
 
 
 def _only_document(data: bytes) -> tuple[bytes, bytes, bytes]:
@@ -105,12 +132,22 @@ def _only_document(data: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _items(
-    before: bytes, cut: split.ItemList, outside: source.Document, after: bytes, upper: Policy | None, report: Report
+    before: bytes,
+    cut: split.ItemList,
+    outside: source.Document,
+    after: bytes,
+    upper: Policy | None,
+    *,
+    reported: bool,
 ) -> tuple[list[bytes], Report]:
     """A list cut into items, each of which is dropped when it is done. Raises NotAList when it has to be read whole."""
     _check_list(outside)
-    engine = Engine(_policies.effective(_config(outside.data), "functionConfig", upper), lines=False)
-    items = [report.add(item) for item in engine.items(cut, before.count(b"\n"))]
+    policy = _policies.effective(_config(outside.data), "functionConfig", upper)
+
+    def once(engine: Engine, report: Report) -> list[bytes]:
+        return [report.add(item) for item in engine.items(cut, before.count(b"\n"))]
+
+    items, report = _in_passes(Engine(policy, lines=False), once, reported=reported)
     header, trailer, results = with_results(outside, len(cut.header.decode()), report.results)
     parts = [before, header.encode(), *items, trailer.encode()]
     return [*parts, *_appended(parts, results), after], report
@@ -128,7 +165,7 @@ def _appended(parts: list[bytes], results: list[bytes]) -> list[bytes]:
 
 
 def _whole(
-    before: bytes, chunk: bytes, after: bytes, upper: Policy | None, report: Report
+    before: bytes, chunk: bytes, after: bytes, upper: Policy | None, *, reported: bool
 ) -> tuple[list[bytes], Report]:
     """A list that can't be cut into items: one chunk."""
     try:
@@ -139,8 +176,12 @@ def _whole(
     for index, item in enumerate(document.data["items"] or ()):
         if not isinstance(item, dict):
             raise InputError(f"stdin: items[{index}] of the ResourceList must be a mapping")
-    engine = Engine(_policies.effective(_config(document.data), "functionConfig", upper), lines=False)
-    text = report.add(engine.chunk(chunk, before.count(b"\n")))
+    policy = _policies.effective(_config(document.data), "functionConfig", upper)
+
+    def once(engine: Engine, report: Report) -> list[bytes]:
+        return [report.add(engine.chunk(chunk, before.count(b"\n")))]
+
+    (text,), report = _in_passes(Engine(policy, lines=False), once, reported=reported)
     _, rest, results = with_results(source.read(text.decode()), 0, report.results)
     parts = [before, rest.encode()]
     return [*parts, *_appended(parts, results), after], report

@@ -7,7 +7,11 @@
 "operations": [RFC 6902, relative to the resource]}],
 "notExamined": [{"file", "line", "kind", "name", "reason"}],
 "errors": [{"file", "message"}],
+"warnings": [what concerns no object: an exemption that nothing needed],
 "summary": {...}}
+
+`check` with several levels or versions has "verdicts" in place of "resources", with --as-labelled "namespaces" and
+"answers", with --what-breaks "whatBreaks".
 """
 
 from __future__ import annotations
@@ -24,15 +28,19 @@ if TYPE_CHECKING:
     from krm_harden.model import Finding, ResourceResult
 
 
-def render(inputs: Sequence[Input]) -> str:
+def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     """The document, with a final line break."""
+    resources = [_resource(made.name, result) for made in inputs for chunk in made.chunks for result in chunk.resources]
+    return document({"resources": resources}, inputs, {"warnings": list(warnings), "summary": summary.count(inputs)})
+
+
+def document(body: dict[str, Any], inputs: Sequence[Input], end: dict[str, Any] | None = None) -> str:
+    """A report's own part, and what all have: what wasn't judged and what couldn't be read."""
     import json
 
     report = {
         "version": 1,
-        "resources": [
-            _resource(made.name, result) for made in inputs for chunk in made.chunks for result in chunk.resources
-        ],
+        **body,
         "notExamined": [
             {"file": made.name, "line": note.line, "kind": note.kind, "name": note.name, "reason": note.reason}
             for made in inputs
@@ -47,7 +55,7 @@ def render(inputs: Sequence[Input]) -> str:
                 *(chunk.error for chunk in made.chunks if chunk.error),
             )
         ],
-        "summary": summary.count(inputs),
+        **(end or {}),
     }
     return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 

@@ -55,6 +55,11 @@ class Results:
             tags = _line("tags", {"tool": TOOL, "state": "unexamined"})
             self._write("unexamined", f"{what}was left alone: {note.reason}", tags)
 
+    def warn(self, message: str) -> None:
+        """Note what concerns no object."""
+        if self._wanted:
+            self._write("warning", message, _line("tags", {"tool": TOOL, "state": "unused"}))
+
     def _write(self, group: str, message: str, rest: str) -> None:
         severity = "info" if group == "unexamined" else group
         self._texts[group].append(f"- message: {scalar(message)}\n  severity: {severity}\n{rest}".encode())

@@ -29,6 +29,10 @@ class Complaints:
                     self._errors.append(f"error: {self._prefix}{line(made.resource, finding)}")
             self._warnings += [f"warning: {self._prefix}{text}" for text in _warnings(made)]
 
+    def warn(self, message: str) -> None:
+        """Note what concerns no object."""
+        self._warnings.append(f"warning: {message}")
+
     def lines(self) -> Iterator[str]:
         yield from self._errors
         yield from self._warnings
@@ -61,8 +65,26 @@ def report(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
     """Every finding of a file with its line, as `file:line: severity: ...`."""
     for chunk in chunks:
         for result in chunk.resources:
+            if not result.allowed:
+                yield f"{file}:{result.line}: {_worst(result)}: verdict: {result.resource}: {words(result)}"
             for finding in sorted(result.findings, key=lambda found: _ORDER[found.severity]):
                 yield f"{file}:{finding.line}: {finding.severity}: {finding.state}: {line(result.resource, finding)}"
+        yield from left_alone([chunk], file)
+
+
+def words(result: ResourceResult) -> str:
+    """What the API server says to what isn't allowed."""
+    return f'would violate PodSecurity "{result.asked}": {result.message}'
+
+
+def _worst(result: ResourceResult) -> str:
+    """The severity of a verdict is that of its worst finding: an exemption makes it an info."""
+    return min((finding.severity for finding in result.findings), key=_ORDER.__getitem__, default="error")
+
+
+def left_alone(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
+    """What wasn't judged, and why."""
+    for chunk in chunks:
         for note in chunk.unexamined:
             what = f"{note} " if note.kind else ""
             yield f"{file}:{note.line}: info: {what}was left alone: {note.reason}"

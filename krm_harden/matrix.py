@@ -1,0 +1,82 @@
+"""Verdicts about one resource at several levels and versions of the standard, and where they change."""
+
+from __future__ import annotations
+
+from krm_harden import exemptions, workloads
+from krm_harden.model import LevelVersion
+from krm_harden.standard import Evaluator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from krm_harden.exemptions import Exemption
+    from krm_harden.model import Pod, Resource
+    from krm_harden.policy import Policy
+    from krm_harden.standard import Failure, Verdict
+
+
+class Span:
+    """Neighbouring versions with one verdict: `state` is allowed, refused, or exempt where a policy exempts it all."""
+
+    __slots__ = ("checks", "first", "last", "level", "message", "state")
+
+    def __init__(self, level: str, version: str, state: str, verdict: Verdict) -> None:
+        self.level = level
+        self.first = version
+        self.last = version
+        self.state = state
+        self.message = verdict.message
+        self.checks = tuple(dict.fromkeys(failure.control for failure in verdict.failures))
+
+    @property
+    def versions(self) -> str:
+        """`v1.8`, or `v1.8 to v1.18`."""
+        return self.first if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def spans(policy: Policy, resource: Resource, levels: Sequence[str], versions: Sequence[str]) -> list[list[Span]]:
+    """For each level its spans over the versions, which ascend. Empty for what makes no pods."""
+    pods = tuple(workloads.pods(resource, workloads.shapes_of(resource, policy.kinds), policy.server))
+    if not pods:
+        return []
+    evaluator = Evaluator(pods)
+    exempting = exemptions_for(policy, resource)
+    found = []
+    for level in levels:
+        row: list[Span] = []
+        for version in versions:
+            verdict = evaluator.verdict(LevelVersion(level, version, policy.server))
+            state = _state(verdict, pods, exempting)
+            if row and (row[-1].state, row[-1].message) == (state, verdict.message):
+                row[-1].last = version
+            else:
+                row.append(Span(level, version, state, verdict))
+        found.append(row)
+    return found
+
+
+def exemptions_for(policy: Policy, resource: Resource) -> list[Exemption]:
+    """The exemptions that may hold for a resource: the policy's, and its own where the policy allows them."""
+    settings = policy.settings_for(resource)
+    own = exemptions.of_object(resource) if settings.exemption_annotations else []
+    return [*settings.exemptions, *own]
+
+
+def is_exempt(verdict: Verdict, pods: Sequence[Pod], exempting: Sequence[Exemption]) -> bool:
+    """Whether every place that fails is exempt from the check that it fails."""
+    return bool(exempting) and all(_covers(failure, pods[failure.pod], exempting) for failure in verdict.failures)
+
+
+def _covers(failure: Failure, pod: Pod, exempting: Sequence[Exemption]) -> bool:
+    for violation in failure.violations:
+        container = pod.containers[violation.container] if violation.container >= 0 else None
+        if not any(one.covers(failure.control, pod.resource, container) for one in exempting):
+            return False
+    return True
+
+
+def _state(verdict: Verdict, pods: Sequence[Pod], exempting: Sequence[Exemption]) -> str:
+    if verdict.allowed:
+        return "allowed"
+    return "exempt" if is_exempt(verdict, pods, exempting) else "refused"
