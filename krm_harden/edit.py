@@ -48,6 +48,7 @@ def plan(document: Document, operations: Iterable[Operation]) -> list[Edit]:
     trails = place.Trails(document)
     additions: dict[int, _Additions] = {}
     edits: list[Edit] = []
+    removals: list[tuple[list[Any], str | int]] = []
     for operation in operations:
         if operation.op == "add":
             nodes = trails.to(operation.path[:-1])
@@ -59,7 +60,13 @@ def plan(document: Document, operations: Iterable[Operation]) -> list[Edit]:
         elif operation.op == "replace":
             edits.append(_replace(document, trails.to(operation.path), operation))
         else:
-            edits.append(_remove(document, trails.to(operation.path), operation.path[-1]))
+            removals.append((trails.to(operation.path), operation.path[-1]))
+    for nodes, step in removals:
+        added = additions.get(id(nodes[-2]))
+        if added and _is_last(nodes[-2], step):
+            edits.append(_instead(document, nodes, additions.pop(id(nodes[-2]))))
+        else:
+            edits.append(_remove(document, nodes, step))
     edits.extend(_add(document, group) for group in additions.values())
     return _disjoint(edits)
 
@@ -67,7 +74,7 @@ def plan(document: Document, operations: Iterable[Operation]) -> list[Edit]:
 def _disjoint(edits: list[Edit]) -> list[Edit]:
     # An anchor's node is one place in several; the same edit of it counts once.
     unique = list({edit.key(): edit for edit in edits}.values())
-    unique.sort(key=lambda edit: (edit.start, -edit.depth))
+    unique.sort(key=lambda edit: (edit.start, edit.end > edit.start, -edit.depth))
     for earlier, later in zip(unique, unique[1:], strict=False):
         if later.start < earlier.end:
             raise RefusedEdit("two edits overlap")
@@ -249,6 +256,33 @@ def _remove(document: Document, nodes: list[Any], step: str | int) -> Edit:
         return Edit(place.content_end(text, entries[index - 1][1]), end, "", len(nodes))
     after = int(entries[1][0].start_mark.index) if len(entries) > 1 else end
     return Edit(start, after, "", len(nodes))
+
+
+def _is_last(parent: Any, step: str | int) -> bool:
+    """Whether a key is the last of its mapping, as it is when it is the only one."""
+    return source.is_mapping(parent) and _index_of(parent, str(step)) == len(parent.value) - 1
+
+
+def _instead(document: Document, nodes: list[Any], group: _Additions) -> Edit:
+    """The last entry of a mapping makes room for what is added there."""
+    text, parent, node = document.text, nodes[-2], nodes[-1]
+    key = parent.value[-1][0]
+    if not parent.flow_style:
+        gone = _remove_lines(text, parent, (key, node), len(nodes))
+        column = place.column(text, parent)
+        style = place.block_style(text, group.nodes)
+        lines = [line for name, value in group.entries for line in emit.block(str(name), value, column, style)]
+        newline = place.newline_before(text, gone.start)
+        written = "".join(line + newline for line in lines)
+        return Edit(
+            gone.start,
+            gone.end,
+            written if text[: gone.end].endswith("\n") else written.removesuffix(newline),
+            len(nodes),
+        )
+    flow, column = place.flow_style(document, parent)
+    entries = emit.separator(flow, column).join(_flow_entries(group, flow, column))
+    return Edit(int(key.start_mark.index), place.content_end(text, node), entries, len(nodes))
 
 
 def _entries(parent: Any) -> list[tuple[Any, Any]]:

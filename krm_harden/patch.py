@@ -90,16 +90,18 @@ class Draft:
     def _folds_into(self, place: Pointer) -> int | None:
         """The operation of this run within whose value a place lies; none across a removal, which moves places."""
         for index in range(len(self._operations) - 1, -1, -1):
-            if self._operations[index].op == "remove":
-                return None
             within = self._places[index]
+            if self._operations[index].op == "remove":
+                if _moves(within, place):
+                    return None
+                continue
             if place[: len(within)] == within:
                 return index
         return None
 
     def _drop_below(self, place: Pointer) -> None:
         """What was written below a place that is now written whole is gone."""
-        if any(operation.op == "remove" for operation in self._operations):
+        if any(operation.op == "remove" and _moves(operation.path, place) for operation in self._operations):
             return
         kept = [index for index, found in enumerate(self._places) if found[: len(place)] != place]
         self._operations = [self._operations[index] for index in kept]
@@ -118,6 +120,13 @@ class Draft:
         earlier = self._operations[index]
         value = _without(earlier.value, path[len(self._places[index]) :])
         self._operations[index] = Operation(earlier.op, earlier.path, value)
+
+
+def _moves(removed: Pointer, place: Pointer) -> bool:
+    """Whether a removal changes what a place names: it took it away, or an item before it."""
+    depth = len(removed) - 1
+    same_parent = place[:depth] == removed[:-1] and len(place) > depth
+    return same_parent and (place[depth] == removed[-1] or isinstance(removed[-1], int))
 
 
 def _deepest(data: Any, path: Pointer) -> tuple[int, Any]:

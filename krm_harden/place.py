@@ -40,6 +40,10 @@ def check_breaks(document: Document) -> None:
         at = max(at, end)
 
 
+KEY = ("key",)
+"""The last step of a leaf that is a key: no step of a pointer, which a field `key` is."""
+
+
 class Trails:
     """The nodes from the root to places in a document. Neighbours share most of their way."""
 
@@ -440,7 +444,7 @@ def _leaves(text: str, root: Any) -> Iterator[tuple[int, int, Any]]:
             for key, value in reversed(node.value):
                 name = key.value if source.is_scalar(key) else ""
                 stack.append((value, (*pointer, name)))
-                stack.append((key, (*pointer, name, "key")))
+                stack.append((key, (*pointer, name, KEY)))
         else:
             stack.extend((item, (*pointer, index)) for index, item in reversed(list(enumerate(node.value))))
 
@@ -471,7 +475,7 @@ def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:
     if leaf is None:
         return owner
     node: Any = document.root
-    path = leaf[:-1] if leaf[-1:] == ("key",) else leaf
+    path = leaf[:-1] if leaf[-1:] == (KEY,) else leaf
     parent: Any = None
     for depth in range(len(path)):
         if node is None or source.is_scalar(node):

@@ -96,7 +96,7 @@ def _same_elsewhere(old: Document, new: Document, operations: Sequence[Operation
     now = {leaf: new.text[start:end] for start, end, leaf in place.leaves(new)}
     for start, end, leaf in place.leaves(old):
         there = _moved(leaf, operations)
-        if there is None or any(leaf[: len(path)] == path and leaf[-1:] != ("key",) for path in changed):
+        if there is None or any(leaf[: len(path)] == path and leaf[-1:] != (place.KEY,) for path in changed):
             continue
         if now.get(there, "").strip() != old.text[start:end].strip():
             raise RefusedEdit(f"the edit would change {old.text[start:end].strip()!r}", next_step=_NEXT)
