@@ -99,6 +99,8 @@ class Review:
         """Why the resource isn't judged at all, or empty."""
         if is_patch(self.resource, self.pods, self.document.text):
             return "a kustomize patch: it has $patch, or a container without an image"
+        if not self.checking and any(not pod.containers for pod in self.pods):
+            return "a kustomize patch: its pod has no containers"
         if not self.pods and not is_namespace(self.resource):
             missing = workloads.missing_template(self.resource, self.shapes)
             return f"cannot read {missing}: there is nothing" if missing else ""

@@ -73,14 +73,15 @@ class Evaluator:
 
     def __init__(self, pods: Sequence[Pod]) -> None:
         self._pods = pods
-        self._found: dict[tuple[int, Check], list[Violation]] = {}
+        self._found: list[dict[Check, list[Violation]]] = [{} for _ in pods]
 
     def violations(self, index: int, check: Check) -> list[Violation]:
         """What a check finds in one of the pods."""
-        key = (index, check)
-        if key not in self._found:
-            self._found[key] = list(check(self._pods[index]))
-        return self._found[key]
+        known = self._found[index]
+        found = known.get(check)
+        if found is None:
+            found = known[check] = list(check(self._pods[index]))
+        return found
 
     def verdict(self, asked: LevelVersion) -> Verdict:
         """The verdict about all of the pods."""
@@ -88,7 +89,10 @@ class Evaluator:
 
     def _failures(self, asked: LevelVersion) -> Iterator[Failure]:
         for index, pod in enumerate(self._pods):
+            known = self._found[index]
             for control, check in checks(asked.level, asked.version):
-                found = self.violations(index, check)
+                found = known.get(check)
+                if found is None:
+                    found = self.violations(index, check)
                 if found and control.forbidden:
                     yield Failure(control.id, *control.forbidden(pod, found), found, index)

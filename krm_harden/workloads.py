@@ -126,13 +126,14 @@ def is_workload(api_version: str, kind: str, declared: Mapping[tuple[str, str], 
 def pods(resource: Resource, shapes: Iterable[Shape], server: tuple[int, int] = LATEST) -> Iterator[Pod]:
     """The pods of a resource as a server judges them: a Pod with its defaults, a template without.
 
-    What has no container isn't one. Raises nothing: `unreadable` says what can't be read.
+    Where a kind's containers lie under other names, what has none makes no pod. Raises nothing: `unreadable` says what
+    can't be read.
     """
     is_pod = (resource.group, resource.kind) == ("", "Pod")
     for shape in shapes:
         for pointer in walk(resource.data, shape.spec):
             pod = _pod(resource, shape, pointer, server)
-            if pod.containers:
+            if pod.containers or (shape.containers is POD_LISTS and pod.spec is lookup(resource.data, pointer)):
                 yield created(pod) if is_pod else pod
 
 
