@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from krm_harden import controls, schema  # noqa: E402
+from krm_harden import controls, namespaces, schema  # noqa: E402
+from krm_harden.commands import explain  # noqa: E402
 from krm_harden.commands.schema import definition_text, schema_text  # noqa: E402
 
 if TYPE_CHECKING:
@@ -40,34 +41,40 @@ def pages() -> dict[str, str]:
     policy = (ROOT / "docs" / "policy.md").read_text()
     table = "".join(f"{line}\n" for line in fields())
     return {
-        "docs/controls.md": HEAD + overview() + "".join(section(control) for control in controls.load().values()),
+        "docs/controls.md": HEAD
+        + overview()
+        + "".join(section(control) for control in controls.load().values())
+        + labels(),
         "docs/policy.md": FIELDS.sub(lambda found: found[1] + table + found[2], policy),
         "function/hardeningpolicy.schema.json": schema_text(),
         "function/krm-harden.yaml": definition_text(),
     }
 
 
+def labels() -> str:
+    """The control of Namespaces."""
+    return f"## {controls.NAMESPACES}\n\n**{explain.LABELS}.** {fenced((namespaces.__doc__ or '').strip())}\n"
+
+
 def overview() -> str:
     """The table of all controls."""
     rows = ["| control | what it asks for | standard |", "|---|---|---|"]
-    for control in controls.load().values():
-        since = min(control.revisions)
-        standard = f"{control.level}, from v{since[0]}.{since[1]}" if control.standard else "beyond it"
-        rows.append(f"| [`{control.id}`](#{control.id.lower()}) | {control.title} | {standard} |")
+    known = [(control.id, control.title, explain.standard(control)) for control in controls.load().values()]
+    known.append((controls.NAMESPACES, explain.LABELS, "beyond it"))
+    rows += [f"| [`{name}`](#{name.lower()}) | {title} | {standard} |" for name, title, standard in known]
     return "\n".join(rows) + "\n\n"
 
 
 def section(control: controls.Control) -> str:
     """One control: its docstring with code blocks fenced, and its settings."""
-    doc = sys.modules[control.propose.__module__].__doc__ or ""
     short = [alias for alias, ids in controls.ALIASES.items() if control.id in ids]
     parts = [f"## {control.id}\n\n**{control.title}.** "]
     if short:
         parts.append(f"In a policy also `{short[0]}`. ")
-    parts.append(fenced(doc.strip()) + "\n\n")
+    parts.append(fenced(explain.documentation(control)) + "\n\n")
     if control.settings:
         parts.append("**Settings**:\n\n")
-        parts += [f"- `{name}`: {about(setting)}\n" for name, setting in control.settings.items()]
+        parts += [f"- `{name}`: {explain.about(setting)}\n" for name, setting in control.settings.items()]
         parts.append("\n")
     return "".join(parts)
 
@@ -114,13 +121,6 @@ def row(field: dict[str, Any], path: str, *, required: bool = False) -> str:
 
 
 KINDS = {"object": "mapping", "array": "list", "string": "string", "boolean": "`true` \\| `false`", "integer": "number"}
-
-
-def about(setting: dict[str, Any]) -> str:
-    """One control's setting in a line."""
-    default = setting.get("default")
-    shown = ", ".join(default) if isinstance(default, list) else default
-    return f"{setting['description']} Default: `{shown}`."
 
 
 def main() -> int:

@@ -1,8 +1,33 @@
-"""The Pod Security labels of Namespaces: `pod-security.kubernetes.io/{enforce,audit,warn}` and their versions.
+"""Namespaces must say which Pod Security Standard holds in them.
 
-A label that is there is never lowered, and raised only where the policy overrides explicit values. `kube-*` namespaces
-are left alone. Source: kubernetes.io/docs/concepts/security/pod-security-admission, pod-security-admission
-api/constants.go and api/helpers.go (PolicyToEvaluate).
+**Fields**: the labels `pod-security.kubernetes.io/enforce`, `audit` and `warn` of a Namespace, each with a `-version`.
+
+**Allowed**: what the policy's `namespaces` asks for, or stricter; by default the policy's level for audit and warn, and
+no enforce label. `kube-*` namespaces are left alone.
+
+**Before** (with `namespaces: {enforce: auto}`):
+
+    metadata:
+      name: shop
+
+**After**:
+
+    metadata:
+      name: shop
+      labels:
+        pod-security.kubernetes.io/enforce: restricted
+        pod-security.kubernetes.io/enforce-version: v1.37
+        pod-security.kubernetes.io/audit: restricted
+        pod-security.kubernetes.io/audit-version: latest
+        pod-security.kubernetes.io/warn: restricted
+        pod-security.kubernetes.io/warn-version: latest
+
+**Fix safety**: audit and warn stop nothing. `enforce: auto` writes the policy's level, pinned to a version, when the
+input holds pods of the namespace, all of them pass after the fixes, exempt ones included, and none in the input lacks
+a namespace; else it says what blocks it. What isn't in the input wasn't seen. A label that is there is never lowered,
+and raised only by `explicit: override`.
+
+**Reference**: kubernetes.io/docs/concepts/security/pod-security-admission; CIS Kubernetes Benchmark 5.2.1.
 """
 
 from __future__ import annotations
@@ -29,7 +54,8 @@ SHOWN = 5
 class Labelled:
     """What a namespace's labels mean: a level and version for each mode, and what is wrong with them.
 
-    `problems` are pairs of a label and what it must be, in the server's order and words.
+    Source: pod-security-admission, api/helpers.go (PolicyToEvaluate). `problems` are pairs of a label and what it must
+    be, in the server's order and words.
     """
 
     __slots__ = ("audit", "enforce", "problems", "warn")
