@@ -233,8 +233,13 @@ def operations(judgement: Judgement) -> Iterable[Operation]:
     return proposal.operations or (Operation("add", judgement.violation.pointer, proposal.value),)
 
 
-def finding(control: Control, situation: Situation, judgement: Judgement, *, checking: bool) -> Finding:
-    """A judgement as a line of a report. `checking`: nothing is written, so what could be is open."""
+def finding(
+    control: Control, situation: Situation, judgement: Judgement, *, checking: bool, owner: str = ""
+) -> Finding:
+    """A judgement as a line of a report.
+
+    `checking`: nothing is written, so what could be is open. `owner` is who would undo what is written here.
+    """
     pod, settings = situation.pod, situation.settings
     violation, proposal, state = judgement.violation, judgement.proposal, judgement.state
     container = pod.containers[violation.container] if violation.container >= 0 else None
@@ -245,7 +250,8 @@ def finding(control: Control, situation: Situation, judgement: Judgement, *, che
     stays = state in {"explicit", "manual", "refused"}
     reason = judgement.reason
     if state == "open":
-        reason = f"`krm-harden fix` writes {written(proposal.value)}"
+        fix = f"`krm-harden fix` writes {written(proposal.value)}"
+        reason = f"owned by {owner}: change its owner" if owner else fix
     return Finding(
         control.id,
         control.level,

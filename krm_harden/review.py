@@ -99,7 +99,7 @@ class Review:
         """Why the resource isn't judged at all, or empty."""
         if is_patch(self.resource, self.pods, self.document.text):
             return "a kustomize patch: it has $patch, or a container without an image"
-        if not self.checking and any(not pod.containers for pod in self.pods):
+        if any(not pod.containers for pod in self.pods) and not (self.checking and not self.verdict()[0]):
             return "a kustomize patch: its pod has no containers"
         if not self.pods and not is_namespace(self.resource):
             missing = workloads.missing_template(self.resource, self.shapes)
@@ -186,11 +186,11 @@ class Review:
                 finding.state, finding.severity = "open", "warning"
                 finding.message = finding.message.replace(" gets ", " lacks ", 1)
             yield finding
-        skipping = self._skips_immutable()
+        skipping, owned = self._skips_immutable(), owner(self.resource)
         for control, situation, judgement in self._judged:
             stays = skipping and judgement.state == "fixed"
             made = judgement.deferred("immutable: skip") if stays else judgement
-            yield decide.finding(control, situation, made, checking=self.checking)
+            yield decide.finding(control, situation, made, checking=self.checking, owner=owned)
         users = any(control.id in decide.USERS and found.state == "fixed" for control, _, found in self._judged)
         for situation in self._situations:
             yield from notices.about(situation, writes_users=users)

@@ -89,10 +89,9 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
     1 if something violates the new level, 3 if the server refuses the labels asked for.
     """
     resources = [result.resource for _, result in _results(inputs)]
-    old = next(
-        (namespaces.labels_of(one) for one in resources if is_namespace(one) and one.name == change.namespace), {}
-    )
-    found = admission.what_breaks(policy, change.namespace, old, change.labels, resources)
+    named = (one for one in resources if is_namespace(one) and one.name == change.namespace)
+    old = next(map(namespaces.labels_of, named), None)
+    found = admission.what_breaks(policy, change.namespace, old or {}, change.labels, resources)
     if found.invalid:
         _streams.complain([found.invalid])
         return 3
@@ -109,6 +108,9 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
         _streams.print_report(json.document({"whatBreaks": body}, inputs))
     else:
         _streams.print_report("".join(f"{line}\n" for line in lines))
+    if old is None:
+        missing = f"Namespace/{change.namespace} isn't in the input: taken as one without labels"
+        _streams.complain([f"krm-harden: warning: {missing}"])
     homeless = [str(one) for one in resources if not one.namespace and _makes_pods(policy, one)]
     if homeless:
         _streams.complain([f"krm-harden: warning: {', '.join(homeless)}: no namespace is named, so not judged"])
