@@ -80,7 +80,7 @@ def test_every_command_in_a_page_is_one(page):
         used = {word.split("=")[0] for word in arguments[1:] if word.startswith("-") and word != "-"}
         shown = answer(*arguments) if arguments[0].startswith("-") else answer(arguments[0], "--help")
         assert shown.code == 0, f"{title(page)}: {arguments}: {shown.err}"
-        known = set(re.findall(r"(?<![\w-])--?[a-z]+", shown.out.decode()))
+        known = set(re.findall(r"(?<![\w-])--?[a-z]+(?:-[a-z]+)*", shown.out.decode()))
         assert used <= known, f"{title(page)}: {arguments}"
 
 
