@@ -135,11 +135,14 @@ class Engine:
             found = list(resources(document, index))
         except InputError as error:
             return ChunkResult(chunk, error=_placed(error, line))
-        notes = left_out(document, [one for one in found if not self._is_ours(one)], self.policy.kinds, line)
+        ours: list[Resource] = []
+        others: list[Resource] = []
+        for resource in found:
+            (ours if self._is_ours(resource) else others).append(resource)
+        notes = left_out(document, others, self.policy.kinds, line)
         reviews = [
             Review(self.policy, document, resource, line, self.facts, checking=self.checking, lines=self.lines)
-            for resource in found
-            if self._is_ours(resource)
+            for resource in ours
         ]
         # Of several resources only one that can't be read is to blame by name.
         whole = subject = reviews[0].resource if len(reviews) == 1 else None

@@ -59,10 +59,10 @@ class Document:
 
     `text` is without byte order mark; `root` is None when the chunk is empty; `data` has neither aliases nor merge
     keys; `duplicates` are (key, first line, second line), lines counted from 0; `repeated` holds the ids of nodes
-    that stand in several places.
+    that stand in several places. `found` remembers places that were looked up, for `line_of`.
     """
 
-    __slots__ = ("data", "duplicates", "is_json", "repeated", "root", "text")
+    __slots__ = ("data", "duplicates", "found", "is_json", "repeated", "root", "text")
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class Document:
         self.is_json = is_json
         self.duplicates = duplicates
         self.repeated = repeated
+        self.found: dict[Pointer, tuple[Node | None, int]] = {}
 
 
 def read(text: str) -> Document:
@@ -473,15 +474,23 @@ def _json_duplicates(text: str, root: Node | None) -> Iterator[tuple[str, int, i
 
 def line_of(document: Document, pointer: Pointer) -> int:
     """The line (from 0) on which a Pointer's deepest existing node begins, as a reader would point at it."""
-    node = document.root
-    line = 0
-    for step in pointer:
-        found = child(node, step) if node is not None else None
-        if found is None:
-            break
-        line = _key_line(node, found)
-        node = found
-    return line
+    return _found(document, pointer)[1]
+
+
+def _found(document: Document, pointer: Pointer) -> tuple[Node | None, int]:
+    """The node at a Pointer, if there is one, and the line to point at. Neighbours share most of their way."""
+    known = document.found.get(pointer)
+    if known is None:
+        known = document.found[pointer] = _find(document, pointer)
+    return known
+
+
+def _find(document: Document, pointer: Pointer) -> tuple[Node | None, int]:
+    if not pointer:
+        return document.root, int(document.root.start_mark.line) if document.root is not None else 0
+    parent, line = _found(document, pointer[:-1])
+    node = child(parent, pointer[-1]) if parent is not None else None
+    return node, line if node is None else _key_line(parent, node)
 
 
 def _key_line(parent: Any, value: Any) -> int:

@@ -576,7 +576,7 @@ j:
 @pytest.mark.parametrize(
     "pointer, expected",
     [
-        pytest.param((), 0, id="the root"),
+        pytest.param((), 1, id="the root"),
         pytest.param(("a",), 1, id="a key"),
         pytest.param(("a", "b"), 2, id="a key below"),
         pytest.param(("a", "b", 0), 4, id="an item"),
@@ -584,7 +584,7 @@ j:
         pytest.param(("a", "b", 1), 8, id="an item below its dash"),
         pytest.param(("a", "b", 1, "x", "y"), 8, id="the deepest that is there"),
         pytest.param(("a", "b", 5), 2, id="an item that isn't there"),
-        pytest.param(("x",), 0, id="nothing"),
+        pytest.param(("x",), 1, id="nothing"),
         pytest.param(("j", "i"), 10, id="a merged key, where it is written"),
     ],
 )

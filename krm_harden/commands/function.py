@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 from krm_harden import facts, source, split
 from krm_harden.commands import _policies, _streams
 from krm_harden.engine import Engine, NotAList, frame
@@ -59,8 +57,6 @@ class Report:
 
 def run() -> int:
     """The exit code; the complete list is on stdout. Raises KrmHardenError when nothing can be written."""
-    # Nothing here makes cycles worth collecting, and a collection walks every node of the chunk at hand.
-    gc.disable()
     upper = _policies.ceiling()
     try:
         data, encoding = split.decode(_streams.read_stdin())
