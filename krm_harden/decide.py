@@ -12,7 +12,7 @@ from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from krm_harden.controls import Control
@@ -25,6 +25,24 @@ _BASIS = {"safe": 0, "evidence": 1, "default": 2}
 _RISK = {"safe": "safe", "evidence": "evidence", "default": "may-break"}
 KEPT_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 """What restricted lets a container add."""
+DEFAULT_CAPABILITIES = frozenset(
+    [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
+)
+"""What baseline does."""
 CAPABILITIES = ("capabilities_baseline", "capabilities_restricted")
 DATA_VOLUMES = ("persistentVolumeClaim", "ephemeral", "nfs", "hostPath")
 INJECTION = {
@@ -103,11 +121,23 @@ class Situation:
 
     def additions_go(self, container: Container) -> bool:
         """Whether a control takes away the capabilities that a container adds."""
-        return _BASIS["default"] <= _REACH[self.settings.changes] and any(
+        return any(
             control.id in CAPABILITIES
-            and self.settings.overrides(control.id)
-            and not self.exemptions(control.id, container)
+            and self._is_replaced(control.id, container)
+            and (control.safe or not self.hold(container))
             for control, _ in self.settings.checks()
+        )
+
+    def _is_replaced(self, control: str, container: Container, *, known: bool = False) -> bool:
+        """Whether what the author wrote in a container goes in this run. `known`: evidence says what comes instead."""
+        reaches = _BASIS["evidence" if known else "default"] <= _REACH[self.settings.changes]
+        return reaches and self._overrides(control) and not self.exemptions(control, container)
+
+    def _overrides(self, control: str) -> bool:
+        """Whether a control replaces what an author wrote, and its check is on and finds fault with the pod."""
+        return self.settings.overrides(control) and any(
+            made.id == control and next(iter(check(self.pod)), None) is not None
+            for made, check in self.settings.checks()
         )
 
     def hold(self, container: Container) -> str:
@@ -116,27 +146,33 @@ class Situation:
             self._held[container.pointer] = self._hold(container)
         return self._held[container.pointer]
 
+    def _kept_capabilities(self, container: Container) -> list[str]:
+        """The capabilities that a container adds, restricted doesn't allow, and no control takes away in this run."""
+        added = sequence(mapping(container.security_context.get("capabilities")).get("add"))
+        kept = [str(name) for name in added if name not in KEPT_CAPABILITIES]
+        if kept and self._is_replaced("capabilities_restricted", container):
+            return []
+        if kept and self._is_replaced("capabilities_baseline", container):
+            return [name for name in kept if name in DEFAULT_CAPABILITIES]
+        return kept
+
     def _hold(self, container: Container) -> str:
-        settings = self.settings
         if container.security_context.get("privileged") is True:
             return "it is privileged"
-        if self.user(container) == 0 and not settings.overrides("runAsUser"):
+        facts = self.facts(container)
+        # The pod's own 0 becomes our default, whatever is known of one container's image.
+        known = bool(facts and facts.uid) and container.security_context.get("runAsUser") == 0
+        if self.user(container) == 0 and not self._is_replaced("runAsUser", container, known=known):
             return "it runs as root explicitly (runAsUser: 0)"
-        if truth(self.effective(container, "runAsNonRoot")) is False and not settings.overrides("runAsNonRoot"):
+        if truth(self.effective(container, "runAsNonRoot")) is False and not self._overrides("runAsNonRoot"):
             return "it may run as root explicitly (runAsNonRoot: false)"
-        kept = kept_capabilities(container)
-        if kept and not settings.overrides("capabilities_restricted"):
+        kept = self._kept_capabilities(container)
+        if kept:
             return f"it keeps the capability {kept[0]}"
         for control in ("runAsNonRoot", "runAsUser"):
             if self.exemptions(control, container):
                 return f"it is exempt from {control}"
         return ""
-
-
-def kept_capabilities(container: Container) -> list[str]:
-    """The capabilities that a container adds and restricted doesn't allow."""
-    added = sequence(mapping(container.security_context.get("capabilities")).get("add"))
-    return [str(name) for name in added if name not in KEPT_CAPABILITIES]
 
 
 class Judgement:
@@ -185,7 +221,7 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
         reason = "not valid on Windows: set spec.os.name to windows, and the standard doesn't ask for it"
         return Judgement(violation, Proposal("none"), "manual", reason) if control.standard else None
     if violation.cause == "explicit" and not settings.overrides(control.id):
-        return Judgement(violation, Proposal("none"), "explicit", "the author wrote it; explicit: override replaces it")
+        return Judgement(violation, Proposal("none"), "explicit", _left_to_its_author(control, pod, violation))
     proposal = control.propose(situation, violation)
     if proposal.basis == "none":
         return Judgement(violation, proposal, "manual") if settings.required(control.id) else None
@@ -199,17 +235,22 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     return Judgement(violation, proposal, "fixed")
 
 
+def _left_to_its_author(control: Control, pod: Pod, violation: Violation) -> str:
+    instead = f"{control.instead(pod, violation)}, or set" if control.instead else "set"
+    why = "the author says otherwise" if violation.current is None else "the author wrote it"
+    return f"{why}: {instead} explicit: override"
+
+
 def _at_pod_level(control: Control, situation: Situation, found: list[Judgement]) -> list[Judgement]:
     """One change for the pod, where every container needs the same one and none says anything itself."""
-    pod = situation.pod
-    if pod.context_pointer is None or len(found) != len(pod.containers) or not found:
+    pod, context = situation.pod, situation.pod.context_pointer
+    if context is None or not found or len(found) != len(pod.containers):
         return found
     first = found[0].proposal
     for judgement in found:
-        violation = judgement.violation
-        if judgement.state != "fixed" or violation.cause != "missing" or violation.container < 0:
+        if judgement.state != "fixed" or _says_itself(control, pod, judgement.violation):
             return found
-        if judgement.proposal.value != first.value or judgement.proposal.operations:
+        if judgement.proposal.value != first.value:
             return found
     if control.id in USERS and situation.injected():
         return found
@@ -217,8 +258,27 @@ def _at_pod_level(control: Control, situation: Situation, found: list[Judgement]
     evidence = "; ".join(dict.fromkeys(made.proposal.evidence for made in found if made.proposal.evidence))
     current = lookup(pod.security_context, control.field)
     cause = "missing" if current is None else "type"
-    violation = Violation((*pod.context_pointer, *control.field), current, cause)
-    return [Judgement(violation, Proposal(worst.basis, worst.value, worst.reason, evidence), "fixed")]
+    violation = Violation((*context, *control.field), current, cause)
+    writes = tuple(dict.fromkeys(operation for made in found for operation in _moved(pod, made, context)))
+    return [Judgement(violation, Proposal(worst.basis, worst.value, worst.reason, evidence, writes), "fixed")]
+
+
+def _says_itself(control: Control, pod: Pod, violation: Violation) -> bool:
+    """Whether a violation isn't that of a container which only lacks what the pod could say for it."""
+    if violation.current is not None or violation.container < 0:
+        return True
+    container = pod.containers[violation.container]
+    has_own = container.security_context.get(control.field[0]) is not None
+    return has_own or (control.own is not None and control.own(pod, container))
+
+
+def _moved(pod: Pod, judgement: Judgement, context: Pointer) -> Iterator[Operation]:
+    """A container's operations as they are at the pod's level; those outside of its securityContext stay."""
+    own = (*pod.containers[judgement.violation.container].pointer, "securityContext")
+    for operation in operations(judgement):
+        inside = operation.path[: len(own)] == own
+        path = (*context, *operation.path[len(own) :]) if inside else operation.path
+        yield Operation(operation.op, path, operation.value)
 
 
 USERS = ("numericUser", "numericGroup", "runAsUser")
@@ -226,11 +286,16 @@ USERS = ("numericUser", "numericGroup", "runAsUser")
 
 
 def operations(judgement: Judgement) -> Iterable[Operation]:
-    """What a fixed judgement writes."""
+    """What a fixed judgement writes: the value at its place, unless the proposal says more.
+
+    Nothing where it has neither: then another judgement's operations do it too.
+    """
     if judgement.state != "fixed":
         return ()
     proposal = judgement.proposal
-    return proposal.operations or (Operation("add", judgement.violation.pointer, proposal.value),)
+    if proposal.operations or proposal.value is None:
+        return proposal.operations
+    return (Operation("add", judgement.violation.pointer, proposal.value),)
 
 
 def finding(
@@ -250,7 +315,7 @@ def finding(
     stays = state in {"explicit", "manual", "refused"}
     reason = judgement.reason
     if state == "open":
-        fix = f"`krm-harden fix` writes {written(proposal.value)}"
+        fix = "`krm-harden fix` " + ("removes it" if proposal.value is None else f"writes {written(proposal.value)}")
         reason = f"owned by {owner}: change its owner" if owner else fix
     return Finding(
         control.id,
@@ -287,9 +352,11 @@ def _message(
     current, value = written(violation.current), written(judgement.proposal.value)
     if state == "exempt":
         message = f"{who} is exempt from {field}"
+    elif state == "fixed" and judgement.proposal.value is None:
+        message = f"{who} gets no {field}, in place of {current}"
     elif state == "fixed":
         message = f"{who} gets {field}={value}{_instead(violation, judgement.proposal, current)}"
-    elif state == "explicit":
+    elif state == "explicit" and violation.current is not None:
         message = f"{who} sets {field}={current}"
     elif violation.current is not None:
         message = f"{who} has {field}={current}"

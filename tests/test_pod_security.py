@@ -29,8 +29,8 @@ LEVELS = ["baseline", "restricted"]
 COUNT = 2000
 MODULE = "k8s.io/pod-security-admission@v0.37.2"
 HOST_ACCESS = {
-    *("appArmorProfile", "hostNamespaces", "hostPathVolumes", "hostPorts", "hostProbesAndHostLifecycle", "privileged"),
-    *("procMount", "procMount_restricted", "restrictedVolumes", "seLinuxOptions", "sysctls", "windowsHostProcess"),
+    *("hostNamespaces", "hostPathVolumes", "hostPorts", "privileged", "procMount", "procMount_restricted"),
+    *("restrictedVolumes", "sysctls", "windowsHostProcess"),
 }
 
 
@@ -283,9 +283,20 @@ def test_findings_name_the_checks_that_fail_and_no_others(level, version):
         assert standard == {each["id"] for each in judge.get("checks", ())}, text
 
 
+def with_sources(text: str) -> str:
+    """A manifest in which no volume is left to be the emptyDir that the API server makes of it."""
+    made = json.loads(text)
+    spec = made["spec"].get("jobTemplate", made)["spec"]
+    spec = spec.get("template", {"spec": spec})["spec"]
+    for volume in spec.get("volumes") or ():
+        if all(value is None for name, value in volume.items() if name != "name"):
+            volume["emptyDir"] = {}
+    return json.dumps(made, ensure_ascii=False)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_host_access_is_never_changed(level):
-    texts = manifests()[:300]
+    texts = [with_sources(text) for text in manifests()[:300]]
     held = policy(level, "latest", explicit="override")
     results = [harden(text, held) for text in texts]
 

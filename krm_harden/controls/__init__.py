@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Propose: TypeAlias = "Callable[[Situation, Violation], Proposal]"
     Stale: TypeAlias = "Callable[[Situation, Container], tuple[Any, Any, str] | None]"
     Forbidden: TypeAlias = "Callable[[Pod, Sequence[Violation]], tuple[str, str]]"
+    Instead: TypeAlias = "Callable[[Pod, Violation], str]"
+    Own: TypeAlias = "Callable[[Pod, Container], bool]"
 
 ALIASES = {
     "capabilities": ("capabilities_baseline", "capabilities_restricted"),
@@ -43,11 +45,12 @@ class Control:
     """One rule about pods.
 
     `revisions` maps the version of the standard from which a check holds to that check. `forbidden` words the
-    violations as the API server does: (reason, detail). `field` lies within a securityContext; `inherited` says that
-    containers take it from the pod; `on_windows`, that Windows has it. `standard` is False for what goes beyond the
-    Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it is no half
-    measure. `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own default
-    where the policy now says otherwise.
+    violations as the API server does: (reason, detail). `instead` tells an author what to write in place of what is
+    left to them. `field` lies within a securityContext; `inherited` says that containers take it from the pod, but for
+    those that `own` names; `on_windows`, that Windows has it. `standard` is False for what goes beyond the Pod Security
+    Standards; `safe` says that writing it can't hurt a container that keeps root, so that it is no half measure.
+    `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own default where the
+    policy now says otherwise.
     """
 
     __slots__ = (
@@ -55,9 +58,11 @@ class Control:
         "forbidden",
         "id",
         "inherited",
+        "instead",
         "level",
         "on_windows",
         "overrides",
+        "own",
         "propose",
         "revisions",
         "safe",
@@ -78,8 +83,10 @@ class Control:
         field: tuple[str, ...] = (),
         level: str = "restricted",
         inherited: bool = False,
+        instead: Instead | None = None,
         on_windows: bool = False,
         overrides: tuple[str, ...] = (),
+        own: Own | None = None,
         safe: bool = False,
         settings: Mapping[str, Any] | None = None,
         stale: Stale | None = None,
@@ -92,8 +99,10 @@ class Control:
         self.forbidden = forbidden
         self.field = field
         self.inherited = inherited
+        self.instead = instead
         self.on_windows = on_windows
         self.overrides = overrides
+        self.own = own
         self.safe = safe
         self.settings = settings or {}
         self.stale = stale

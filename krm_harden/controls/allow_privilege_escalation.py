@@ -18,10 +18,11 @@ ephemeralContainers. Not on Windows, from v1.25.
         allowPrivilegeEscalation: false
 
 **Fix safety**: safe; services don't notice. Programs that use sudo or another setuid binary do break: where
-the command names one, the change is a default, marked `may-break`. Beside `privileged: true` or CAP_SYS_ADMIN the API
-refuses the field, so it is left to you.
+the command names one, the change is a default, marked `may-break`. `true` stays, unless `explicit: override` says
+otherwise. Beside `privileged: true` or `CAP_SYS_ADMIN` the API refuses `false`, and beside `SYS_ADMIN` too Kubernetes
+takes it for true: there it is left to you, unless an override takes the capability away.
 
-**Reference**: Pod Security Standards, restricted, from v1.8; CIS Kubernetes Benchmark 5.2.6; NSA/CISA Kubernetes
+**Reference**: Pod Security Standards, restricted, from v1.8; CIS Kubernetes Benchmark v1.9, 5.2.6; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".
 """
 
@@ -61,14 +62,19 @@ def check_1_25(pod: Pod) -> Iterator[Violation]:
 def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
     if container.security_context.get("privileged") is True:
-        return Proposal("manual", False, "the API refuses it beside privileged: true")
-    held = {"SYS_ADMIN", "CAP_SYS_ADMIN"} & {*sequence(_capabilities(container).get("add"))}
+        return Proposal("manual", False, "the API refuses false beside privileged: true: remove privileged first")
+    added = sequence(_capabilities(container).get("add"))
+    held = [name for name in ("CAP_SYS_ADMIN", "SYS_ADMIN") if name in added]
     if held and not situation.additions_go(container):
-        return Proposal("manual", False, "the API refuses it beside CAP_SYS_ADMIN")
+        return Proposal("manual", False, f"it is always true beside {held[0]}: remove that from capabilities.add first")
     program = _setuid_program(container)
     if program:
         return Proposal("default", False, f"its command runs {program}, which is setuid and may break")
     return Proposal("safe", False)
+
+
+def instead(_pod: Pod, _violation: Violation) -> str:
+    return "set it to false, and start the program without sudo or another setuid binary"
 
 
 def _capabilities(container: Container) -> dict[str, object]:
@@ -96,5 +102,6 @@ CONTROL = Control(
     propose,
     forbidden,
     field=(FIELD,),
+    instead=instead,
     safe=True,
 )

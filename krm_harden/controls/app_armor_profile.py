@@ -6,40 +6,45 @@ of initContainers and ephemeralContainers; the legacy annotations
 
 **Allowed**: `RuntimeDefault` or `Localhost`, or no profile; annotations `runtime/default`, `localhost/<name>` or empty.
 
-**Before**:
+**Before** (with `explicit: override`):
 
     securityContext:
       appArmorProfile:
         type: Unconfined
 
-**After** (by hand):
+**After**:
 
     securityContext:
       appArmorProfile:
         type: RuntimeDefault
 
-**Fix safety**: never changed: a program that its author took out of AppArmor may need what the profile denies. Try
-`RuntimeDefault` first, then a profile of your own on the nodes.
+**Fix safety**: never fixed unless `explicit: override` says so, and then marked `may-break`: a program that its author
+took out of AppArmor may need what the profile denies, and nodes without AppArmor refuse a pod that asks for a profile.
+Field and annotation change together, to `RuntimeDefault` and `runtime/default`: the API refuses a pod in which they
+differ. On Windows, which has no AppArmor, they are removed. A profile without a type, which the API refuses, becomes
+what the annotation or its `localhostProfile` names, else `RuntimeDefault`.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.7.3; NSA/CISA Kubernetes
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.7.3; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".
 """
 
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.model import Proposal, Violation, text
+from krm_harden.controls._profiles import ALLOWED, ANNOTATED, OVERRIDE, is_usable, meant, overridden, removed
+from krm_harden.model import Proposal, Violation, lookup, mapping, text
 from krm_harden.wording import go_quoted, plural, quoted, setters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Pod
+    from krm_harden.model import Pod, Pointer
 
+ID = "appArmorProfile"
 FIELD = ("appArmorProfile", "type")
-ALLOWED = ("RuntimeDefault", "Localhost")
 ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 
 
@@ -47,27 +52,82 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
     """The pod's profile and the containers' are judged on their own; so is each annotation, of any container."""
     profile = pod.security_context.get("appArmorProfile")
     if profile is not None and pod.context_pointer is not None and profile.get("type") not in ALLOWED:
-        yield Violation((*pod.context_pointer, *FIELD), profile.get("type"), "manual")
+        yield _bad(pod, profile, pod.context_pointer, -1)
     for index, container in enumerate(pod.containers):
         profile = container.security_context.get("appArmorProfile")
         if profile is not None and profile.get("type") not in ALLOWED:
-            yield Violation((*container.pointer, "securityContext", *FIELD), profile.get("type"), "manual", index)
+            yield _bad(pod, profile, (*container.pointer, "securityContext"), index)
     for key, value in pod.annotations.items():
         if key.startswith(ANNOTATION) and not _allowed(text(value)):
             names = [container.name for container in pod.containers]
             name = key[len(ANNOTATION) :]
             index = names.index(name) if name in names else -1
-            yield Violation((*pod.metadata_pointer, "annotations", key), value, "manual", index)
+            yield Violation((*pod.metadata_pointer, "annotations", key), value, "explicit", index)
+
+
+def _bad(pod: Pod, profile: Mapping[str, Any], above: Pointer, index: int) -> Violation:
+    """The violation of a profile: explicit when it names a type, or when its annotation says something weaker."""
+    said = profile.get("type")
+    annotation = _annotation(pod, index)
+    explicit = said is not None or (annotation is not None and not is_usable(annotation[1]))
+    return Violation((*above, *FIELD), said, "explicit" if explicit else "missing", index)
+
+
+def _annotation(pod: Pod, index: int) -> tuple[str, Any] | None:
+    """A container's legacy annotation. The pod has none of its own."""
+    key = ANNOTATION + pod.containers[index].name if index >= 0 else ""
+    return (key, pod.annotations[key]) if key in pod.annotations else None
 
 
 def _allowed(value: str) -> bool:
-    return not value or value == "runtime/default" or value.startswith("localhost/")
+    return not value or value == ANNOTATED or value.startswith("localhost/")
 
 
-def propose(_situation: Situation, violation: Violation) -> Proposal:
-    if violation.pointer[-2] == "annotations":
-        return Proposal("manual", None, "remove the annotation, or name a profile of the node (localhost/NAME)")
-    return Proposal("manual", None, "use RuntimeDefault, or a Localhost profile that allows what it needs")
+def _is_annotation(violation: Violation) -> bool:
+    return violation.pointer[-2] == "annotations"
+
+
+def _in_text(pod: Pod, violation: Violation) -> bool:
+    """Whether a field is the author's: the API server takes a Pod's from the annotation where there is none."""
+    return lookup(pod.resource.data, violation.pointer[len(pod.resource.base) : -1]) is not None
+
+
+def instead(pod: Pod, violation: Violation) -> str:
+    if _is_annotation(violation) or not _in_text(pod, violation):
+        return "set the annotation to runtime/default, or to a profile of the nodes (localhost/NAME)"
+    return "use RuntimeDefault, or a Localhost profile that allows what it needs"
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    pod, place = situation.pod, violation.pointer[:-1]
+    if _is_annotation(violation):
+        if situation.on_windows:
+            return removed(violation.pointer, OVERRIDE)
+        return Proposal("default", ANNOTATED, OVERRIDE)
+    if not _in_text(pod, violation):
+        # What becomes of the annotation becomes of it.
+        return Proposal("default", None, f"{OVERRIDE} of the annotation from which the API server takes it")
+    if situation.on_windows:
+        return removed(place, "Windows has no AppArmor")
+    holder = pod if violation.container < 0 else pod.containers[violation.container]
+    profile = mapping(holder.security_context.get("appArmorProfile"))
+    if violation.cause == "missing":
+        return meant(place, profile, _annotation(pod, violation.container))
+    key = _annotation_that_stays(situation) if violation.container < 0 else ""
+    if key:
+        return Proposal("manual", None, f"the annotation {key} is exempt and must say the same: exempt the pod too")
+    return overridden(place, profile)
+
+
+def _annotation_that_stays(situation: Situation) -> str:
+    """A bad annotation of an exempt container that has no field of its own: the pod's must not differ from it."""
+    pod = situation.pod
+    for index, container in enumerate(pod.containers):
+        annotation = _annotation(pod, index)
+        takes_the_pods = container.security_context.get("appArmorProfile") is None
+        if annotation and takes_the_pods and not _allowed(text(annotation[1])) and situation.exemptions(ID, container):
+            return annotation[0]
+    return ""
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
@@ -86,11 +146,12 @@ def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
 
 
 CONTROL = Control(
-    "appArmorProfile",
+    ID,
     "AppArmor",
     {(1, 0): check_1_0},
     propose,
     forbidden,
+    instead=instead,
     level="baseline",
     on_windows=True,
     safe=True,

@@ -21,13 +21,14 @@
 **Fix safety**: never fixed unless `explicit: override` says so, and then marked `may-break`: who adds a capability
 means it.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.8 and 5.2.9; NSA/CISA
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.8 and 5.2.9; NSA/CISA
 Kubernetes Hardening Guide, "Pod security".
 """
 
 from __future__ import annotations
 
 from krm_harden.controls import Control
+from krm_harden.decide import DEFAULT_CAPABILITIES as ALLOWED
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
 from krm_harden.wording import containers, quoted
 
@@ -40,23 +41,6 @@ if TYPE_CHECKING:
     from krm_harden.model import Container, Pod
 
 FIELD = ("capabilities", "add")
-ALLOWED = frozenset(
-    [
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ]
-)
 
 
 def _added(container: Container) -> Sequence[Any]:
@@ -70,13 +54,20 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
             yield Violation((*container.pointer, "securityContext", *FIELD), list(added), "explicit", index)
 
 
+def instead(_pod: Pod, violation: Violation) -> str:
+    gone = [text(name) for name in violation.current if name not in ALLOWED]
+    return f"remove {quoted(gone)}"
+
+
 def propose(situation: Situation, violation: Violation) -> Proposal:
     added = _added(situation.pod.containers[violation.container])
     kept = [name for name in added if name in ALLOWED]
     if not kept:
-        return Proposal("default", [], "explicit: override", operations=(Operation("remove", violation.pointer),))
-    gone = [index for index, name in enumerate(added) if name not in ALLOWED]
-    removals = tuple(Operation("remove", (*violation.pointer, index)) for index in reversed(gone))
+        only = len(situation.pod.containers[violation.container].security_context["capabilities"]) == 1
+        gone = violation.pointer[:-1] if only else violation.pointer
+        return Proposal("default", [], "explicit: override", operations=(Operation("remove", gone),))
+    places = [index for index, name in enumerate(added) if name not in ALLOWED]
+    removals = tuple(Operation("remove", (*violation.pointer, index)) for index in reversed(places))
     return Proposal("default", kept, "explicit: override", operations=removals)
 
 
@@ -97,6 +88,7 @@ CONTROL = Control(
     forbidden,
     level="baseline",
     field=FIELD,
+    instead=instead,
     on_windows=True,
     safe=True,
 )

@@ -24,7 +24,7 @@ capabilities; else marked `may-break`: many services need one of the default cap
 they start as root. `add` is never changed unless `explicit: override` says so. `all` becomes `ALL`: the
 standard's check is case-sensitive.
 
-**Reference**: Pod Security Standards, restricted, from v1.22; CIS Kubernetes Benchmark 5.2.8 to 5.2.10; NSA/CISA
+**Reference**: Pod Security Standards, restricted, from v1.22; CIS Kubernetes Benchmark v1.9, 5.2.8 to 5.2.10; NSA/CISA
 Kubernetes Hardening Guide, "Pod security".
 """
 
@@ -82,6 +82,11 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     return Proposal(basis, ["ALL"], reason, evidence, operations=(Operation("add", (*pointer, "-"), "ALL"),))
 
 
+def instead(_pod: Pod, violation: Violation) -> str:
+    gone = [text(name) for name in violation.current if name not in KEPT_CAPABILITIES]
+    return f"remove {quoted(gone)}, or run it in a namespace of level baseline"
+
+
 def _without_additions(container: Container, violation: Violation) -> Proposal:
     added = _listed(container, "add")
     kept = [name for name in added if name in KEPT_CAPABILITIES]
@@ -137,5 +142,6 @@ CONTROL = Control(
     propose,
     forbidden,
     field=FIELD,
+    instead=instead,
     overrides=("capabilities_baseline",),
 )

@@ -23,8 +23,8 @@
 or a load balancer; agents of the node (metrics, logs, networking) belong in a namespace of their own and into an
 exemption.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.3 to 5.2.5; NSA/CISA Kubernetes
-Hardening Guide, "Pod security".
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.3 to 5.2.5; NSA/CISA
+Kubernetes Hardening Guide, "Pod security".
 """
 
 from __future__ import annotations

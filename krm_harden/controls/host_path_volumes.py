@@ -22,7 +22,7 @@
 scratch space on an emptyDir; agents that read the node's files belong in a namespace of their own and into an
 exemption.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.12; NSA/CISA Kubernetes
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.12; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".
 """
 

@@ -18,7 +18,7 @@
 **Fix safety**: never changed: somebody may reach the pod there. A Service of type NodePort or LoadBalancer, or a
 gateway, does the same.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.13.
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.13.
 """
 
 from __future__ import annotations

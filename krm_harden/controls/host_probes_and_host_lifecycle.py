@@ -5,14 +5,22 @@
 
 **Allowed**: empty, or nothing; not even `127.0.0.1`.
 
-**Before**:
+**Before** (with `explicit: override`):
 
     livenessProbe:
       httpGet:
         host: web.example
         port: 8080
 
-**After** (by hand):
+**After**:
+
+    livenessProbe:
+      httpGet:
+        port: 8080
+
+**Fix safety**: never fixed unless `explicit: override` says so, and then marked `may-break`: the kubelet asks the pod
+instead, which may not answer, or not to its own address. Where the host is only a name that the server expects, write
+it as the header `Host`:
 
     livenessProbe:
       httpGet:
@@ -21,16 +29,13 @@
         - name: Host
           value: web.example
 
-**Fix safety**: never changed: the kubelet would ask the pod instead, which may not answer. Where the host is only a
-name that the server expects, write it as the header `Host`.
-
 **Reference**: Pod Security Standards, baseline, from v1.34.
 """
 
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.model import Proposal, Violation, mapping
+from krm_harden.model import Operation, Proposal, Violation, mapping
 from krm_harden.wording import plural, quoted
 
 TYPE_CHECKING = False
@@ -61,13 +66,18 @@ def _hosts(handler: Mapping[str, Any], pointer: Pointer, container: int) -> Iter
     for way in ("httpGet", "tcpSocket"):
         host = mapping(handler.get(way)).get("host")
         if host:
-            yield Violation((*pointer, way, "host"), host, "manual", container)
+            yield Violation((*pointer, way, "host"), host, "explicit", container)
+
+
+def instead(_pod: Pod, violation: Violation) -> str:
+    if violation.pointer[-2] == "httpGet":
+        return "remove host, and name it in the header Host (httpHeaders) if the server needs it"
+    return "remove host, for the pod itself is asked then"
 
 
 def propose(_situation: Situation, violation: Violation) -> Proposal:
-    if violation.pointer[-2] == "httpGet":
-        return Proposal("manual", None, "remove host, and name it in the header Host if the server needs it")
-    return Proposal("manual", None, "remove host: the pod itself is asked")
+    write = Operation("remove", violation.pointer)
+    return Proposal("default", None, "explicit: override", operations=(write,))
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
@@ -83,6 +93,7 @@ CONTROL = Control(
     {(1, 34): check_1_34},
     propose,
     forbidden,
+    instead=instead,
     level="baseline",
     on_windows=True,
     safe=True,

@@ -63,7 +63,8 @@ def known_user(situation: Situation, container: Container) -> Proposal | None:
     if facts is None or facts.uid is None:
         return None
     if facts.uid == 0:
-        return Proposal("manual", None, f"the image {container.image} runs as root", facts.evidence)
+        reason = f"the image {container.image} runs as root: use one that doesn't, or try a runAsUser of your own"
+        return Proposal("manual", None, reason, facts.evidence)
     return Proposal("evidence", facts.uid, "", facts.evidence)
 
 

@@ -18,7 +18,7 @@
 **Fix safety**: never changed: nothing could replace it. Often one capability, a device plugin or a CSI driver is what
 the program needs.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.2; NSA/CISA Kubernetes
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.2; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".
 """
 

@@ -72,6 +72,10 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     return Proposal(basis, True, reason, evidence, tuple(writes))
 
 
+def instead(_pod: Pod, _violation: Violation) -> str:
+    return "set it to true, and mount an emptyDir wherever the program writes"
+
+
 def _writable(situation: Situation, container: Container) -> tuple[str, Sequence[str], str]:
     """The paths that a container gets to write, how sure that is, and who says so."""
     facts = situation.facts(container)
@@ -140,6 +144,7 @@ CONTROL = Control(
     {(1, 0): check},
     propose,
     field=(ID,),
+    instead=instead,
     settings={
         "writablePaths": {
             "type": "array",

@@ -8,21 +8,26 @@
 **Before**:
 
     volumes:
+    - name: scratch
     - name: files
       nfs:
         server: files.example
         path: /export
 
-**After** (by hand):
+**After** (`files` by hand):
 
     volumes:
+    - name: scratch
+      emptyDir: {}
     - name: files
       persistentVolumeClaim:
         claimName: files
 
-**Fix safety**: never changed: the data is where the volume says. Write a PersistentVolume for it, and claim that.
+**Fix safety**: a volume without a source becomes the `emptyDir` that the API server makes of it: safe. Any other is
+never changed: the data is where the volume says. Write a PersistentVolume for it, and claim that.
 
-**Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark 5.2.12.
+**Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.12;
+kubernetes/pkg/apis/core/v1/defaults.go, SetDefaults_Volume.
 """
 
 from __future__ import annotations
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
     from krm_harden.model import Pod
 
 UNKNOWN = "unknown"
+EMPTY_DIR = "emptyDir"
+WITHOUT_SOURCE = frozenset({"name", *ALLOWED_SOURCES, *RESTRICTED_SOURCES})
+"""The keys of a volume that has no source, or only null ones."""
 INSTEAD = {
     "hostPath": host_path.INSTEAD,
     "gitRepo": "clone the repository in an init container, into an emptyDir",
@@ -56,26 +64,29 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
         else:
             source = next((name for name in RESTRICTED_SOURCES if said.get(name) is not None), UNKNOWN)
             place = (*pod.volumes_pointer, index)
-            if source == UNKNOWN:
-                yield Violation(place, volume, "manual")
-            else:
+            if source != UNKNOWN:
                 yield Violation((*place, source), said[source], "manual")
+            elif said and said.keys() <= WITHOUT_SOURCE:
+                yield Violation((*place, EMPTY_DIR), None, "missing")
+            else:
+                yield Violation(place, volume, "manual")
 
 
-def _source(pod: Pod, violation: Violation) -> str:
-    known = len(violation.pointer) > len(pod.volumes_pointer) + 1
-    return str(violation.pointer[-1]) if known else UNKNOWN
+def _source(violation: Violation) -> str:
+    return str(violation.pointer[-1]) if violation.pointer[-1] in RESTRICTED_SOURCES else UNKNOWN
 
 
-def propose(situation: Situation, violation: Violation) -> Proposal:
-    source = _source(situation.pod, violation)
+def propose(_situation: Situation, violation: Violation) -> Proposal:
+    if violation.cause == "missing":
+        return Proposal("safe", {}, "the API server makes that of a volume without a source")
+    source = _source(violation)
     instead = f"write a PersistentVolume for this {source}, and use a persistentVolumeClaim"
     return Proposal("manual", None, INSTEAD.get(source, instead))
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
     names = host_path.volume_names(pod, violations)
-    sources = sorted({_source(pod, violation) for violation in violations})
+    sources = sorted({_source(violation) for violation in violations})
     who = f"{plural('volume', len(names))} {quoted(names)} {'uses' if len(names) == 1 else 'use'}"
     return "restricted volume types", f"{who} {plural('restricted volume type', len(sources))} {quoted(sources)}"
 

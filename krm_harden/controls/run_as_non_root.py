@@ -24,7 +24,7 @@ initContainers and ephemeralContainers.
 image that starts as root, or as a user by name, is refused by the kubelet ("container has runAsNonRoot and image will
 run as root"). `runAsNonRoot: false` stays, unless `explicit: override` says otherwise.
 
-**Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark 5.2.7; NSA/CISA Kubernetes
+**Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.7; NSA/CISA Kubernetes
 Hardening Guide, "Non-root containers".
 """
 
@@ -56,6 +56,10 @@ def check_1_35(pod: Pod) -> Iterator[Violation]:
         yield from check_1_0(pod)
 
 
+def instead(_pod: Pod, _violation: Violation) -> str:
+    return "use an image that runs as another user than root, and set it to true"
+
+
 def propose(situation: Situation, violation: Violation) -> Proposal:
     if violation.container < 0:
         sure = violation.cause == "type"
@@ -66,7 +70,8 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
         return Proposal("safe", True, "", f"runAsUser: {uid} in the manifest")
     facts = situation.facts(container)
     if facts and facts.uid == 0:
-        return Proposal("manual", True, f"the image {container.image} runs as root", facts.evidence)
+        reason = f"the image {container.image} runs as root: use one that doesn't, or try a runAsUser of your own"
+        return Proposal("manual", True, reason, facts.evidence)
     if facts and facts.uid:
         return Proposal("evidence", True, "", facts.evidence)
     if situation.settings.platform == "openshift":
@@ -90,5 +95,6 @@ CONTROL = Control(
     forbidden,
     field=(FIELD,),
     inherited=True,
+    instead=instead,
     on_windows=True,
 )

@@ -18,7 +18,8 @@ initContainers and ephemeralContainers.
 **Fix safety**: never fixed unless `explicit: override` says so: who writes 0 means it. An override is marked
 `may-break` unless the policy or a lock knows the image's user.
 
-**Reference**: Pod Security Standards, restricted, from v1.23; CIS Kubernetes Benchmark 5.2.7.
+**Reference**: Pod Security Standards, restricted, from v1.23; CIS Kubernetes Benchmark v1.9, 5.2.7; NSA/CISA Kubernetes
+Hardening Guide, "Non-root containers".
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ def check_1_35(pod: Pod) -> Iterator[Violation]:
         yield from check_1_23(pod)
 
 
+def instead(_pod: Pod, _violation: Violation) -> str:
+    return "remove it where the image has a user of its own, else give the number of another user than root"
+
+
 def propose(situation: Situation, violation: Violation) -> Proposal:
     if violation.container < 0:
         return Proposal("default", our_user(situation), "explicit: override")
@@ -76,4 +81,5 @@ CONTROL = Control(
     propose,
     forbidden,
     field=(FIELD,),
+    instead=instead,
 )

@@ -6,27 +6,31 @@
 **Allowed**: type `container_t`, `container_init_t`, `container_kvm_t`, from v1.31 also `container_engine_t`, or
 nothing; user and role empty. `level` is free.
 
-**Before**:
+**Before** (with `explicit: override`):
 
     securityContext:
       seLinuxOptions:
+        level: s0:c123,c456
         type: spc_t
 
-**After** (by hand):
+**After**:
 
     securityContext:
       seLinuxOptions:
         level: s0:c123,c456
 
-**Fix safety**: never changed: the type, user or role opens files of the node to the pod, and nothing else would.
+**Fix safety**: never fixed unless `explicit: override` says so, and then marked `may-break`: the type, user or role
+opens files of the node to the pod. What is forbidden is removed, and `seLinuxOptions` itself where nothing else is in
+it: the runtime then chooses, as for any pod.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.7.3.
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.7.3; NSA/CISA Kubernetes
+Hardening Guide, "Pod security".
 """
 
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.model import Proposal, Violation
+from krm_harden.model import Operation, Proposal, Violation
 from krm_harden.wording import plural, quoted, setters
 
 TYPE_CHECKING = False
@@ -61,18 +65,34 @@ def _outside(pod: Pod, types: frozenset[str]) -> Iterator[Violation]:
 
 
 def _wrong(options: Mapping[str, Any], types: frozenset[str], above: Pointer, container: int) -> Iterator[Violation]:
-    if (options.get("type") or "") not in types:
-        yield Violation((*above, "seLinuxOptions", "type"), options["type"], "manual", container)
-    for field in ("user", "role"):
-        if options.get(field):
-            yield Violation((*above, "seLinuxOptions", field), options[field], "manual", container)
+    for field in _forbidden(options, types):
+        yield Violation((*above, "seLinuxOptions", field), options[field], "explicit", container)
 
 
-def propose(_situation: Situation, violation: Violation) -> Proposal:
+def _forbidden(options: Mapping[str, Any], types: frozenset[str]) -> list[str]:
+    """The fields that must not say what they say."""
+    bad_type = ["type"] if (options.get("type") or "") not in types else []
+    return bad_type + [field for field in ("user", "role") if options.get(field)]
+
+
+def instead(_pod: Pod, violation: Violation) -> str:
     field = violation.pointer[-1]
     if field == "type":
-        return Proposal("manual", None, "remove type, or use container_t, container_init_t or container_kvm_t")
-    return Proposal("manual", None, f"remove {field}: only type and level may be set")
+        return "remove type, or use container_t, container_init_t or container_kvm_t"
+    return f"remove {field}, only type and level may be set"
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    """The fields go one by one; where nothing would be left, the first of them takes seLinuxOptions with it."""
+    pod = situation.pod
+    holder = pod if violation.container < 0 else pod.containers[violation.container]
+    options = holder.security_context["seLinuxOptions"]
+    gone = _forbidden(options, TYPES_1_31 if situation.settings.asked.version >= (1, 31) else TYPES_1_0)
+    if len(gone) < len(options):
+        writes = [Operation("remove", violation.pointer)]
+    else:
+        writes = [Operation("remove", violation.pointer[:-1])] if violation.pointer[-1] == gone[0] else []
+    return Proposal("default", None, "explicit: override", operations=tuple(writes))
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
@@ -92,6 +112,7 @@ CONTROL = Control(
     {(1, 0): check_1_0, (1, 31): check_1_31},
     propose,
     forbidden,
+    instead=instead,
     level="baseline",
     on_windows=True,
     safe=True,

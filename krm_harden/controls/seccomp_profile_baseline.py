@@ -20,16 +20,30 @@ instead.
       seccompProfile:
         type: RuntimeDefault
 
-**Fix safety**: `Unconfined` stays, unless `explicit: override` says otherwise. A profile without a type, which the
-API refuses, becomes `RuntimeDefault`. An annotation is never changed.
+**Fix safety**: `Unconfined` stays, unless `explicit: override` says otherwise; that is marked `may-break`. Field and
+annotation change together, to `RuntimeDefault` and `runtime/default`: the API refuses a pod in which they differ, and a
+`localhostProfile` beside another type. On Windows, which has no seccomp, the field is removed. A profile without a
+type, which the API refuses, becomes what the annotation or its `localhostProfile` names, else `RuntimeDefault`.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.7.2; NSA/CISA Kubernetes
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.7.2; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".
 """
 
 from __future__ import annotations
 
 from krm_harden.controls import Control
+from krm_harden.controls._profiles import (
+    ALLOWED,
+    ANNOTATED,
+    OVERRIDE,
+    RUNTIME_DEFAULT,
+    SAME_AS_RUNTIME_DEFAULT,
+    given,
+    is_usable,
+    meant,
+    overridden,
+    removed,
+)
 from krm_harden.model import Operation, Proposal, Violation, mapping, text
 from krm_harden.wording import go_quoted, plural, quoted, setters
 
@@ -39,13 +53,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Pod
+    from krm_harden.model import Container, Pod
 
 FIELD = ("seccompProfile", "type")
-ALLOWED = ("RuntimeDefault", "Localhost")
 POD_ANNOTATION = "seccomp.security.alpha.kubernetes.io/pod"
 CONTAINER_ANNOTATION = "container.seccomp.security.alpha.kubernetes.io/"
-SAME_AS_RUNTIME_DEFAULT = ("runtime/default", "docker/default")
 
 
 def check_1_0(pod: Pod) -> Iterator[Violation]:
@@ -53,10 +65,15 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
     annotations = pod.annotations
     if not annotations:
         return
-    keys = [POD_ANNOTATION, *(CONTAINER_ANNOTATION + container.name for container in pod.containers)]
-    for index, key in enumerate(dict.fromkeys(keys), -1):
+    keys = {_own_key(pod, index): index for index in range(len(pod.containers) - 1, -2, -1)}
+    for key, index in sorted(keys.items(), key=lambda known: known[1]):
         if key in annotations and not _allowed(text(annotations[key])):
-            yield Violation((*pod.metadata_pointer, "annotations", key), annotations[key], "manual", index)
+            yield Violation((*pod.metadata_pointer, "annotations", key), annotations[key], "explicit", index)
+
+
+def _own_key(pod: Pod, index: int) -> str:
+    """The annotation that stands for a container's own field, or for the pod's."""
+    return POD_ANNOTATION if index < 0 else CONTAINER_ANNOTATION + pod.containers[index].name
 
 
 def _allowed(value: str) -> bool:
@@ -84,45 +101,92 @@ def profile_type(security_context: Mapping[str, Any]) -> Any:
 
 
 def bad_profile(pod: Pod, index: int) -> Violation:
-    """The violation of a profile that is there: explicit when it names a type."""
+    """The violation of a profile that is there: explicit when it, or the annotation in its place, names a type."""
     if index < 0:
         above, security_context = pod.context_pointer or (), pod.security_context
     else:
         container = pod.containers[index]
         above, security_context = (*container.pointer, "securityContext"), container.security_context
     said = security_context["seccompProfile"].get("type")
-    return Violation((*above, *FIELD), said, "missing" if said is None else "explicit", index)
+    return Violation((*above, *FIELD), said, _cause(pod, index) if said is None else "explicit", index)
+
+
+def no_profile(pod: Pod, index: int) -> Violation:
+    """The violation of a container whose field says nothing, nor does the pod's."""
+    return Violation((*pod.containers[index].pointer, "securityContext", *FIELD), None, _cause(pod, index), index)
+
+
+def _cause(pod: Pod, index: int) -> str:
+    """Explicit where a legacy annotation says something weaker in the field's place."""
+    annotation = _annotation(pod, index)
+    return "missing" if annotation is None or is_usable(annotation[1]) else "explicit"
+
+
+def _annotation(pod: Pod, index: int) -> tuple[str, Any] | None:
+    """The legacy annotation that stands for a container's profile, its own before the pod's, or for the pod's."""
+    for key in (_own_key(pod, index), POD_ANNOTATION) if pod.annotations else ():
+        if key in pod.annotations:
+            return key, pod.annotations[key]
+    return None
+
+
+def has_own_annotation(pod: Pod, container: Container) -> bool:
+    return CONTAINER_ANNOTATION + container.name in pod.annotations
+
+
+def instead(pod: Pod, violation: Violation) -> str:
+    if violation.pointer[-2] == "annotations":
+        return "set the annotation to runtime/default, or to a profile of the nodes (localhost/NAME)"
+    annotation = _annotation(pod, violation.container)
+    if violation.current is None and annotation:
+        return f"set the annotation {annotation[0]}, which says {annotation[1]}, to runtime/default"
+    return "use RuntimeDefault, or a Localhost profile that allows what it needs"
 
 
 def propose(situation: Situation, violation: Violation) -> Proposal:
-    pod = situation.pod
+    pod, place = situation.pod, violation.pointer[:-1]
     if violation.pointer[-2] == "annotations":
-        return Proposal("manual", None, "remove the annotation, or set it to runtime/default")
-    annotation = _differing_annotation(pod, violation)
-    if annotation:
-        return Proposal("manual", "RuntimeDefault", f"the annotation {annotation} says something else: remove it first")
-    profile = pod.security_context if violation.container < 0 else pod.containers[violation.container].security_context
-    if violation.cause != "explicit":
-        # A container's own profile without a type must get one: the pod's wouldn't reach it.
-        own = violation.container >= 0 and "seccompProfile" in profile and profile["seccompProfile"] is not None
-        writes = [Operation("add", violation.pointer, "RuntimeDefault")] if own else []
-        return Proposal("safe", "RuntimeDefault", operations=tuple(writes))
-    writes = [Operation("replace", violation.pointer, "RuntimeDefault")]
-    if "localhostProfile" in mapping(profile.get("seccompProfile")):
-        writes.append(Operation("remove", (*violation.pointer[:-1], "localhostProfile")))
-    return Proposal("default", "RuntimeDefault", "explicit: override", operations=tuple(writes))
+        writes = (Operation("add", violation.pointer, ANNOTATED), *_field_in_step(pod, violation.container))
+        return Proposal("default", ANNOTATED, OVERRIDE, operations=writes)
+    if situation.on_windows:
+        return removed(place, "Windows has no seccomp")
+    profile = _profile(pod, violation.container)
+    if violation.cause == "missing":
+        return meant(place, profile, _annotation(pod, violation.container))
+    return overridden(place, profile, *_annotation_in_step(situation, violation))
 
 
-def _differing_annotation(pod: Pod, violation: Violation) -> str:
-    """A legacy annotation that the API server would compare with the field and find different."""
-    keys = [POD_ANNOTATION]
-    if violation.container >= 0:
-        keys.append(CONTAINER_ANNOTATION + pod.containers[violation.container].name)
-    return next((key for key in keys if _differs(pod.annotations, key)), "")
+def _profile(pod: Pod, index: int) -> Mapping[str, Any]:
+    holder = pod if index < 0 else pod.containers[index]
+    return mapping(holder.security_context.get("seccompProfile"))
 
 
-def _differs(annotations: Mapping[str, Any], key: str) -> bool:
-    return key in annotations and annotations[key] not in SAME_AS_RUNTIME_DEFAULT
+def _field_in_step(pod: Pod, index: int) -> Iterator[Operation]:
+    """What makes the field say runtime/default too, where it is there."""
+    profile = _profile(pod, index)
+    above = pod.context_pointer if index < 0 else (*pod.containers[index].pointer, "securityContext")
+    if above is not None and profile and profile.get("type") != RUNTIME_DEFAULT:
+        yield from given((*above, "seccompProfile"), profile)
+
+
+def _annotation_in_step(situation: Situation, violation: Violation) -> Iterator[Operation]:
+    """What makes the annotation say runtime/default too: the field's own, or the one that stood in its place."""
+    pod = situation.pod
+    key = _own_key(pod, violation.container)
+    if key not in pod.annotations and violation.current is None and not _exempt_containers_take_it(situation):
+        key = POD_ANNOTATION
+    if key in pod.annotations and pod.annotations[key] not in SAME_AS_RUNTIME_DEFAULT:
+        yield Operation("add", (*pod.metadata_pointer, "annotations", key), ANNOTATED)
+
+
+def _exempt_containers_take_it(situation: Situation) -> bool:
+    """Whether the pod's annotation stands for the profile of a container that is left alone."""
+    return any(
+        profile_type(container.security_context) is None
+        and not has_own_annotation(situation.pod, container)
+        and situation.exemptions("seccompProfile_restricted", container)
+        for container in situation.pod.containers
+    )
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
@@ -141,6 +205,7 @@ CONTROL = Control(
     forbidden,
     level="baseline",
     field=FIELD,
+    instead=instead,
     on_windows=True,
     safe=True,
 )

@@ -21,19 +21,27 @@ Windows, from v1.25.
         seccompProfile:
           type: RuntimeDefault
 
-**Fix safety**: safe; services don't notice. `Unconfined` stays, unless `explicit: override` says otherwise. A
-legacy annotation (`seccomp.security.alpha.kubernetes.io/pod`) that says something else is left to you: the API refuses
-a field that differs from it.
+**Fix safety**: safe; services don't notice. Where a legacy annotation (`seccomp.security.alpha.kubernetes.io/pod`, or
+a container's) names a local profile, the field names it too, as `evidence`: servers from v1.27 on read no annotation,
+so the profile may not have been in force. `Unconfined`, in field or annotation, stays unless `explicit: override` says
+otherwise; then both change together, marked `may-break`: the API refuses a pod in which they differ.
 
-**Reference**: Pod Security Standards, restricted, from v1.19; CIS Kubernetes Benchmark 5.7.2; NSA/CISA Kubernetes
+**Reference**: Pod Security Standards, restricted, from v1.19; CIS Kubernetes Benchmark v1.9, 5.7.2; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".
 """
 
 from __future__ import annotations
 
 from krm_harden.controls import Control, seccomp_profile_baseline
-from krm_harden.controls.seccomp_profile_baseline import ALLOWED, FIELD, bad_profile, profile_type
-from krm_harden.model import Proposal, Violation
+from krm_harden.controls._profiles import ALLOWED
+from krm_harden.controls.seccomp_profile_baseline import (
+    FIELD,
+    bad_profile,
+    has_own_annotation,
+    instead,
+    no_profile,
+    profile_type,
+)
 from krm_harden.wording import containers
 
 TYPE_CHECKING = False
@@ -41,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Pod
+    from krm_harden.model import Pod, Proposal, Violation
 
 
 def check_1_19(pod: Pod) -> Iterator[Violation]:
@@ -54,7 +62,7 @@ def check_1_19(pod: Pod) -> Iterator[Violation]:
         if own is None:
             # Beside a bad profile of the pod, writing the container's alone wouldn't help.
             if from_pod is None:
-                yield Violation((*container.pointer, "securityContext", *FIELD), None, "missing", index)
+                yield no_profile(pod, index)
         elif own not in ALLOWED:
             yield bad_profile(pod, index)
 
@@ -90,6 +98,8 @@ CONTROL = Control(
     forbidden,
     field=FIELD,
     inherited=True,
+    instead=instead,
+    own=has_own_annotation,
     overrides=("seccompProfile_baseline",),
     safe=True,
 )

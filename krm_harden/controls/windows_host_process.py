@@ -20,7 +20,7 @@
 **Fix safety**: never changed: such pods manage their node. They belong in a namespace of their own and into an
 exemption.
 
-**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark 5.2.11.
+**Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.11.
 """
 
 from __future__ import annotations
