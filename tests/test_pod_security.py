@@ -307,7 +307,9 @@ def test_host_access_is_never_changed(level):
         failing = [[each for each in one.get("checks", ()) if each["id"] in HOST_ACCESS] for one in (old, new)]
         assert failing[0] == failing[1]
         assert states == ({"manual"} if failing[0] else set())
-        assert result.errors or said(new) == (result.resources[0].allowed, result.resources[0].message)
+        # A bare Pod is judged with the server's defaults, which the evaluator alone doesn't know.
+        if not result.errors and result.resources[0].resource.kind != "Pod":
+            assert said(new) == (result.resources[0].allowed, result.resources[0].message)
 
 
 # The standard's own fixtures
