@@ -6,7 +6,15 @@ pkg/registry/core/pod/strategy.go (applyAppArmorVersionSkew).
 
 from __future__ import annotations
 
-from krm_harden.model import ALLOWED_SOURCES, APP_ARMOR_ANNOTATION, RESTRICTED_SOURCES, Container, mapping, sequence
+from krm_harden.model import (
+    ALLOWED_SOURCES,
+    APP_ARMOR_ANNOTATION,
+    APP_ARMOR_FIELDS,
+    RESTRICTED_SOURCES,
+    Container,
+    mapping,
+    sequence,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +68,9 @@ def _with_host_port(port: Any) -> Any:
 
 def _takes_unconfined(pod: Pod, container: Container) -> bool:
     """Whether the legacy annotation becomes the container's field; other values become profiles that are allowed."""
-    if pod.annotations.get(APP_ARMOR_ANNOTATION + container.name) != "unconfined" or pod.is_windows:
+    if pod.annotations.get(APP_ARMOR_ANNOTATION + container.name) != "unconfined":
+        return False
+    if pod.is_windows or pod.server < APP_ARMOR_FIELDS:
         return False
     of_pod = {
         name: value for name, value in mapping(pod.security_context.get("appArmorProfile")).items() if value is not None

@@ -58,6 +58,8 @@ RESTRICTED_SOURCES = (
 """Those that it doesn't, in the order of the standard's words: the first that a volume has is named."""
 APP_ARMOR_ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 """Before a container's name: the profile's place before Kubernetes 1.30."""
+APP_ARMOR_FIELDS = (1, 30)
+"""The first server that has the profile's field; an older one drops it."""
 
 
 def parse_version(text: str) -> tuple[int, int] | None:

@@ -32,7 +32,8 @@ from __future__ import annotations
 
 from krm_harden.controls import Control
 from krm_harden.controls._profiles import ALLOWED, ANNOTATED, OVERRIDE, is_usable, meant, overridden, removed
-from krm_harden.model import Proposal, Violation, lookup, mapping, text
+from krm_harden.model import APP_ARMOR_ANNOTATION as ANNOTATION
+from krm_harden.model import APP_ARMOR_FIELDS, Proposal, Violation, lookup, mapping, text
 from krm_harden.wording import go_quoted, plural, quoted, setters
 
 TYPE_CHECKING = False
@@ -45,11 +46,21 @@ if TYPE_CHECKING:
 
 ID = "appArmorProfile"
 FIELD = ("appArmorProfile", "type")
-ANNOTATION = "container.apparmor.security.beta.kubernetes.io/"
 
 
 def check_1_0(pod: Pod) -> Iterator[Violation]:
     """The pod's profile and the containers' are judged on their own; so is each annotation, of any container."""
+    if pod.server >= APP_ARMOR_FIELDS:
+        yield from _fields(pod)
+    for key, value in pod.annotations.items():
+        if key.startswith(ANNOTATION) and not _allowed(text(value)):
+            names = [container.name for container in pod.containers]
+            name = key[len(ANNOTATION) :]
+            index = names.index(name) if name in names else -1
+            yield Violation((*pod.metadata_pointer, "annotations", key), value, "explicit", index)
+
+
+def _fields(pod: Pod) -> Iterator[Violation]:
     profile = pod.security_context.get("appArmorProfile")
     if profile is not None and pod.context_pointer is not None and profile.get("type") not in ALLOWED:
         yield _bad(pod, profile, pod.context_pointer, -1)
@@ -57,12 +68,6 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
         profile = container.security_context.get("appArmorProfile")
         if profile is not None and profile.get("type") not in ALLOWED:
             yield _bad(pod, profile, (*container.pointer, "securityContext"), index)
-    for key, value in pod.annotations.items():
-        if key.startswith(ANNOTATION) and not _allowed(text(value)):
-            names = [container.name for container in pod.containers]
-            name = key[len(ANNOTATION) :]
-            index = names.index(name) if name in names else -1
-            yield Violation((*pod.metadata_pointer, "annotations", key), value, "explicit", index)
 
 
 def _bad(pod: Pod, profile: Mapping[str, Any], above: Pointer, index: int) -> Violation:

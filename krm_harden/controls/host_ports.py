@@ -24,7 +24,7 @@ gateway, does the same.
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.model import Proposal, Violation, mapping, sequence
+from krm_harden.model import Proposal, Violation, lookup, mapping, sequence
 from krm_harden.wording import containers, plural, verb
 
 TYPE_CHECKING = False
@@ -43,7 +43,10 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
                 yield Violation((*container.pointer, "ports", place, "hostPort"), number, "manual", index)
 
 
-def propose(_situation: Situation, _violation: Violation) -> Proposal:
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    resource = situation.pod.resource
+    if not lookup(resource.data, violation.pointer[len(resource.base) :]):
+        return Proposal("manual", None, "the API server takes containerPort for it: remove hostNetwork")
     return Proposal("manual", None, "expose the port through a Service, and remove hostPort")
 
 

@@ -3,7 +3,7 @@
 **Fields**: `spec.volumes[*]`.
 
 **Allowed**: `configMap`, `csi`, `downwardAPI`, `emptyDir`, `ephemeral`, `image`, `persistentVolumeClaim`, `projected`,
-`secret`.
+`secret`. `image` only where the server (`target.kubernetes`) is 1.33 or newer.
 
 **Before**:
 
@@ -48,6 +48,8 @@ UNKNOWN = "unknown"
 EMPTY_DIR = "emptyDir"
 WITHOUT_SOURCE = frozenset({"name", *ALLOWED_SOURCES, *RESTRICTED_SOURCES})
 """The keys of a volume that has no source, or only null ones."""
+IMAGE_VOLUMES = (1, 33)
+"""The first server that allows them, at any version of the standard (kubernetes pull request 130394)."""
 INSTEAD = {
     "hostPath": host_path.INSTEAD,
     "gitRepo": "clone the repository in an init container, into an emptyDir",
@@ -59,14 +61,14 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
     for index, volume in enumerate(sequence(pod.spec.get("volumes"))):
         said = mapping(volume)
         for source in ALLOWED_SOURCES:
-            if said.get(source) is not None:
+            if said.get(source) is not None and (source != "image" or pod.server >= IMAGE_VOLUMES):
                 break
         else:
             source = next((name for name in RESTRICTED_SOURCES if said.get(name) is not None), UNKNOWN)
             place = (*pod.volumes_pointer, index)
             if source != UNKNOWN:
                 yield Violation((*place, source), said[source], "manual")
-            elif said and said.keys() <= WITHOUT_SOURCE:
+            elif said and said.keys() <= WITHOUT_SOURCE and said.get("image") is None:
                 yield Violation((*place, EMPTY_DIR), None, "missing")
             else:
                 yield Violation(place, volume, "manual")
