@@ -114,9 +114,9 @@ class Situation:
     def injected(self) -> str:
         """The annotation or label that promises an injected sidecar, or empty."""
         for said in (self.pod.annotations, mapping(self.pod.metadata.get("labels"))):
-            for key, values in INJECTION.items():
-                if said.get(key) in values:
-                    return f"{key}={said[key]}"
+            for key, value in said.items():
+                if key in INJECTION and value in INJECTION[key]:
+                    return f"{key}={value}"
         return ""
 
     def additions_go(self, container: Container) -> bool:
@@ -349,27 +349,25 @@ def _message(
     """One line: who, which field, what becomes of it, and why."""
     who = f'container "{container.name}"' if container else "pod"
     field = _field(pod, container, violation)
-    current, value = written(violation.current), written(judgement.proposal.value)
     if state == "exempt":
         message = f"{who} is exempt from {field}"
     elif state == "fixed" and judgement.proposal.value is None:
-        message = f"{who} gets no {field}, in place of {current}"
+        message = f"{who} gets no {field}, in place of {written(violation.current)}"
     elif state == "fixed":
-        message = f"{who} gets {field}={value}{_instead(violation, judgement.proposal, current)}"
-    elif state == "explicit" and violation.current is not None:
-        message = f"{who} sets {field}={current}"
-    elif violation.current is not None:
-        message = f"{who} has {field}={current}"
-    else:
+        message = f"{who} gets {field}={written(judgement.proposal.value)}{_instead(violation, judgement.proposal)}"
+    elif violation.current is None:
         message = f"{who} lacks {field}"
+    else:
+        message = f"{who} {'sets' if state == 'explicit' else 'has'} {field}={written(violation.current)}"
     return f"{message}: {reason}" if reason else message
 
 
-def _instead(violation: Violation, proposal: Proposal, current: str) -> str:
+def _instead(violation: Violation, proposal: Proposal) -> str:
     if violation.cause == "type":
-        return f" in place of {current}, which the API can't decode"
+        return f" in place of {written(violation.current)}, which the API can't decode"
     if violation.current is None:
         return ""
+    current = written(violation.current)
     appends = any(operation.path[-1:] == ("-",) for operation in proposal.operations)
     return f" beside {current}" if appends else f" in place of {current}"
 

@@ -271,3 +271,24 @@ def test_harden_finds(text, count):
     assert result.allowed
     assert check(result.text).allowed
     assert result.text == harden(result.text).text
+
+
+def test_items_that_say_no_kind_are_judged_again_after_the_edit():
+    """The verdict of what was written, and the second run, know that they are Deployments too."""
+    text = """\
+apiVersion: apps/v1
+kind: DeploymentList
+items:
+- metadata: {name: a}
+  spec: {template: {spec: {hostNetwork: true, containers: [{name: a, image: b}]}}}
+- metadata: {name: b}
+  spec: {template: {spec: {containers: [{name: a, image: b}]}}}
+"""
+
+    result = harden(text)
+
+    assert [(found.allowed, found.message) for found in result.resources] == [
+        (False, "host namespaces (hostNetwork=true)"),
+        (True, ""),
+    ]
+    assert harden(result.text).text == result.text

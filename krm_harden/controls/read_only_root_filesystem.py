@@ -116,9 +116,19 @@ def _volume_name(situation: Situation, container: str, path: str) -> str:
 
 
 def _label(container: str, path: str) -> str:
-    words = f"krm-harden-{container}-{path}".lower()
-    kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in words)
-    return "-".join(part for part in kept.split("-") if part)
+    known = _labels.get((container, path))
+    if known is None:
+        words = f"krm-harden-{container}-{path}".lower()
+        kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in words)
+        known = "-".join(part for part in kept.split("-") if part)
+        if len(_labels) < MEMORY:
+            _labels[container, path] = known
+    return known
+
+
+_labels: dict[tuple[str, str], str] = {}
+"""The same few containers in one workload after the other."""
+MEMORY = 4096
 
 
 def _could_be_anothers(situation: Situation, label: str, container: str, path: str) -> bool:
