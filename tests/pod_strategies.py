@@ -232,37 +232,40 @@ def plain(names: tuple[list[Any], list[Any], list[Any]], *, hardened: bool) -> d
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec}
 
 
-def _volumes() -> st.SearchStrategy[Any]:
-    """A volume with no source, one or two."""
-    source = st.dictionaries(st.sampled_from(SOURCES), st.sampled_from([{}, {}, {}, None]), max_size=2)
-    return st.builds(lambda name, found: (("volumes", END), {"name": name, **found}), st.sampled_from(NAMES), source)
-
-
-def _annotations() -> st.SearchStrategy[Any]:
-    values = st.sampled_from(ANNOTATION_VALUES) | TEXTS
-    return st.tuples(st.tuples(st.just("annotations"), st.sampled_from(ANNOTATIONS)), values)
-
-
-def _sayings() -> st.SearchStrategy[Any]:
-    """One thing said: (whose, (path, value)); a number is a container's, of those that there are."""
-    of_pod = st.tuples(st.just("spec"), st.sampled_from(POD))
-    volume = st.tuples(st.just("spec"), _volumes())
-    annotation = st.tuples(st.just("metadata"), _annotations())
-    number = st.integers(0, 5)
-    of_container = st.tuples(number, st.sampled_from(CONTAINER))
-    worded = st.tuples(number, st.tuples(st.sampled_from(WORDED), TEXTS))
-    return st.one_of(of_pod, of_container, volume, annotation, of_container, worded)
+LAYOUTS = [
+    *(((["web"], [], [])), (["web", "db-0"], [], []), (["web"], ["init"], []), (["web"], [], ["late"])),
+    *((["web", "web"], [], []), (["db-0", "web"], ["web", "init"], ["web"]), (["sidecar"], ["db-0"], ["web", "late"])),
+    (["web", "db-0", "sidecar"], ["init", "web"], ["late", "late"]),
+]
+"""The names of containers, init containers and ephemeral containers."""
+SAID = [
+    *(("spec", thing) for thing in POD),
+    *((number, thing) for number in range(6) for thing in CONTAINER),
+    *(("metadata", (("annotations", name), value)) for name in ANNOTATIONS for value in ANNOTATION_VALUES),
+    *(("spec", (("volumes", END), {"name": "data", name: value})) for name in SOURCES for value in ({}, None)),
+]
+"""All that may be said: (whose, (path, value)); a number is a container's, of those that there are."""
+VALID = [
+    *(("spec", thing) for thing in VALID_POD),
+    *((number, thing) for number in range(3) for thing in VALID_CONTAINER),
+    *(("metadata", thing) for thing in VALID_ANNOTATIONS),
+]
+VOLUMES = st.builds(
+    lambda name, sources: ("spec", (("volumes", END), {"name": name, **{source: {} for source in sources}})),
+    st.sampled_from(NAMES),
+    st.lists(st.sampled_from(SOURCES), max_size=2),
+)
+WORDS = st.tuples(st.integers(0, 5), st.tuples(st.sampled_from(WORDED), TEXTS)) | st.tuples(
+    st.just("metadata"), st.tuples(st.sampled_from([("annotations", name) for name in ANNOTATIONS]), TEXTS)
+)
+ODD = st.sampled_from(SAID)
 
 
 @st.composite
 def odd_pods(draw: st.DrawFn) -> dict[str, Any]:
     """A Pod of which anything may be said; about one of eight holds a mistake."""
-    name = st.sampled_from(NAMES[:4])
-    names = draw(
-        st.tuples(st.lists(name, min_size=1, max_size=3), st.lists(name, max_size=2), st.lists(name, max_size=2))
-    )
-    made = plain(names, hardened=draw(st.booleans()))
-    found = draw(st.lists(_sayings(), max_size=12))
+    made = plain(draw(st.sampled_from(LAYOUTS)), hardened=draw(st.booleans()))
+    found = draw(st.lists(ODD | ODD | ODD | ODD | VOLUMES | WORDS, max_size=12))
     if draw(st.integers(0, 7)) == 7:
         found.append(draw(st.sampled_from(MISTAKES)))
     return with_said(made, found)
@@ -271,21 +274,14 @@ def odd_pods(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def valid_pods(draw: st.DrawFn) -> dict[str, Any]:
     """A Pod that the API server probably finds valid, so that it says itself what the standard makes of it."""
-    count = draw(st.integers(0, 2))
-    made = plain((["web", "db-0"][: 1 + count % 2], ["init"][: count // 2], []), hardened=draw(st.booleans()))
-    of_pod = st.tuples(st.just("spec"), st.sampled_from(VALID_POD))
-    of_container = st.tuples(st.integers(0, 2), st.sampled_from(VALID_CONTAINER))
-    annotation = st.tuples(st.just("metadata"), st.sampled_from(VALID_ANNOTATIONS))
-    return with_said(made, draw(st.lists(of_pod | of_container | annotation, max_size=6)))
-
-
-def pods() -> st.SearchStrategy[dict[str, Any]]:
-    return odd_pods() | valid_pods()
+    made = plain(draw(st.sampled_from(LAYOUTS[:3])), hardened=draw(st.booleans()))
+    return with_said(made, draw(st.lists(st.sampled_from(VALID), max_size=6)))
 
 
 def some_pods(most: int) -> st.SearchStrategy[list[dict[str, Any]]]:
     """From one pod to so many, each number as likely: `lists` alone would make few."""
-    return st.integers(1, most).flatmap(lambda count: st.lists(pods(), min_size=count, max_size=count))
+    pods = odd_pods() | valid_pods()
+    return st.integers(1, most).flatmap(lambda count: st.lists(pods, min_size=count, max_size=count))
 
 
 def with_said(made: dict[str, Any], found: list[Any]) -> dict[str, Any]:

@@ -76,6 +76,11 @@ def failing_checks(result) -> set[str]:
     return {found.control for found in result.findings if controls.load()[found.control].standard}
 
 
+def well_named(pod: dict) -> dict:
+    """A fixture under a valid name: `base_linux` isn't one."""
+    return pod | {"metadata": pod["metadata"] | {"name": pod["metadata"]["name"].replace("_", "-")}}
+
+
 def test_every_fixture_is_read():
     assert sum(1 for _ in fixtures().glob("*/v1.*/*/*.yaml")) == 4537
 
@@ -99,7 +104,7 @@ def test_fixtures_pass_and_fail_as_they_promise(level, minor):
 def test_messages_of_fixtures(level, minor):
     version = f"v1.{minor}"
     held = policy(level, version)
-    pods = [yaml.safe_load(path.read_text()) for path in of_version(level, minor)]
+    pods = [well_named(yaml.safe_load(path.read_text())) for path in of_version(level, minor)]
     written = [*map(as_json, [*map(templated, pods), *map(defaulted, pods)])]
     answers = psa(written, level, version)
     created = admission([*map(as_json, pods)], level, version)
