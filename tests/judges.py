@@ -12,7 +12,7 @@ from copy import deepcopy
 
 from conftest import require
 
-from krm_harden import Policy, check
+from krm_harden import Policy, Result, check
 
 APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 FORBIDDEN = "is forbidden: violates PodSecurity "
@@ -68,8 +68,11 @@ def of_admission(found: dict) -> tuple[bool, str]:
 def ours(text: str, held: Policy) -> tuple[bool, str] | None:
     """Our verdict on one object; None where it can't be read."""
     result = check(text, held)
-    if result.errors:
-        return None
+    return None if result.errors else verdict_of(result)
+
+
+def verdict_of(result: Result) -> tuple[bool, str]:
+    """The verdict on the one object of a text; what isn't judged, because it makes no pod, is allowed."""
     assert len(result.resources) <= 1
     return next(((found.allowed, found.message) for found in result.resources), (True, ""))
 

@@ -87,6 +87,8 @@ POD = [
     *said(("os",), [{}, None]),
     *said(("os", "name"), ["windows", "windows", "linux", "Windows", "", None]),
     *said(("volumes",), [[], None, [None]]),
+    (("volumes", END), None),
+    *said(("containers",), [[], None]),
     *said(("initContainers",), [[], None]),
     *said(("ephemeralContainers",), [[], None]),
     *said(("containers", END), [{"image": "i"}, {"image": None}]),
@@ -172,7 +174,7 @@ NOT_TEXT: list[Any] = [[], ["a"], {}, {"a": "b"}]
 """What can't be a string, however it is quoted."""
 IN_POD = [
     *(("hostNetwork",), ("hostPID",), ("hostIPC",), ("hostUsers",), ("os",), ("os", "name"), ("securityContext",)),
-    *(("containers",), ("containers", END), ("initContainers",), ("ephemeralContainers",), ("volumes",)),
+    *(("containers",), ("initContainers",), ("ephemeralContainers",), ("volumes",)),
     *(("volumes", END), ("securityContext", "sysctls"), ("securityContext", "sysctls", END)),
     ("securityContext", "sysctls", END, "name"),
     *(("volumes", END, source) for source in ["name", *SOURCES[:-2]]),
@@ -198,6 +200,7 @@ MISTAKES = [
     *((0, (path, value)) for path in [*IN_CONTAINER, *IN_BOTH] for value in WRONG),
     *(("metadata", (("annotations", name), value)) for name in ANNOTATIONS for value in NOT_TEXT),
     *(("metadata", (("annotations",), value)) for value in (1, "a", ["a"])),
+    *(("spec", (("containers", END), value)) for value in WRONG if not isinstance(value, dict)),
 ]
 """Each field that a check reads, with each value that may be of the wrong type: (whose, (path, value))."""
 

@@ -1,33 +1,22 @@
-"""The verdict beside the standard's own judge: every check, every version, every word.
+"""What the standard says about the node itself is never changed, in random pods as odd as the API lets them be.
 
-Pods of a fixed seed, as odd as the API lets them be, and the standard's own fixtures. `psa` is the evaluator of
-k8s.io/pod-security-admission v0.37.2; CONTRIBUTING.md, Set-up, says where it comes from.
+`psa` is the evaluator of k8s.io/pod-security-admission v0.37.2; CONTRIBUTING.md, Set-up, says where it comes from.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 from functools import cache
-from pathlib import Path
 
 import pytest
 from conftest import require
 
-from krm_harden import Policy, check, controls, harden, source
-from krm_harden import policy as policies
-from krm_harden.resources import resources
-from krm_harden.review import Review
+from krm_harden import Policy, harden
 
-VERSIONS = [
-    *("v1.0", "v1.7", "v1.8", "v1.18", "v1.19", "v1.21", "v1.22", "v1.23", "v1.24", "v1.25", "v1.27", "v1.28"),
-    *("v1.29", "v1.30", "v1.31", "v1.32", "v1.33", "v1.34", "v1.35", "v1.36", "v1.37", "v1.99", "latest"),
-]
 LEVELS = ["baseline", "restricted"]
 COUNT = 2000
-MODULE = "k8s.io/pod-security-admission@v0.37.2"
 HOST_ACCESS = {
     *("hostNamespaces", "hostPathVolumes", "hostPorts", "privileged", "procMount", "procMount_restricted"),
     *("restrictedVolumes", "sysctls", "windowsHostProcess"),
@@ -206,7 +195,7 @@ def manifests() -> tuple[str, ...]:
     return tuple(json.dumps(Maker(seed).manifest(), ensure_ascii=False) for seed in range(COUNT))
 
 
-# The two evaluators
+# The evaluator
 
 
 def theirs(texts, level: str, version: str) -> list[dict]:
@@ -228,59 +217,8 @@ def policy(level: str, version: str, **spec) -> Policy:
     return Policy.from_dict({**envelope, "spec": {"level": level, "version": version, **spec}})
 
 
-@cache
-def documents():
-    return tuple(source.read(text) for text in manifests())
-
-
-def ours(level: str, version: str) -> list[tuple[bool, str]]:
-    """Our verdict on each manifest, each read once for all versions."""
-    held = policies.Policy({"level": level, "version": version})
-    return [Review(held, document, *resources(document), 0).verdict() for document in documents()]
-
-
 def said(found: dict) -> tuple[bool, str]:
     return found["allowed"], found.get("message", "")
-
-
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_random_pods(level, version):
-    expected = theirs(manifests(), level, version)
-
-    assert [found["error"] for found in expected if found.get("error")] == []
-    wrong = [
-        (text, mine, said(judge))
-        for text, mine, judge in zip(manifests(), ours(level, version), expected, strict=True)
-        if mine != said(judge)
-    ]
-
-    assert wrong[:3] == []
-
-
-def test_random_pods_are_of_every_sort():
-    """Enough of them pass and fail, and every check has something to say: else the comparison means little."""
-    for level in LEVELS:
-        found = theirs(manifests(), level, "v1.34")
-        failing = [each["id"] for one in found for each in one.get("checks", ())]
-        known = {control.id for control, _ in controls.active(controls.of_standard(level), (1, 34))}
-
-        assert {name for name in known if failing.count(name) > COUNT / 100} == known
-        assert sum(one["allowed"] for one in found) > COUNT / 40
-
-
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("version", ["v1.18", "v1.30", "latest"])
-def test_findings_name_the_checks_that_fail_and_no_others(level, version):
-    texts = manifests()[:400]
-    held = policy(level, version)
-
-    for text, judge in zip(texts, theirs(texts, level, version), strict=True):
-        result = check(text, held)
-        standard = {finding.control for finding in result.findings if controls.load()[finding.control].standard}
-
-        assert (result.errors, result.allowed) == ((), judge["allowed"])
-        assert standard == {each["id"] for each in judge.get("checks", ())}, text
 
 
 def with_sources(text: str) -> str:
@@ -310,50 +248,3 @@ def test_host_access_is_never_changed(level):
         # A bare Pod is judged with the server's defaults, which the evaluator alone doesn't know.
         if not result.errors and result.resources[0].resource.kind != "Pod":
             assert said(new) == (result.resources[0].allowed, result.resources[0].message)
-
-
-# The standard's own fixtures
-
-
-@cache
-def fixtures() -> Path:
-    if shutil.which("go") is None:
-        pytest.skip("no Go toolchain to get the fixtures with")
-    done = subprocess.run(["go", "mod", "download", "-json", MODULE], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{MODULE} can't be had here: {done.stderr.strip()}")
-    return Path(json.loads(done.stdout)["Dir"]) / "test" / "testdata"
-
-
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("minor", range(38))
-def test_fixtures(level, minor):
-    folder, held = fixtures() / level / f"v1.{minor}", policy(level, f"v1.{minor}")
-
-    wrong, seen = [], 0
-    for path in sorted(folder.glob("*/*.yaml")):
-        result = check(path.read_text(), held)
-        seen += 1
-        # A volume without a source is an emptyDir only after the server's defaulting.
-        undefaulted = path.name == "restrictedvolumes0.yaml" and path.parent.name == "pass"
-        if result.errors or result.allowed != (path.parent.name == "pass" and not undefaulted):
-            wrong.append(f"{path}: {result.resources[0].message if result.resources else result.errors}")
-
-    assert seen >= 40
-    assert wrong == []
-
-
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("minor", range(38))
-def test_messages_of_fixtures(level, minor):
-    texts = [path.read_text() for path in sorted((fixtures() / level / f"v1.{minor}").glob("*/*.yaml"))]
-    held = policy(level, f"v1.{minor}")
-
-    for text, judge in zip(texts, theirs(texts, level, f"v1.{minor}"), strict=True):
-        (found,) = check(text, held).resources
-
-        assert (found.allowed, found.message) == said(judge)
-
-
-def test_every_fixture_is_read():
-    assert sum(1 for _ in fixtures().glob("*/v1.*/*/*.yaml")) == 4537

@@ -55,7 +55,7 @@ def both(manifest, level="restricted", version="latest"):
 
 
 def code(manifest) -> int:
-    """What the API server answers at level privileged; the code that is expected where it isn't built."""
+    """What the API server answers at level privileged, which has nothing against a pod."""
     return admission([as_json(manifest)], "privileged", "latest")[0]["code"]
 
 
@@ -104,6 +104,11 @@ def test_a_volume_without_source_is_an_empty_dir_in_pods_and_unknown_in_template
     assert verdict(manifest) == ALLOWED
     assert verdict(templated(manifest)) == (False, unknown)
     assert both(manifest, "baseline") == ALLOWED
+
+
+def test_a_null_volume_is_one_without_source_too():
+    assert verdict(pod(volumes=[None])) == ALLOWED
+    assert not verdict(templated(pod(volumes=[None])))[0]
 
 
 def test_a_pod_on_the_hosts_network_takes_its_ports_and_a_template_does_not_yet():
@@ -590,6 +595,16 @@ def test_other_kinds_with_pods_are_judged_by_the_pods_they_will_make(api_version
     if tool("psa"):
         (judge,) = psa([as_json(manifest)], "restricted", "latest")
         assert "no kind" in judge["error"]
+
+
+def test_a_container_without_an_image_makes_a_kustomize_patch_which_is_named_and_not_judged():
+    """The API server takes such a template, and judges it; here it is a part of one, more probably."""
+    result = check(as_json(templated(pod({"name": "web"}))))
+
+    assert result.resources == ()
+    assert [note.reason for note in result.unexamined] == [
+        "a kustomize patch: it has $patch, or a container without an image"
+    ]
 
 
 def test_an_unknown_kind_with_containers_is_named_and_not_judged():
