@@ -180,11 +180,29 @@ def test_each_thing_said_alone(level, version):
     assert len(documents) / 4 < sum(answer["allowed"] for answer in answers) < len(documents)
 
 
+def without(data, field: str):
+    """The data without a field, wherever it is."""
+    if isinstance(data, dict):
+        return {name: without(value, field) for name, value in data.items() if name != field}
+    return [without(item, field) for item in data] if isinstance(data, list) else data
+
+
+def of_every_server(pod: dict) -> dict:
+    """A pod without what the API of an old server doesn't have: AppArmor's fields, volumes of images."""
+    spec = without(pod["spec"], "appArmorProfile")
+    volumes = spec.get("volumes")
+    kept = [without(volume, "image") for volume in volumes] if isinstance(volumes, list) else volumes
+    return {**pod, "spec": {**spec, "volumes": kept}}
+
+
 @given(found=some_pods(5), level=LEVELS, version=VERSIONS, server=st.integers(20, 37))
 @settings(max_examples=EXAMPLES // 2)
 def test_the_target_caps_the_version(found, level, version, server):
-    """As a server of that version judges: it doesn't know later rules, whatever a label asks for."""
-    documents = [templated(pod) for pod in found]
+    """As a server of that version judges: it doesn't know later rules, whatever a label asks for.
+
+    `psa` knows the cap alone, and nothing of what the API of such a server hasn't yet.
+    """
+    documents = [templated(of_every_server(pod)) for pod in found]
     answers = psa([*map(as_json, documents)], level, version, "-emulate", f"v1.{server}")
 
     for written in (f"1.{server}", f"v1.{server}"):
