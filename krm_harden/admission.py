@@ -92,7 +92,7 @@ def what_breaks(
     if not _is_evaluated(before.enforce, after.enforce):
         return WhatBreaks()
     mine = [resource for resource in resources if resource.namespace == namespace]
-    pods = [(resource.name, resource) for resource in mine if is_pod(resource)]
+    pods = _distinct(resource for resource in mine if is_pod(resource))
     others = [(f"{resource.kind}/{resource.name}", resource) for resource in _without_pods(mine)]
     asked = after.enforce
     return WhatBreaks(
@@ -144,32 +144,48 @@ def _group(names: list[str], noun: str) -> str:
     return min(names) + rest
 
 
+def _distinct(pods: Iterable[Resource]) -> list[tuple[str, Resource]]:
+    """Pods with their names. A namespace has one of each name; `kubectl get all,pods` prints it twice."""
+    pods = list(pods)
+    named = {pod.name: pod for pod in pods if pod.metadata.get("name")}
+    return [*named.items(), *((pod.name, pod) for pod in pods if not pod.metadata.get("name"))]
+
+
 def _without_pods(mine: Iterable[Resource]) -> Iterator[Resource]:
-    """The workloads of a namespace that neither have a pod here nor belong to another one that is here."""
+    """The workloads of a namespace that neither have a pod here nor were made by another one that is here."""
     mine = list(mine)
     here = {(resource.kind, resource.name): resource for resource in mine}
-    served = {ancestor for resource in mine if is_pod(resource) for ancestor in _ancestors(resource, here)}
+    served = {above for resource in mine if is_pod(resource) for above in _ancestors(resource, here)}
     for key, resource in here.items():
-        if not is_pod(resource) and key not in served and not any(above in here for above in owners(resource)):
+        if not is_pod(resource) and key not in served and not any(above in here for above in _makers(resource)):
             yield resource
 
 
-_MAKERS = {"ReplicaSet": "Deployment", "Job": "CronJob"}
-"""Kinds that another one makes, and names after itself."""
+_MAKERS = {
+    "ReplicaSet": ("Deployment", "Rollout"),
+    "ReplicationController": ("DeploymentConfig",),
+    "StatefulSet": ("LeaderWorkerSet",),
+    "Job": ("CronJob", "JobSet"),
+    "Workflow": ("CronWorkflow",),
+}
+"""Kinds whose pods are written in another one, which makes them; most names are the maker's, a dash and more."""
 
 
-def _ancestors(resource: Resource, here: Mapping[tuple[str, str], Resource]) -> set[tuple[str, str]]:
-    """What owns a pod, what owns that, and so on; what isn't here is known by its name."""
+def _makers(resource: Resource) -> list[tuple[str, str]]:
+    """What a resource has its pod from. Other owners only clean up: the pods of an operator aren't like its own."""
+    kinds = _MAKERS.get(resource.kind, ())
+    return [(kind, name) for kind, name in owners(resource) if is_pod(resource) or kind in kinds]
+
+
+def _ancestors(pod: Resource, here: Mapping[tuple[str, str], Resource]) -> set[tuple[str, str]]:
+    """What makes a pod, what makes that, and so on; the maker of what isn't here is known by its name."""
     found: set[tuple[str, str]] = set()
-    waiting = list(owners(resource))
+    waiting = _makers(pod)
     while waiting:
         key = waiting.pop()
-        if key in found:
-            continue
-        found.add(key)
-        kind, name = key
-        if key in here:
-            waiting += owners(here[key])
-        elif kind in _MAKERS:
-            waiting.append((_MAKERS[kind], name.rpartition("-")[0]))
+        if key not in found:
+            found.add(key)
+            kind, name = key
+            named = [(maker, name.rpartition("-")[0]) for maker in _MAKERS.get(kind, ())]
+            waiting += _makers(here[key]) if key in here else named
     return found
