@@ -35,6 +35,11 @@ class Span:
         return self.first if self.first == self.last else f"{self.first} to {self.last}"
 
 
+def fails_a_run(policy: Policy, resource: Resource) -> bool:
+    """Whether what is wrong with a resource fails the run; with `onViolation: Warn` it is only said."""
+    return policy.settings_for(resource).on_violation == "Fail"
+
+
 def spans(policy: Policy, resource: Resource, levels: Sequence[str], versions: Sequence[str]) -> list[list[Span]]:
     """For each level its spans over the versions, which ascend. Empty for what makes no pods."""
     pods = tuple(workloads.pods(resource, workloads.shapes_of(resource, policy.kinds), policy.server))
@@ -57,15 +62,18 @@ def spans(policy: Policy, resource: Resource, levels: Sequence[str], versions: S
 
 
 def exemptions_for(policy: Policy, resource: Resource) -> list[Exemption]:
-    """The exemptions that may hold for a resource: the policy's, and its own where the policy allows them."""
+    """The exemptions that may hold for a resource: the policy's, and its own where the policy allows them.
+
+    Those that have expired are no excuse any more.
+    """
     settings = policy.settings_for(resource)
     own = exemptions.of_object(resource) if settings.exemption_annotations else []
-    return [*settings.exemptions, *own]
+    return [one for one in (*settings.exemptions, *own) if not one.expired]
 
 
 def is_exempt(verdict: Verdict, pods: Sequence[Pod], exempting: Sequence[Exemption]) -> bool:
-    """Whether every place that fails is exempt from the check that it fails."""
-    return bool(exempting) and all(_covers(failure, pods[failure.pod], exempting) for failure in verdict.failures)
+    """Whether something fails, and every place that does is exempt from the check that it fails."""
+    return not verdict.allowed and all(_covers(failure, pods[failure.pod], exempting) for failure in verdict.failures)
 
 
 def _covers(failure: Failure, pod: Pod, exempting: Sequence[Exemption]) -> bool:

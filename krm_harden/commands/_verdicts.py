@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from krm_harden import admission, matrix, namespaces, workloads
 from krm_harden.commands import _streams
+from krm_harden.errors import ConfigError
 from krm_harden.model import ChunkResult, Unexamined
 from krm_harden.reports import json, labelled, table, text
 from krm_harden.resources import is_namespace
+from krm_harden.schema import similar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from krm_harden.commands._asked import Change
     from krm_harden.commands._run import Input
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 def in_table(
     policy: Policy, inputs: Sequence[Input], levels: Sequence[str], versions: Sequence[str], output: str
 ) -> int:
-    """Report which object meets which level, and from which version on it doesn't; 1 if one is refused."""
+    """Report which object meets which level, and from which version on it doesn't.
+
+    1 if one is refused, unless the policy only warns.
+    """
     rows = []
     for name, result in _results(inputs):
         found = matrix.spans(policy, result.resource, levels, versions)
@@ -32,7 +37,8 @@ def in_table(
         _streams.print_report(json.document({"verdicts": table.data(rows)}, inputs))
     else:
         _print(table.lines(rows, levels) if rows else (), inputs)
-    return int(any(span.state == "refused" for row in rows for span in row.spans))
+    refused = (row.result.resource for row in rows if any(span.state == "refused" for span in row.spans))
+    return int(any(matrix.fails_a_run(policy, resource) for resource in refused))
 
 
 def as_labelled(policy: Policy, inputs: Sequence[Input], output: str) -> tuple[int, bool]:
@@ -68,10 +74,13 @@ def as_labelled(policy: Policy, inputs: Sequence[Input], output: str) -> tuple[i
 
 
 def _answers(policy: Policy, name: str, result: ResourceResult, means: namespaces.Labelled) -> Iterator[labelled.Said]:
-    exempting = matrix.exemptions_for(policy, result.resource)
-    pods = tuple(workloads.created_pods(result.resource, workloads.shapes_of(result.resource, policy.kinds)))
-    for answer in admission.as_labelled(policy, result.resource, means) if pods else ():
-        yield labelled.Said(name, result, answer, exempt=matrix.is_exempt(answer.verdict, pods, exempting))
+    resource = result.resource
+    exempting = matrix.exemptions_for(policy, resource)
+    fails = matrix.fails_a_run(policy, resource)
+    pods = tuple(workloads.created_pods(resource, workloads.shapes_of(resource, policy.kinds), policy.server))
+    for answer in admission.as_labelled(policy, resource, means) if pods else ():
+        exempt = matrix.is_exempt(answer.verdict, pods, exempting)
+        yield labelled.Said(name, result, answer, exempt=exempt, fails=fails)
 
 
 def _left_alone(name: str, result: ResourceResult) -> Input:
@@ -89,9 +98,8 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
     1 if something violates the new level, 3 if the server refuses the labels asked for.
     """
     resources = [result.resource for _, result in _results(inputs)]
-    named = (one for one in resources if is_namespace(one) and one.name == change.namespace)
-    old = next(map(namespaces.labels_of, named), None)
-    found = admission.what_breaks(policy, change.namespace, old or {}, change.labels, resources)
+    old, problem = _labels_now(resources, change.namespace, whole=not list(text.unreadable(inputs)))
+    found = admission.what_breaks(policy, change.namespace, old, change.labels, resources)
     if found.invalid:
         _streams.complain([found.invalid])
         return 3
@@ -108,14 +116,28 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
         _streams.print_report(json.document({"whatBreaks": body}, inputs))
     else:
         _streams.print_report("".join(f"{line}\n" for line in lines))
-    if old is None:
-        missing = f"Namespace/{change.namespace} isn't in the input: taken as one without labels"
-        _streams.complain([f"krm-harden: warning: {missing}"])
     homeless = [str(one) for one in resources if not one.namespace and _makes_pods(policy, one)]
     if homeless:
         _streams.complain([f"krm-harden: warning: {', '.join(homeless)}: no namespace is named, so not judged"])
-    _streams.complain(text.unreadable(inputs))
+    _streams.complain(_left_alone_lines(inputs))
+    _streams.complain([*problem, *text.unreadable(inputs)])
     return int(bool(found.pods or found.workloads))
+
+
+def _labels_now(resources: Sequence[Resource], namespace: str, *, whole: bool) -> tuple[Mapping[str, Any], list[str]]:
+    """The labels of a namespace, and a warning where they aren't known. `whole`: all of the input could be read.
+
+    Raises ConfigError where only other namespaces are there: one that is spelled wrong must not pass.
+    """
+    known = {one.name: namespaces.labels_of(one) for one in resources if is_namespace(one)}
+    if namespace in known:
+        return known[namespace], []
+    used = {one.namespace for one in resources if one.namespace}
+    others = sorted({*used, *known} - {namespace})
+    if others and whole and namespace not in used:
+        hint = similar(namespace, others)
+        raise ConfigError(f"--what-breaks: nothing in the input is of the namespace {namespace!r}{hint}")
+    return {}, [f"krm-harden: warning: Namespace/{namespace} isn't in the input: taken as one without labels"]
 
 
 def _makes_pods(policy: Policy, resource: Resource) -> bool:
@@ -131,6 +153,10 @@ def _results(inputs: Iterable[Input]) -> Iterator[tuple[str, ResourceResult]]:
 
 
 def _print(lines: Iterable[str], inputs: Sequence[Input]) -> None:
-    left_alone = [line for made in inputs for line in text.left_alone(made.chunks, made.name)]
-    _streams.print_report("".join(f"{line}\n" for line in (*lines, *left_alone)))
+    _streams.print_report("".join(f"{line}\n" for line in (*lines, *_left_alone_lines(inputs))))
     _streams.complain(text.unreadable(inputs))
+
+
+def _left_alone_lines(inputs: Iterable[Input]) -> Iterator[str]:
+    for made in inputs:
+        yield from text.left_alone(made.chunks, made.name)

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     policy = _policies.chosen(options.policy, options.images)
     levels = _asked.levels(options.level or [policy.level])
-    versions = _asked.versions(options.version or policy.version, policy.server)
+    versions = _asked.versions(policy.version if options.version is None else options.version, policy.server)
     change = _asked.change(options.what_breaks) if options.what_breaks is not None else None
     if (options.as_labelled or change) and (options.level or options.version or (options.as_labelled and change)):
         raise ConfigError("--as-labelled, --what-breaks and --level or --version exclude each other")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,22 +26,26 @@ class Labels:
 
 
 class Said:
-    """One answer about one object; `exempt` says that the policy exempts all that is wrong."""
+    """One answer about one object.
 
-    __slots__ = ("answer", "exempt", "file", "result")
+    `exempt` says that the policy exempts all that is wrong, `fails` that what is refused fails the run.
+    """
 
-    def __init__(self, file: str, result: ResourceResult, answer: Answer, *, exempt: bool) -> None:
+    __slots__ = ("answer", "exempt", "fails", "file", "result")
+
+    def __init__(self, file: str, result: ResourceResult, answer: Answer, *, exempt: bool, fails: bool) -> None:
         self.file = file
         self.result = result
         self.answer = answer
         self.exempt = exempt
+        self.fails = fails
 
     @property
     def severity(self) -> str:
-        """What is enforced stops the pods: an error, unless the policy knows about it."""
+        """What is enforced stops the pods: an error, unless the policy knows about it or only warns."""
         if self.exempt:
             return "info"
-        return "error" if self.answer.mode == "enforce" else "warning"
+        return "error" if self.answer.mode == "enforce" and self.fails else "warning"
 
 
 def lines(namespaces: Iterable[Labels], answers: Iterable[Said]) -> Iterator[str]:
@@ -51,11 +56,16 @@ def lines(namespaces: Iterable[Labels], answers: Iterable[Said]) -> Iterator[str
         modes = f"enforce {means.enforce}, audit {means.audit}, warn {means.warn}"
         yield f"{where}: info: {found.result.resource}: {modes}"
         for name, must in means.problems:
-            yield f'{where}: error: {found.result.resource}: {name}: "{found.values[name]}" {must}'
+            yield f"{where}: error: {found.result.resource}: {name}: {_written(found.values[name])} {must}"
     for said in answers:
         if said.answer.text:
             where = f"{said.file}:{said.result.line}"
             yield f"{where}: {said.severity}: {said.result.resource}: {said.answer.mode}: {said.answer.text}"
+
+
+def _written(value: Any) -> str:
+    """A label's value; what YAML doesn't read as a string was never meant so: `1.30` is the number 1.3."""
+    return f'"{value}"' if isinstance(value, str) else f"{json.dumps(value)} isn't a string, and"
 
 
 def data(namespaces: Iterable[Labels], answers: Iterable[Said]) -> dict[str, Any]:
