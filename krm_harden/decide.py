@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from krm_harden.emit import FlowStyle, flow
 from krm_harden.model import Finding, Operation, Proposal, Violation, dotted, lookup, mapping, sequence
+from krm_harden.resources import owners
 from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
@@ -397,7 +398,9 @@ def exemption_text(control: str, pod: Pod, container: Container | None) -> str:
     match: dict[str, Any] = {"kinds": [resource.kind]}
     if resource.namespace:
         match["namespaces"] = [resource.namespace]
-    match["names"] = [resource.name]
+    owner = next((name for _, name in owners(resource)), "")
+    # What a controller makes has another name each time.
+    match["names"] = [f"{owner}-*" if owner else resource.name]
     if container:
         match["containers"] = [container.name]
     return written({"match": match, "controls": [control], "reason": "TODO"})

@@ -62,12 +62,20 @@ APP_ARMOR_FIELDS = (1, 30)
 """The first server that has the profile's field; an older one drops it."""
 
 
+_MAX_NUMBER = 2**63 - 1
+
+
 def parse_version(text: str) -> tuple[int, int] | None:
-    """`latest` or `v1.x` as a pair, None for anything else (pod-security-admission/api/helpers.go)."""
+    """`latest` or `v1.x` as a pair, None for anything else (pod-security-admission/api/helpers.go).
+
+    The number is one that Go's Atoi takes.
+    """
     if text == "latest":
         return LATEST
     minor = text.removeprefix("v1.")
     if minor == text or not (minor.isascii() and minor.isdigit()) or (minor[0] == "0" and minor != "0"):
+        return None
+    if len(minor) > len(str(_MAX_NUMBER)) or int(minor) > _MAX_NUMBER:
         return None
     return 1, int(minor)
 

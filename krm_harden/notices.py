@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from krm_harden import decide, exemptions, source, workloads
 from krm_harden.model import Finding, Unexamined, dotted
-from krm_harden.resources import is_namespace, left_alone
+from krm_harden.resources import LOCAL_CONFIG, is_local, is_namespace, left_alone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def left_out(
     notes = []
     for resource in found:
         reason = left_alone(resource)
+        if is_local(resource) and workloads.shapes_of(resource, kinds):
+            reason = f"{LOCAL_CONFIG} says that it never reaches a cluster"
         if reason is None and not workloads.shapes_of(resource, kinds) and not is_namespace(resource):
             reason = _holds_containers(resource)
         if reason:

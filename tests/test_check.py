@@ -1004,3 +1004,27 @@ def test_an_unknown_control_is_one_line(said, hint):
 def test_a_change_is_checked_before_the_input_is_read():
     with pytest.raises(ConfigError, match="must be NAMESPACE=LEVEL"):
         _asked.change("shop")
+
+
+@pytest.mark.parametrize("version", ["v1." + "9" * 5000, "v1.9223372036854775808"])
+def test_a_number_that_go_does_not_read_is_no_version(version, tmp_path):
+    labels = f"{{{PREFIX}enforce: restricted, {PREFIX}enforce-version: {version}}}"
+    (tmp_path / "shop.yaml").write_text(
+        f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {labels}}}\n"
+    )
+
+    option = run_cli("check", "--version", version, "shop.yaml", cwd=tmp_path)
+    label = run_cli("check", "--as-labelled", "shop.yaml", cwd=tmp_path)
+
+    assert option.code == 3
+    assert label.code == 1
+    assert "enforce restricted:latest" in label.out.decode()
+
+
+def test_the_largest_version_is_judged_as_the_newest(tmp_path):
+    (tmp_path / "pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {hostPID: true}\n")
+
+    ran = run_cli("check", "--version", "v1.9223372036854775807", "pod.yaml", cwd=tmp_path)
+
+    assert ran.code == 1
+    assert 'PodSecurity "restricted:v1.9223372036854775807": host namespaces (hostPID=true)' in ran.out.decode()
