@@ -37,12 +37,14 @@ def created(pod: Pod) -> Pod:
     bare = [volume for volume in sequence(volumes) if _is_without_source(volume)]
     if not bare and containers == pod.containers:
         return pod
-    defaulted = [{**volume, **_EMPTY_DIR} if _is_without_source(volume) else volume for volume in sequence(volumes)]
+    defaulted = [
+        {**mapping(volume), **_EMPTY_DIR} if _is_without_source(volume) else volume for volume in sequence(volumes)
+    ]
     return pod.viewed({**pod.spec, "volumes": defaulted} if bare else pod.spec, containers)
 
 
 def _is_without_source(volume: Any) -> bool:
-    return isinstance(volume, dict) and all(volume.get(source) is None for source in _SOURCES)
+    return volume is None or (isinstance(volume, dict) and all(volume.get(source) is None for source in _SOURCES))
 
 
 def _container(pod: Pod, container: Container) -> Container:

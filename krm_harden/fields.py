@@ -6,7 +6,7 @@ booleans. It counts as unset, and is replaced.
 
 from __future__ import annotations
 
-from krm_harden.model import ALLOWED_SOURCES, RESTRICTED_SOURCES, lookup, mapping, walk
+from krm_harden.model import ALLOWED_SOURCES, APP_ARMOR_ANNOTATION, RESTRICTED_SOURCES, lookup, mapping, walk
 from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
@@ -22,6 +22,13 @@ _WORD = "true or false"
 _SCALAR = "a string"
 _NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: _WORD, int: "a number"}
 
+_INT64 = range(-(2**63), 2**63)
+PROFILE_ANNOTATIONS = (
+    APP_ARMOR_ANNOTATION,
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha",
+)
+"""The annotations that are read: of these a number or a boolean isn't a string."""
 METADATA: dict[str, Any] = {
     "name": _TEXT,
     "namespace": _TEXT,
@@ -33,16 +40,17 @@ _BOTH: dict[str, Any] = {
     "runAsUser": _NUMBER,
     "runAsGroup": _NUMBER,
     "runAsNonRoot": _WORD,
-    "seccompProfile": {"type": _TEXT},
-    "appArmorProfile": {"type": _TEXT},
-    "seLinuxOptions": {"type": _TEXT, "user": _TEXT, "role": _TEXT},
+    "seccompProfile": {"type": _TEXT, "localhostProfile": _TEXT},
+    "appArmorProfile": {"type": _TEXT, "localhostProfile": _TEXT},
+    "seLinuxOptions": {"type": _TEXT, "user": _TEXT, "role": _TEXT, "level": _TEXT},
     "windowsOptions": {"hostProcess": _BOOL},
 }
 """What a securityContext holds in pods and in containers."""
 _HANDLER: dict[str, Any] = {"httpGet": {"host": _TEXT}, "tcpSocket": {"host": _TEXT}}
 _SOURCES = (*ALLOWED_SOURCES, *RESTRICTED_SOURCES)
 POD: dict[str, Any] = {
-    "securityContext": _BOTH | {"sysctls": [{"name": _TEXT}]},
+    "securityContext": _BOTH
+    | {"sysctls": [{"name": _TEXT, "value": _TEXT}], "fsGroup": _NUMBER, "supplementalGroups": [_NUMBER]},
     "os": {"name": _TEXT},
     "nodeSelector": _MAP,
     "hostUsers": _BOOL,
@@ -56,7 +64,7 @@ CONTAINER: dict[str, Any] = {
     "image": _TEXT,
     "command": [_TEXT],
     "args": [_TEXT],
-    "ports": [{"hostPort": _NUMBER}],
+    "ports": [{"hostPort": _NUMBER, "containerPort": _NUMBER}],
     "restartPolicy": _TEXT,
     "volumeMounts": [{"name": _TEXT, "mountPath": _TEXT, "readOnly": _BOOL}],
     "volumeDevices": [{"devicePath": _TEXT}],
@@ -90,12 +98,14 @@ def _collect(data: Any, expected: Any, pointer: Pointer, found: list[tuple[Point
             found.append((pointer, expected))
         return
     kind: Any = expected if isinstance(expected, type) else type(expected)
-    if not isinstance(data, kind) or (kind is _NUMBER and isinstance(data, bool)):
+    if not isinstance(data, kind) or (kind is _NUMBER and (isinstance(data, bool) or data not in _INT64)):
         found.append((pointer, _NAMES[kind]))
     elif isinstance(expected, dict):
         _collect_keys(data, expected, pointer, found)
     elif isinstance(expected, list):
         for index, item in enumerate(data):
+            if item is None and expected[0] is _MAP:
+                found.append(((*pointer, index), _NAMES[_MAP]))
             if expected[0] is not _TEXT or not isinstance(item, str):
                 _collect(item, expected[0], (*pointer, index), found)
 
@@ -122,6 +132,9 @@ def unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod])
     for pod in pods:
         metadata = lookup(resource.data, pod.metadata_pointer[len(base) :])
         yield from wrong_types(metadata, METADATA, pod.metadata_pointer)
+        for key, value in pod.annotations.items():
+            if key.startswith(PROFILE_ANNOTATIONS):
+                yield from wrong_types(value, _TEXT, (*pod.metadata_pointer, "annotations", key))
         yield from wrong_types(pod.spec, POD, pod.spec_pointer)
         if pod.context_pointer is not None and pod.context_pointer[:-1] != pod.spec_pointer:
             context = lookup(resource.data, pod.context_pointer[len(base) :])

@@ -274,19 +274,29 @@ def test_a_user_fits_64_bits():
 
 
 SYSCTL = {"name": "net.ipv4.tcp_syncookies", "value": 1}
+BESIDE = [
+    ("spec", (("securityContext", "fsGroup"), "1")),
+    ("spec", (("securityContext", "supplementalGroups"), ["1"])),
+    ("spec", (("securityContext", "seLinuxOptions", "level"), 0)),
+    ("spec", (("securityContext", "sysctls"), [SYSCTL])),
+    (0, (("securityContext", "seccompProfile"), {"type": "Localhost", "localhostProfile": 1})),
+    (0, (("ports",), [{"containerPort": "80"}])),
+]
+
+
+@pytest.mark.parametrize("thing", BESIDE, ids=as_json)
+def test_a_wrong_type_beside_what_is_checked_is_seen(thing):
+    assert misread([thing], "restricted") == []
+
+
 IGNORED = [
     ("metadata", (("annotations", "prometheus.io/scrape"), True)),
     ("metadata", (("labels", "version"), 1)),
-    ("spec", (("securityContext", "fsGroup"), "1")),
-    ("spec", (("securityContext", "seLinuxOptions", "level"), 0)),
-    ("spec", (("securityContext", "sysctls"), [SYSCTL])),
     ("spec", (("dnsPolicy",), 1)),
-    (0, (("securityContext", "seccompProfile"), {"type": "Localhost", "localhostProfile": 1})),
     (0, (("securityContext", "readOnlyRootFilesystem"), "true")),
-    (0, (("ports",), [{"containerPort": "80"}])),
     (0, (("env",), [{"name": "A", "value": 1}])),
 ]
-"""Wrong types in fields that no check of the standard reads; `containerPort` is read in Pods only."""
+"""Wrong types in fields that no check of the standard reads."""
 
 
 @pytest.mark.parametrize("thing", IGNORED, ids=as_json)
