@@ -7,19 +7,40 @@ from __future__ import annotations
 
 from krm_harden import workloads
 from krm_harden.model import Facts, LevelVersion
+from krm_harden.resources import is_local, left_alone
 from krm_harden.standard import Evaluator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from krm_harden.model import ChunkResult, Resource
+    from krm_harden.model import ChunkResult, Pod, Resource
     from krm_harden.policy import Policy
 
 
-def of_chunks(chunks: Iterable[ChunkResult]) -> Facts:
-    """The facts of a whole input, from all of its chunks."""
-    return merged(chunk.facts or Facts(unread=[chunk.error] if chunk.error else ()) for chunk in chunks)
+UNJUDGED = ("a template, ", "a kustomize patch")
+UNKNOWN = "isn't known and "
+"""How the reasons begin, or what they hold, for which something that may make or change pods was left alone."""
+
+
+def of_chunks(chunks: Iterable[ChunkResult], name: str = "") -> Facts:
+    """The facts of a whole input, or of the one that `name` names, from all of its chunks."""
+    where = f"{name}: " if name else ""
+    return merged(
+        facts
+        for chunk in chunks
+        for facts in (chunk.facts or Facts(), Facts(unread=[where + line for line in _unjudged(chunk)]))
+    )
+
+
+def _unjudged(chunk: ChunkResult) -> Iterator[str]:
+    """What in a chunk may make pods and wasn't judged."""
+    if chunk.error:
+        yield chunk.error
+    for note in chunk.unexamined:
+        if note.reason.startswith(UNJUDGED) or UNKNOWN in note.reason:
+            at = f"line {note.line}: " if note.line else ""
+            yield f"{at}{note}: {note.reason}" if note.kind else f"{at}{note.reason}"
 
 
 def merged(every: Iterable[Facts]) -> Facts:
@@ -49,18 +70,28 @@ def pinned(policy: Policy) -> LevelVersion:
 def about(policy: Policy, resources: Iterable[Resource]) -> tuple[dict[str, dict[str, str]], list[str]]:
     """Of some resources: the pods of each namespace as `Facts` has them, and those that name no namespace.
 
-    A pod template is judged as the pod that it makes: that is what a namespace enforces.
+    A pod template is judged as the pod that it makes: that is what a namespace enforces. One without containers makes
+    none.
     """
     pods: dict[str, dict[str, str]] = {}
     homeless = []
     for resource in resources:
         shapes = workloads.shapes_of(resource, policy.kinds)
         found = tuple(workloads.created_pods(resource, shapes, policy.server))
-        if found and resource.namespace:
-            _note(pods, resource.namespace, str(resource), Evaluator(found).verdict(pinned(policy)).reason)
-        elif found:
+        reason = _why_refused(policy, resource, found)
+        if not (reason or any(pod.containers for pod in found)):
+            continue
+        if resource.namespace:
+            _note(pods, resource.namespace, str(resource), reason)
+        else:
             homeless.append(str(resource))
     return pods, homeless
+
+
+def _why_refused(policy: Policy, resource: Resource, pods: Sequence[Pod]) -> str:
+    """Why a namespace would refuse some pods of a resource, or empty."""
+    encrypted = left_alone(resource) if pods and not is_local(resource) else None
+    return encrypted or Evaluator(pods).verdict(pinned(policy)).reason
 
 
 def _note(pods: dict[str, dict[str, str]], namespace: str, name: str, reason: str) -> None:

@@ -155,16 +155,20 @@ def _labelled(
     current = labels.get(key)
     if current is None:
         values = {key: level, f"{key}-version": asked.label}
-        writes = tuple(_write(resource, name, value) for name, value in values.items() if name not in labels)
+        writes = tuple(_write(resource, name, value) for name, value in values.items() if labels.get(name) is None)
         yield _finding(key, "fixed", "info", f"namespace gets {key}={level}{because}", None, level), writes
     elif current not in LEVELS or LEVELS.index(current) < LEVELS.index(level):
         if settings.overrides(NAMESPACES):
-            raised = Operation("replace", (*resource.base, "metadata", "labels", key), level)
+            raised = [Operation("replace", (*resource.base, "metadata", "labels", key), level)]
+            if labels.get(f"{key}-version") is None:
+                # Without it the server takes the newest, whatever the policy says.
+                raised.append(_write(resource, f"{key}-version", asked.label))
             message = f"namespace gets {key}={level} in place of {current}{because}"
-            yield _finding(key, "fixed", "info", message, current, level), (raised,)
+            yield _finding(key, "fixed", "info", message, current, level), tuple(raised)
         else:
+            strict = settings.required(NAMESPACES) and settings.on_violation == "Fail"
             message = f"namespace has {key}={current}, which is softer than {level}: its owner may raise it"
-            yield _finding(key, "explicit", "warning", message, current, level), ()
+            yield _finding(key, "explicit", "error" if strict else "warning", message, current, level), ()
 
 
 def _automatic(
@@ -190,16 +194,16 @@ def _blocked(resource: Resource, labels: Mapping[str, Any], asked: LevelVersion,
     """What keeps a namespace from being labelled, or empty."""
     pods = facts.pods.get(resource.name, {})
     failing = [f"{name} ({reason})" for name, reason in sorted(pods.items()) if reason]
-    written = labels.get(f"{PREFIX}enforce-version", asked.label)
+    written = labels.get(f"{PREFIX}enforce-version")
     if failing:
         return f"{len(failing)} of {len(pods)} don't pass {asked}: {_few(failing)}"
+    if facts.unread:
+        return f"not judged: {_few(facts.unread)}"
     if not pods:
         return "the input has no pod of it"
     if facts.homeless:
         return f"no namespace is named by {_few(facts.homeless)}"
-    if facts.unread:
-        return f"not read: {_few(facts.unread)}"
-    return "" if written == asked.label else f"its enforce-version is {written}, not {asked.label}"
+    return "" if written in (None, asked.label) else f"its enforce-version is {written}, not {asked.label}"
 
 
 def _few(names: list[str] | tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from krm_harden.workloads import Shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from krm_harden.controls import Check, Control
@@ -68,6 +68,22 @@ class ImageFacts:
     def knows(self, image: str) -> bool:
         return glob([self.match], image) or glob([self.match, canonical_image(self.match)], canonical_image(image))
 
+    def with_more(self, below: ImageFacts) -> ImageFacts:
+        """The same, with what only the other one says."""
+        missing = {
+            "uid": below.uid if self.uid is None else None,
+            "gid": below.gid if self.gid is None else None,
+            "writablePaths": below.writable_paths if self.writable_paths is None else None,
+        }
+        more = {field: value for field, value in missing.items() if value is not None}
+        own = {"match": self.match, "uid": self.uid, "gid": self.gid, "writablePaths": self.writable_paths}
+        return ImageFacts({**own, **more}, f"{self.evidence}; {below.evidence}") if more else self
+
+
+def _narrowest(images: Sequence[ImageFacts], image: str) -> ImageFacts | None:
+    found = [facts for facts in images if facts.knows(image)]
+    return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
+
 
 def _specificity(match: Mapping[str, Any]) -> tuple[int, int]:
     """How narrow a match is: fields that it names, then characters that aren't wildcards."""
@@ -88,6 +104,7 @@ class Settings:
         "exemptions",
         "explicit_mode",
         "images",
+        "images_above",
         "immutable",
         "namespaces",
         "on_violation",
@@ -103,6 +120,7 @@ class Settings:
         self.exemption_annotations: bool = spec["exemptionAnnotations"] == "allow"
         self.controls: Mapping[str, Mapping[str, Any]] = spec["controls"]
         self.images = policy.images
+        self.images_above = policy.images_above
         self.exemptions = policy.exemptions
         self.namespaces = policy.namespaces
         self.platform = policy.platform
@@ -137,20 +155,23 @@ class Settings:
         return bool(self.control(name).get("required", False))
 
     def facts(self, container: Container) -> ImageFacts | None:
-        """What is known of a container's image: the narrowest entry that matches, the first of equals."""
-        if not self.images:
-            return None
-        found = [facts for facts in self.images if facts.knows(container.image)]
-        return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
+        """What is known of a container's image: the narrowest entry that matches, the first of equals.
+
+        What an entry of the ceiling says stays, however narrow those below it are: they only add to it.
+        """
+        above = _narrowest(self.images[: self.images_above], container.image)
+        below = _narrowest(self.images[self.images_above :], container.image)
+        return above.with_more(below) if above and below else above or below
 
 
 class Policy:
-    """A validated policy. `name` is what reports call it."""
+    """A validated policy. `name` is what reports call it; the first `images_above` of its images are a ceiling's."""
 
     __slots__ = (
         "_cache",
         "exemptions",
         "images",
+        "images_above",
         "kinds",
         "name",
         "namespaces",
@@ -160,7 +181,7 @@ class Policy:
         "spec",
     )
 
-    def __init__(self, spec: Mapping[str, Any], name: str = "default") -> None:
+    def __init__(self, spec: Mapping[str, Any], name: str = "default", images_above: int = 0) -> None:
         target = mapping(spec.get("target"))
         server = parse_version("v" + str(target.get("kubernetes", "")).removeprefix("v"))
         self.name = name
@@ -171,6 +192,7 @@ class Policy:
             ImageFacts(entry, entry.get("evidence") or f"{name}: images[{index}] {entry['match']}")
             for index, entry in enumerate(sequence(spec.get("images")))
         )
+        self.images_above = images_above
         self.rules = sorted(sequence(spec.get("rules")), key=lambda rule: _specificity(rule["match"]))
         self.exemptions = tuple(of_policy(sequence(spec.get("exemptions")), _today()))
         self.namespaces = mapping(spec.get("namespaces"))
@@ -214,7 +236,7 @@ class Policy:
 
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
         """The policy with some fields of its spec replaced."""
-        return Policy({**self.spec, **changes}, name or self.name)
+        return Policy({**self.spec, **changes}, name or self.name, self.images_above)
 
 
 def _today() -> str:
@@ -326,12 +348,13 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
         if spec.get(field):
             raise ConfigError(f"spec.{field} isn't allowed below the policy {ceiling.name}", below.name)
     merged = dict(ceiling.spec)
-    for field in _HOW_FAR:
+    for field in _ORDER:
         if field in spec:
-            _must_not_loosen(
-                field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], f"spec.{field}", ceiling, below
-            )
+            _must_not_loosen(field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], ceiling, below)
             merged[field] = spec[field]
+    if "version" in spec:
+        _must_be_same_version("spec.version", ceiling.version, spec["version"], ceiling, below)
+        merged.setdefault("version", spec["version"])
     merged["controls"] = _tightened_controls(ceiling, below)
     merged["namespaces"] = _tightened_namespaces(ceiling, below)
     for index, entry in enumerate(sequence(spec.get("images"))):
@@ -341,18 +364,22 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
     merged["images"] = [*sequence(ceiling.spec.get("images")), *known]
     # The first of two entries for a kind counts: the ceiling's.
     merged["kinds"] = [*sequence(ceiling.spec.get("kinds")), *sequence(spec.get("kinds"))]
-    return Policy(merged, ceiling.name)
+    return Policy(merged, ceiling.name, len(ceiling.images))
 
 
-def _must_not_loosen(field: str, upper: str, lower: str, path: str, ceiling: Policy, below: Policy) -> None:
-    if field == "version":
-        softer = (parse_version(lower) or LATEST) < (parse_version(upper) or LATEST)
-    else:
-        order = _ORDER[field]
-        softer = order.index(lower) < order.index(upper)
-    if softer:
+def _must_not_loosen(field: str, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:
+    order = _ORDER[field]
+    if order.index(lower) < order.index(upper):
         raise ConfigError(
-            f"{path} {lower} is softer than {upper}, which the policy {ceiling.name} asks for", below.name
+            f"spec.{field} {lower} is softer than {upper}, which the policy {ceiling.name} asks for", below.name
+        )
+
+
+def _must_be_same_version(path: str, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:
+    """No version is stricter than another: each newer one also allows something, as v1.35 root in a user namespace."""
+    if LevelVersion("", lower, ceiling.server).version != LevelVersion("", upper, ceiling.server).version:
+        raise ConfigError(
+            f"{path} {lower} has other rules than {upper}, which the policy {ceiling.name} asks for", below.name
         )
 
 
@@ -388,14 +415,28 @@ def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
 
 def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
     upper = dict(ceiling.namespaces)
-    order = ["none", *LEVELS]
-    level = ceiling.spec.get("level", _DEFAULTS["level"])
-    defaults = {"audit": level, "warn": level, "version": _DEFAULTS["version"]}
+    defaults = {"enforce": "none", "audit": ceiling.level, "warn": ceiling.level, "version": ceiling.version}
     for field, value in below.namespaces.items():
-        now = upper.get(field, defaults.get(field, "none"))
+        now = upper.get(field, defaults[field])
         if field == "version":
-            _must_not_loosen("version", now, value, "spec.namespaces.version", ceiling, below)
-        elif now == "auto" or (value != "auto" and order.index(value) < order.index(now)):
+            _must_be_same_version("spec.namespaces.version", now, value, ceiling, below)
+            if "version" not in ceiling.spec:
+                upper.setdefault(field, value)
+        elif _label_loosens(now, value, ceiling.level):
             raise ConfigError(f"spec.namespaces.{field} {value} would loosen the policy {ceiling.name}", below.name)
-        upper[field] = value
+        else:
+            upper[field] = value
     return upper
+
+
+def _label_loosens(upper: str, lower: str, level: str) -> bool:
+    """Whether a namespace's label is softer than what stands above it.
+
+    `auto` writes `level`, or nothing where a pod doesn't pass.
+    """
+    order = ["none", *LEVELS]
+    if "auto" not in (upper, lower):
+        return order.index(lower) < order.index(upper)
+    if upper == "auto":
+        return lower != "auto" and order.index(lower) < order.index(level)
+    return upper not in {"none", "privileged"}

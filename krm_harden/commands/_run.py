@@ -91,7 +91,7 @@ def facts_of(inputs: Iterable[Input]) -> Facts:
     """What only all inputs together can tell; one that can't be read at all is noted too."""
     found = []
     for made in inputs:
-        found.append(facts.of_chunks(made.chunks))
+        found.append(facts.of_chunks(made.chunks, made.name))
         if made.error:
             found.append(Facts(unread=[f"{made.name}: {made.error}"]))
     return facts.merged(found)

@@ -41,7 +41,7 @@ class Report:
         self.code = max(self.code, exit_code([chunk]))
         self.complaints.add(chunk)
         self.results.add(chunk)
-        if chunk.facts or chunk.error:
+        if chunk.facts or chunk.error or chunk.unexamined:
             self._facts.append(facts.of_chunks([chunk]))
         return chunk.text
 
