@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 ANNOTATION = "krm-harden.dev/exempt"
 """On the object, one exemption a line: `hostNamespaces, hostPorts: reads the host's metrics`."""
 
+MAX_SHOWN = 5
+MAX_LENGTH = 100
+"""How many lines of the annotation a report shows, and how much of each: whoever wrote it may mean no good."""
+
 
 def glob(patterns: Iterable[str], value: str) -> bool:
     """Whether a value matches one of the shell patterns, case included."""
@@ -87,19 +91,31 @@ def of_object(resource: Resource) -> list[Exemption]:
     ]
 
 
-def problems(resource: Resource) -> Iterator[str]:
-    """What is wrong with each line of the annotation that isn't understood."""
+def problems(resource: Resource) -> list[str]:
+    """What is wrong with the lines of the annotation that aren't understood, the first few one by one."""
+    found = list(_problems(resource))
+    more = [f"{len(found) - MAX_SHOWN} more lines"] if len(found) > MAX_SHOWN else []
+    return found[:MAX_SHOWN] + more
+
+
+def _problems(resource: Resource) -> Iterator[str]:
     for line, controls, reason in _lines(resource):
         unknown = _unknown(controls)
         if not reason or not controls:
-            yield f"{line!r} isn't CONTROL[, CONTROL...]: REASON"
+            yield f"{_short(line)!r} isn't CONTROL[, CONTROL...]: REASON"
         elif unknown:
-            yield f"{unknown[0]!r} isn't a control"
+            yield f"{_short(unknown[0])!r} isn't a control"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
 
 
 def _lines(resource: Resource) -> Iterator[tuple[str, list[str], str]]:
     said = resource.annotations.get(ANNOTATION)
-    for line in str(said).splitlines() if said is not None else ():
+    for text in str(said).splitlines() if said is not None else ():
+        # What a terminal obeys isn't for a report.
+        line = "".join(letter if letter.isprintable() else " " for letter in text)
         if line.strip():
             names, _, reason = line.partition(":")
             yield line.strip(), [name.strip() for name in names.split(",") if name.strip()], reason.strip()

@@ -270,6 +270,7 @@ def from_data(data: Any, where: str) -> Policy:
         raise ConfigError(f"kind must be {schema.KIND} or ConfigMap, not {kind!r}", where)
     _reject(schema.problems(spec, schema.spec_schema(), "spec"), where)
     _check_controls(spec, where)
+    _check_kinds(spec, where)
     return Policy(spec, name)
 
 
@@ -299,6 +300,13 @@ def _check_controls(spec: Mapping[str, Any], where: str) -> None:
                 raise ConfigError(
                     f"spec.exemptions[{index}].controls names {name!r}, which isn't a control{hint}", where
                 )
+
+
+def _check_kinds(spec: Mapping[str, Any], where: str) -> None:
+    """Raises ConfigError for a Namespace: what makes pods can be left alone as a patch, and loses its labels so."""
+    for index, entry in enumerate(sequence(spec.get("kinds"))):
+        if (entry["group"], entry["kind"]) == ("", "Namespace"):
+            raise ConfigError(f"spec.kinds[{index}].kind must not be Namespace: it makes no pods", where)
 
 
 def _from_config_map(data: Mapping[str, Any], where: str) -> dict[str, Any]:
