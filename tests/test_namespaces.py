@@ -180,6 +180,8 @@ def _by_kustomize(files: Files, folder: Path) -> str:
     return ran.out.decode()
 
 
+UNKNOWN = "apiVersion: example.com/v1\nkind: App\nmetadata: {name: app}\nspec: {containers: [{image: a}]}\n"
+
 WAYS: list[Callable[[Files, Path], str]] = [
     _by_library,
     _by_fix_of_a_folder,
@@ -216,6 +218,13 @@ def test_one_pod_without_a_namespace_blocks_every_label(way, tmp_path):
     homeless = {"4-lost.yaml": workload("Job", "lost", "")}
 
     assert set(map(len, labels(way({**THREE, **homeless}, tmp_path)).values())) == {0}
+
+
+@ways
+def test_a_kind_that_is_not_known_and_holds_containers_blocks_every_label(way, tmp_path):
+    made = labels(way({**THREE, "4-app.yaml": UNKNOWN}, tmp_path))
+
+    assert set(map(len, made.values())) == {0}
 
 
 @pytest.mark.parametrize("way", [_by_library, _by_fix_of_a_stream, _by_fn], ids=lambda way: way.__name__[4:])
@@ -280,7 +289,6 @@ def test_check_of_a_folder_sees_it_as_one_input(tmp_path):
 
 # What blocks it
 
-UNKNOWN = "apiVersion: example.com/v1\nkind: App\nmetadata: {name: app}\nspec: {containers: [{image: a}]}\n"
 TEMPLATE = "kind: Deployment\nmetadata:\n  name: {{ .Values.name }}\n{{- if .x }}\nspec: {}\n{{- end }}\n"
 SOPS = workload(name="secret") + "sops: {mac: x}\n"
 TWICE = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {containers: []}\nspec: {}\n"

@@ -637,6 +637,19 @@ def test_what_even_the_gate_leaves_alone_fails_where_coverage_is_required(more, 
     assert b"Deployment/bad was left alone: " in gate.out
 
 
+@pytest.mark.parametrize("letter", ["\n", "\r", "\u2028", "\x1b"], ids=ascii)
+def test_no_name_makes_a_line_of_its_own_in_the_results(letter):
+    name = f"a{letter}severity: info"
+    item = workload(name, context={"privileged": True})
+    item["spec"]["template"]["spec"]["containers"][0]["name"] = name
+    parts, _ = function.harden(resource_list(None, [item]))
+
+    messages = [result["message"] for result in json.loads(b"".join(parts))["results"]]
+
+    assert any("a severity: info" in message for message in messages)
+    assert [message for message in messages if not message.isprintable()] == []
+
+
 SPELLINGS = {
     "quoted": '"kind": Deployment',
     "with a question mark": "? kind\n  : Deployment",

@@ -62,6 +62,9 @@ class Results:
 
     def _write(self, group: str, message: str, rest: str) -> None:
         severity = "info" if group == "unexamined" else group
+        if not message.isprintable():
+            # A name may hold a line break: a result is one line.
+            message = "".join(letter if letter.isprintable() else " " for letter in message)
         self._texts[group].append(f"- message: {scalar(message)}\n  severity: {severity}\n{rest}".encode())
 
     def parts(self) -> list[bytes]:
