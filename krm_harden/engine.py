@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from krm_harden.policy import Policy
     from krm_harden.source import Document
 
+ESCAPES = {"owned", "local", "encrypted", "patch"}
+"""What a manifest can say of itself so that it is left alone."""
 _REPORT = "the document stays as it was; please report it, with the file"
 
 
@@ -34,11 +36,12 @@ class Engine:
     """A policy at work.
 
     `checking`: nothing is written, and findings that a fix would mend are open. `strict`: nothing is skipped unparsed.
-    `lines`: findings get the line of their field. `paranoid`: other libraries verify each edit once more. `facts` are
-    those of the whole input: None in the first pass, which gathers them.
+    `lines`: findings get the line of their field. `rendered`: what comes is what will be applied, so that no `$patch`
+    makes a patch of it. `ceiling`: who wrote the manifests isn't who wrote the policy. `paranoid`: other libraries
+    verify each edit once more. `facts` are those of the whole input: None in the first pass, which gathers them.
     """
 
-    __slots__ = ("checking", "facts", "lines", "paranoid", "policy", "strict")
+    __slots__ = ("ceiling", "checking", "facts", "lines", "paranoid", "policy", "rendered", "strict")
 
     def __init__(
         self,
@@ -47,9 +50,13 @@ class Engine:
         checking: bool = False,
         strict: bool = False,
         lines: bool = True,
+        rendered: bool = False,
+        ceiling: bool = False,
         paranoid: bool = False,
         facts: Facts | None = None,
     ) -> None:
+        self.rendered = rendered or checking
+        self.ceiling = ceiling
         self.policy = policy
         self.facts = facts
         self.lines = lines
@@ -59,11 +66,20 @@ class Engine:
 
     def knowing(self, facts: Facts) -> Engine:
         """The same for a second pass, over the inputs whose first one had `facts.waiting`."""
+        return self._with(rendered=self.rendered, facts=facts)
+
+    def for_stream(self) -> Engine:
+        """The same for manifests on their way to a cluster."""
+        return self._with(rendered=True, facts=self.facts)
+
+    def _with(self, *, rendered: bool, facts: Facts | None) -> Engine:
         return Engine(
             self.policy,
             checking=self.checking,
             strict=self.strict,
             lines=self.lines,
+            rendered=rendered,
+            ceiling=self.ceiling,
             paranoid=self.paranoid,
             facts=facts,
         )
@@ -121,7 +137,9 @@ class Engine:
             result = self._document(body, source.read(body.decode()), line)
         except InputError as error:
             if _is_template(chunk) and not source.is_about_depth(error):
-                return ChunkResult(chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1)])
+                return ChunkResult(
+                    chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1, cause="template")]
+                )
             return ChunkResult(chunk, error=_placed(error, line))
         result.text = before + result.text
         return result
@@ -139,9 +157,18 @@ class Engine:
         others: list[Resource] = []
         for resource in found:
             (ours if self._is_ours(resource) else others).append(resource)
-        notes = left_out(document, others, self.policy.kinds, line)
+        notes = self._graded(left_out(document, others, self.policy.kinds, line))
         reviews = [
-            Review(self.policy, document, resource, line, self.facts, checking=self.checking, lines=self.lines)
+            Review(
+                self.policy,
+                document,
+                resource,
+                line,
+                self.facts,
+                checking=self.checking,
+                lines=self.lines,
+                rendered=self.rendered,
+            )
             for resource in ours
         ]
         # Of several resources only one that can't be read is to blame by name.
@@ -152,14 +179,28 @@ class Engine:
                 subject = review.resource
                 review.read()
             subject = whole
-            notes += [note for review in reviews for note in review.notes()]
+            notes += self._graded(note for review in reviews for note in review.notes())
             reviews = [review for review in reviews if not review.stays]
             return self._hardened(chunk, document, found, reviews, notes)
         except RefusedEdit as error:
             results = [review.untouched() for review in reviews]
-            return ChunkResult(chunk, results, notes, _placed(error, line, subject), subject=subject)
+            facts = Facts(used={name for review in reviews for name in review.used_exemptions()})
+            return ChunkResult(chunk, results, notes, _placed(error, line, subject), subject=subject, facts=facts)
         except InputError as error:
             return ChunkResult(chunk, (), notes, _placed(error, line, subject), subject=subject)
+
+    def _graded(self, notes: Iterable[Unexamined]) -> list[Unexamined]:
+        """The same notes; of a stream, what says of itself that it isn't to be hardened is more than an info.
+
+        A gate that can't see what is encrypted must not pass it.
+        """
+        graded = list(notes)
+        for note in graded:
+            if self.checking:
+                note.severity = "error" if note.cause == "encrypted" else "info"
+            elif note.cause in ESCAPES and self.rendered:
+                note.severity = "error" if self.ceiling else "warning"
+        return graded
 
     def _is_ours(self, resource: Resource) -> bool:
         known = workloads.shapes_of(resource, self.policy.kinds) or is_namespace(resource)

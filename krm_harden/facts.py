@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from krm_harden import workloads
 from krm_harden.model import Facts, LevelVersion
-from krm_harden.resources import is_local, left_alone
+from krm_harden.resources import is_encrypted, left_alone
 from krm_harden.standard import Evaluator
 
 TYPE_CHECKING = False
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from krm_harden.policy import Policy
 
 
-UNJUDGED = ("a template, ", "a kustomize patch")
-UNKNOWN = "isn't known and "
-"""How the reasons begin, or what they hold, for which something that may make or change pods was left alone."""
+UNJUDGED = {"template", "patch", "unknown"}
+"""The causes for which something that may make or change pods wasn't judged at all."""
 
 
 def of_chunks(chunks: Iterable[ChunkResult], name: str = "") -> Facts:
@@ -38,7 +37,7 @@ def _unjudged(chunk: ChunkResult) -> Iterator[str]:
     if chunk.error:
         yield chunk.error
     for note in chunk.unexamined:
-        if note.reason.startswith(UNJUDGED) or UNKNOWN in note.reason:
+        if note.cause in UNJUDGED:
             at = f"line {note.line}: " if note.line else ""
             yield f"{at}{note}: {note.reason}" if note.kind else f"{at}{note.reason}"
 
@@ -90,7 +89,7 @@ def about(policy: Policy, resources: Iterable[Resource]) -> tuple[dict[str, dict
 
 def _why_refused(policy: Policy, resource: Resource, pods: Sequence[Pod]) -> str:
     """Why a namespace would refuse some pods of a resource, or empty."""
-    encrypted = left_alone(resource) if pods and not is_local(resource) else None
+    encrypted = left_alone(resource) if pods and is_encrypted(resource) else None
     return encrypted or Evaluator(pods).verdict(pinned(policy)).reason
 
 

@@ -367,11 +367,20 @@ class Pod:
 
 
 class Unexamined:
-    """Something that was left alone without being judged, and why. `line` counts from 1 in its file."""
+    """Something that was left alone without being judged, and why. `line` counts from 1 in its file.
 
-    __slots__ = ("kind", "line", "name", "reason")
+    `cause` sorts the reasons of what may make pods: a template, a patch, an unknown kind; or something that says of
+    itself that it isn't ours to change: owned, local, encrypted. It is empty for all else. `severity` is info, but
+    more where nobody else will say so: a warning, an error below a ceiling.
+    """
 
-    def __init__(self, reason: str, kind: str = "", name: str = "", line: int = 0) -> None:
+    __slots__ = ("cause", "kind", "line", "name", "reason", "severity")
+
+    def __init__(
+        self, reason: str, kind: str = "", name: str = "", line: int = 0, cause: str = "", severity: str = "info"
+    ) -> None:
+        self.cause = cause
+        self.severity = severity
         self.reason = reason
         self.kind = kind
         self.name = name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from krm_harden import decide, exemptions, source, workloads
 from krm_harden.model import Finding, Unexamined, dotted
-from krm_harden.resources import LOCAL_CONFIG, is_local, is_namespace, left_alone
+from krm_harden.resources import LOCAL_CONFIG, is_encrypted, is_local, is_namespace, left_alone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +22,16 @@ def left_out(
     """The resources of a document that nobody looks into, as far as they are worth a line."""
     notes = []
     for resource in found:
-        reason = left_alone(resource)
-        if is_local(resource) and workloads.shapes_of(resource, kinds):
+        reason, cause = left_alone(resource), ""
+        if workloads.shapes_of(resource, kinds):
+            cause = "local" if is_local(resource) else "encrypted" if is_encrypted(resource) else ""
+        if cause == "local":
             reason = f"{LOCAL_CONFIG} says that it never reaches a cluster"
         if reason is None and not workloads.shapes_of(resource, kinds) and not is_namespace(resource):
-            reason = _holds_containers(resource)
+            reason, cause = _holds_containers(resource), "unknown"
         if reason:
             at = line + source.line_of(document, resource.base) + 1
-            notes.append(Unexamined(reason, resource.kind, resource.name, at))
+            notes.append(Unexamined(reason, resource.kind, resource.name, at, cause))
     return notes
 
 
@@ -38,7 +40,7 @@ def skipped(chunk: bytes, known: tuple[str, str], line: int) -> list[Unexamined]
     api_version, kind = known
     if kind in workloads.UNSHAPED or b"containers:" not in chunk or b"image:" not in chunk:
         return []
-    return [Unexamined(_unknown(api_version, kind, "may hold"), kind, "", line + 1)]
+    return [Unexamined(_unknown(api_version, kind, "may hold"), kind, "", line + 1, "unknown")]
 
 
 def _unknown(api_version: str, kind: str, verb: str) -> str:

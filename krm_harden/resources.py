@@ -75,9 +75,13 @@ def left_alone(resource: Resource) -> str | None:
         return _SKIPPED_KINDS[resource.kind]
     if is_local(resource):
         return ""
-    if "sops" in resource.data and "mac" in mapping(resource.data["sops"]):
+    if is_encrypted(resource):
         return "encrypted by SOPS: a change would break its signature"
     return None
+
+
+def is_encrypted(resource: Resource) -> bool:
+    return "sops" in resource.data and "mac" in mapping(resource.data["sops"])
 
 
 def is_local(resource: Resource) -> bool:
@@ -107,13 +111,25 @@ def is_immutable(resource: Resource) -> bool:
 
 
 def is_patch(resource: Resource, pods: Iterable[Pod], text: str) -> bool:
-    """Whether a resource is a part to be merged into another one: `$patch`, or a container without an image."""
-    if any("image" not in container.data for pod in pods for container in pod.containers):
+    """Whether a resource is a part to be merged into another one: `$patch`, or a container without an image.
+
+    Only where every container needs an image: a Tekton step may have it from elsewhere.
+    """
+    needs_image = resource.group != "tekton.dev"
+    if needs_image and any("image" not in container.data for pod in pods for container in pod.containers):
         return True
     return "$patch" in text and _has_patch(resource.data)
 
 
+_FREE_FORM = {"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "options", "parameters"}
+_FREE_FORM |= {"requests", "stringData", "volumeAttributes"}
+"""Fields whose keys are anybody's: what stands there is no directive."""
+
+
 def _has_patch(data: Any) -> bool:
     if isinstance(data, dict):
-        return any(str(key).startswith("$patch") or _has_patch(value) for key, value in data.items())
+        return any(
+            str(key).startswith("$patch") or (key not in _FREE_FORM and _has_patch(value))
+            for key, value in data.items()
+        )
     return any(map(_has_patch, data)) if isinstance(data, list) else False

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Review:
     """A resource, the settings that hold for it, and the judgements about its pods.
 
-    `line` is the chunk's, from 0; `lines` says whether findings get their own; `facts` are those of the whole input,
-    None while they are gathered. `read` fills the rest; it raises InputError where the API couldn't decode a field.
+    `line` is the chunk's, from 0; `lines` says whether findings get their own; `rendered`, that `$patch` makes no patch
+    of it; `facts` are those of the whole input, None while they are gathered. `read` fills the rest; it raises
+    InputError where the API couldn't decode a field.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Review:
         "_judged",
         "_labels",
         "_situations",
+        "cause",
         "checking",
         "document",
         "facts",
@@ -40,6 +42,7 @@ class Review:
         "lines",
         "pods",
         "policy",
+        "rendered",
         "resource",
         "settings",
         "shapes",
@@ -56,8 +59,10 @@ class Review:
         *,
         checking: bool = False,
         lines: bool = False,
+        rendered: bool = False,
     ) -> None:
         self.policy = policy
+        self.rendered = rendered
         self.document = document
         self.resource = resource
         self.line = line
@@ -72,7 +77,7 @@ class Review:
         self._situations: list[decide.Situation] = []
         self._judged: list[tuple[Control, decide.Situation, decide.Judgement]] = []
         self._labels: list[tuple[Finding, tuple[Operation, ...]]] = []
-        self.stays = ""
+        self.stays = self.cause = ""
 
     def read(self) -> None:
         """Judge the resource. Raises InputError that names the first field whose type is wrong."""
@@ -80,7 +85,7 @@ class Review:
             path = dotted(pointer[len(self.resource.base) :])
             at = source.line_of(self.document, pointer)
             raise InputError(f"cannot read {path}: it must be {expected}", at)
-        self.stays = self._why_it_stays()
+        self.stays, self.cause = self._why_it_stays()
         if not self.stays:
             self.judge()
 
@@ -95,17 +100,17 @@ class Review:
         for index in range(len(self.pods)):
             self._judge(index, exempting)
 
-    def _why_it_stays(self) -> str:
-        """Why the resource isn't judged at all, or empty."""
-        if is_patch(self.resource, self.pods, self.document.text):
-            return "a kustomize patch: it has $patch, or a container without an image"
+    def _why_it_stays(self) -> tuple[str, str]:
+        """Why the resource isn't judged at all and which sort of reason that is, or twice empty."""
+        if is_patch(self.resource, self.pods, "" if self.rendered else self.document.text):
+            return "a kustomize patch: it has $patch, or a container without an image", "patch"
         if any(not pod.containers for pod in self.pods) and not (self.checking and not self.verdict()[0]):
-            return "a kustomize patch: its pod has no containers"
+            return "a kustomize patch: its pod has no containers", "patch"
         if not self.pods and not is_namespace(self.resource):
             missing = workloads.missing_template(self.resource, self.shapes)
-            return f"cannot read {missing}: there is nothing" if missing else ""
+            return (f"cannot read {missing}: there is nothing" if missing else ""), ""
         owned = owner(self.resource)
-        return f"owned by {owned}: change its owner" if owned and not self.checking else ""
+        return (f"owned by {owned}: change its owner", "owned") if owned and not self.checking else ("", "")
 
     def _own_exemptions(self) -> list[Exemption]:
         return exemptions.of_object(self.resource) if exemptions.ANNOTATION in self.resource.annotations else []
@@ -132,7 +137,7 @@ class Review:
         """Why the resource was left alone, if it was."""
         if self.stays:
             line = self.line + source.line_of(self.document, self.resource.base) + 1
-            yield Unexamined(self.stays, self.resource.kind, self.resource.name, line)
+            yield Unexamined(self.stays, self.resource.kind, self.resource.name, line, self.cause)
 
     def operations(self) -> Iterable[Operation]:
         """Every change, absolute in the document; volumes and their mounts after what needs them."""

@@ -926,7 +926,7 @@ def test_left_alone_and_named(name, tmp_path):
     assert file in [note["file"] for note in report["notExamined"]]
 
 
-@pytest.mark.parametrize("name", ["kustomization", "sops", "helm-template", "patches", "patch-directive"])
+@pytest.mark.parametrize("name", ["kustomization", "sops", "helm-template", "patches"])
 def test_check_names_what_it_did_not_examine(name, tmp_path):
     files, file, _ = LEFT_ALONE[name]
     tree(tmp_path, files)

@@ -15,7 +15,7 @@ from conftest import run_cli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krm_harden import Policy, check, controls, policy, schema
+from krm_harden import Policy, check, controls, harden, policy, schema
 from krm_harden.commands import function
 from krm_harden.errors import ConfigError
 from krm_harden.model import LEVELS
@@ -602,39 +602,85 @@ def test_what_a_pod_says_beside_it_does_not_hide_a_privileged_container(pod):
 
 
 LEFT_ALONE = {
-    "local-config": {"annotations": {"config.kubernetes.io/local-config": "true"}},
-    "an owner": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "b"}]},
+    "local-config": ({"annotations": {"config.kubernetes.io/local-config": "true"}}, {}),
+    "an owner": ({"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "b"}]}, {}),
+    "encrypted by SOPS": ({}, {"sops": {"mac": "x"}}),
+    "a patch": ({}, {"$patch": "merge"}),
 }
+"""What an item may say of itself: in its metadata, and at its top."""
 
 
 @pytest.mark.parametrize("case", LEFT_ALONE)
-def test_what_an_item_says_to_be_left_alone_is_named_and_judged_by_the_gate(case, tmp_path):
+def test_nothing_that_an_item_says_of_itself_gets_it_through(case, tmp_path):
     (tmp_path / "platform.yaml").write_text(json.dumps(whole({}, "platform")))
-    item = workload("bad", metadata=LEFT_ALONE[case], context={"privileged": True})
+    metadata, top = LEFT_ALONE[case]
+    item = {**workload("bad", metadata=metadata, context={"privileged": True}), **top}
+    text, below = json.dumps(item).encode(), {"KRM_HARDEN_POLICY": str(tmp_path / "platform.yaml")}
+    (tmp_path / "policy.yaml").write_text(json.dumps(whole({}, "team")))
 
-    made = Run({}, None, [item]).report.results.parts()
-    gate = run_cli("check", "-", stdin=json.dumps(item).encode(), KRM_HARDEN_POLICY=str(tmp_path / "platform.yaml"))
+    ways = [
+        run_cli(stdin=resource_list(None, [item]), **below),
+        run_cli("fn", tmp_path / "policy.yaml", "-", stdin=text, **below),
+        run_cli("fix", "-", stdin=text, **below),
+        run_cli("check", "-", stdin=text),
+    ]
 
-    assert b"Deployment/bad was left alone: " in b"".join(made)
-    assert gate.code == 1
-    assert b"privileged" in gate.out
+    assert [way.code for way in ways] == [1] * len(ways)
+    assert [way.err + way.out.decode() for way in ways if "/bad" not in way.err + way.out.decode()] == []
 
 
-@pytest.mark.parametrize("more", [{"$patch": "merge"}, {"sops": {"mac": "x"}}], ids=["a patch", "encrypted by SOPS"])
-def test_what_even_the_gate_leaves_alone_fails_where_coverage_is_required(more, tmp_path):
-    (tmp_path / "platform.yaml").write_text(json.dumps(whole({}, "platform")))
-    item = {**workload("bad", context={"privileged": True}), **more}
+@pytest.mark.parametrize("case", ["local-config", "an owner", "encrypted by SOPS"])
+def test_without_a_ceiling_what_is_left_alone_is_a_warning(case):
+    metadata, top = LEFT_ALONE[case]
+    item = {**workload("bad", metadata=metadata, context={"privileged": True}), **top}
 
-    gate = run_cli(
-        "check",
-        "--require-coverage",
-        "-",
-        stdin=json.dumps(item).encode(),
-        KRM_HARDEN_POLICY=str(tmp_path / "platform.yaml"),
-    )
+    ran = run_cli(stdin=resource_list(None, [item]))
 
-    assert gate.code == 1
-    assert b"Deployment/bad was left alone: " in gate.out
+    assert ran.code == 0
+    assert "warning: Deployment/bad was left alone: " in ran.err
+
+
+@pytest.mark.parametrize("field", ["volumeAttributes", "annotations"])
+def test_a_free_field_makes_no_patch(field):
+    """`$patch` as somebody's own key, where the API takes any."""
+    item = workload("bad", context={"privileged": True})
+    if field == "annotations":
+        item["metadata"]["annotations"] = {"$patch": "x"}
+    else:
+        volume = {"name": "v", "csi": {"driver": "d.example", "volumeAttributes": {"$patch": "x"}}}
+        item["spec"]["template"]["spec"]["volumes"] = [volume]
+
+    assert Run({}, None, [item]).errors == {"bad"}
+    assert not check(json.dumps(item)).allowed
+    assert harden(json.dumps(item)).findings
+
+
+def test_a_step_without_an_image_makes_no_patch():
+    """Tekton takes a step's image from its template."""
+    step = {"name": "a", "script": "id", "securityContext": {"privileged": True}}
+    spec = {"stepTemplate": {"image": "registry.example/app:1"}, "steps": [step]}
+    task = {"apiVersion": "tekton.dev/v1", "kind": "Task", "metadata": {"name": "bad"}, "spec": spec}
+
+    assert Run({}, None, [task]).errors == {"bad"}
+    assert not check(json.dumps(task)).allowed
+
+
+def test_an_empty_ceiling_is_none_and_an_error():
+    ran = run_cli(stdin=resource_list(None, [workload()]), KRM_HARDEN_POLICY="")
+
+    assert (ran.code, ran.out) == (3, b"")
+    assert ran.err == "krm-harden: error: KRM_HARDEN_POLICY is empty; name a policy's file, or unset it\n"
+
+
+@pytest.mark.parametrize("arguments", [["check", "-"], ["fix", "-"], ["check", "--level", "baseline,restricted", "-"]])
+def test_no_name_makes_a_line_of_its_own_in_a_report(arguments):
+    item = workload("a\nkrm-harden: all is well\x1b[2K", context={"privileged": True})
+
+    ran = run_cli(*arguments, stdin=json.dumps(item).encode())
+    lines = [*ran.out.decode().splitlines(), *ran.err.splitlines()]
+
+    assert [line for line in lines if line.startswith("krm-harden: all is well") or "\x1b" in line] == []
+    assert any("a krm-harden: all is well" in line for line in lines)
 
 
 @pytest.mark.parametrize("letter", ["\n", "\r", "\u2028", "\x1b"], ids=ascii)

@@ -18,8 +18,17 @@ VARIABLE = "KRM_HARDEN_POLICY"
 
 def ceiling(path: str | None = None) -> Policy | None:
     """The policy of `--policy`, else of KRM_HARDEN_POLICY, else None. Raises ConfigError."""
-    path = path or os.environ.get(VARIABLE)
-    return read(path) if path else None
+    if path is None:
+        path = os.environ.get(VARIABLE)
+        if path == "":
+            # Whoever sets it wants a ceiling: none at all would be the opposite.
+            raise ConfigError(f"{VARIABLE} is empty", next_step="name a policy's file, or unset it")
+    return read(path) if path is not None else None
+
+
+def has_ceiling(path: str | None) -> bool:
+    """Whether a policy is named above what the manifests say."""
+    return path is not None or VARIABLE in os.environ
 
 
 def read(path: str) -> Policy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,17 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Input:
-    """One file or stdin, and what became of it. `error` is why it couldn't be read at all, or written."""
+    """One file or stdin, and what became of it.
+
+    `error` is why it couldn't be read at all, or written. `relies`: its labels rely on what the other inputs become.
+    """
 
     name: str
     old: bytes
     new: bytes
     chunks: tuple[ChunkResult, ...]
     error: str = ""
+    relies: bool = False
 
     @property
     def changed(self) -> bool:
@@ -72,7 +76,7 @@ def settled(engine: Engine, inputs: Iterable[Input]) -> Iterator[Input]:
     again = engine.knowing(facts_of(known))
     for made in known:
         waits = any(chunk.facts and chunk.facts.waiting for chunk in made.chunks)
-        yield of_bytes(again, made.name, made.old) if waits else made
+        yield replace(of_bytes(again, made.name, made.old), relies=True) if waits else made
 
 
 def _first_pass(engine: Engine, paths: list[str], exclude: Iterable[str]) -> Iterator[Input]:
@@ -119,7 +123,8 @@ def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: boo
     except OSError as error:
         return Input(str(path), b"", b"", (), f"can't be read: {error.strerror}")
     if reason:
-        return Input(str(path), b"", b"", (ChunkResult(b"", unexamined=(Unexamined(reason),)),))
+        note = Unexamined(reason, cause="patch" if kustomization else "")
+        return Input(str(path), b"", b"", (ChunkResult(b"", unexamined=(note,)),))
     made = of_bytes(engine, str(path), data)
     if made.error and not named and b"\0" in data:
         return Input(str(path), data, data, (ChunkResult(data, unexamined=(Unexamined("binary"),)),))
@@ -128,6 +133,7 @@ def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: boo
 
 def of_bytes(engine: Engine, name: str, data: bytes) -> Input:
     """One stream through the engine."""
+    engine = engine.for_stream() if name == STDIN else engine
     try:
         text, encoding = split.decode(data)
     except InputError as error:
@@ -139,13 +145,29 @@ def of_bytes(engine: Engine, name: str, data: bytes) -> Input:
     return Input(name, data, encoding.encode(joined) if joined != text else data, chunks)
 
 
-def write(made: Input) -> Input:
-    """The input with its new bytes in place, or with the reason why not."""
+def write(inputs: Iterable[Input]) -> list[Input]:
+    """The inputs with their new bytes in place, or with the reason why not.
+
+    What relies on the others comes last, and only if they all were written.
+    """
+    made = [one if one.relies else _written(one) for one in inputs]
+    if any(one.error for one in made):
+        return [_unwritten(one, "not every file that its labels rely on was written") for one in made]
+    return [_written(one) if one.relies else one for one in made]
+
+
+def _written(made: Input) -> Input:
+    if not made.changed or made.error or made.name == STDIN:
+        return made
     try:
         _files.replace(Path(made.name), made.new, made.old)
     except KrmHardenError as error:
-        return Input(made.name, made.old, made.old, made.chunks, str(error))
+        return replace(made, new=made.old, error=str(error))
     return made
+
+
+def _unwritten(made: Input, reason: str) -> Input:
+    return replace(made, new=made.old, error=reason) if made.relies and made.changed else made
 
 
 def nothing_found(inputs: Iterable[Input], *, allowed: bool) -> int:

@@ -63,9 +63,23 @@ def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(gathered)
 
 
+def print_lines(lines: Iterable[str], *, to_stderr: bool = False) -> None:
+    """A report for people, line by line. Raises InputError when it can't be written whole."""
+    print_report(_joined(lines), to_stderr=to_stderr)
+
+
+def _joined(lines: Iterable[str]) -> str:
+    """Each line as one, whatever names in it hold: neither a line break nor what a terminal obeys."""
+    return "".join(f"{line if line.isprintable() else _printable(line)}\n" for line in lines)
+
+
+def _printable(line: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in line)
+
+
 def complain(lines: Iterable[str]) -> None:
     """Lines for people, on standard error."""
-    text = "".join(f"{line}\n" for line in lines)
+    text = _joined(lines)
     if text and sys.stderr is not None:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -101,7 +101,7 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
     old, problem = _labels_now(resources, change.namespace, whole=not list(text.unreadable(inputs)))
     found = admission.what_breaks(policy, change.namespace, old, change.labels, resources)
     if found.invalid:
-        _streams.complain([found.invalid])
+        _streams.complain(found.invalid.split("\n"))
         return 3
     done = f"namespace/{change.namespace} {'' if found.changed else 'not '}labeled (server dry run)"
     lines = [*(f"Warning: {line}" for line in (*found.pods, *found.workloads)), done]
@@ -115,7 +115,7 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
         }
         _streams.print_report(json.document({"whatBreaks": body}, inputs))
     else:
-        _streams.print_report("".join(f"{line}\n" for line in lines))
+        _streams.print_lines(lines)
     homeless = [str(one) for one in resources if not one.namespace and _makes_pods(policy, one)]
     if homeless:
         _streams.complain([f"krm-harden: warning: {', '.join(homeless)}: no namespace is named, so not judged"])
@@ -153,7 +153,7 @@ def _results(inputs: Iterable[Input]) -> Iterator[tuple[str, ResourceResult]]:
 
 
 def _print(lines: Iterable[str], inputs: Sequence[Input]) -> None:
-    _streams.print_report("".join(f"{line}\n" for line in (*lines, *_left_alone_lines(inputs))))
+    _streams.print_lines((*lines, *_left_alone_lines(inputs)))
     _streams.complain(text.unreadable(inputs))
 
 

@@ -96,7 +96,7 @@ def _findings(engine: Engine, inputs: list[_run.Input], output: str) -> int:
     if output == "json":
         _streams.print_report(json.render(inputs, warnings))
     else:
-        _streams.print_report("".join(f"{line}\n" for made in inputs for line in text.of_input(made)))
+        _streams.print_lines(line for made in inputs for line in text.of_input(made))
         complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]
         _streams.complain([*complaints, f"krm-harden: {summary.line(inputs)}"])
     expired = any(

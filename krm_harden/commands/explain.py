@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if wanted:
         _streams.print_report("\n\n".join(known[name] for name in dict.fromkeys(wanted)))
     else:
-        _streams.print_report("".join(f"{line}\n" for line in overview()))
+        _streams.print_lines(overview())
     return 0
 
 

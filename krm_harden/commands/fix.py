@@ -43,12 +43,10 @@ def run(options: argparse.Namespace) -> int:
     policy = _policies.chosen(options.policy, options.images)
     version = _asked.version(options.version or policy.version)
     policy = policy.with_changes({"level": options.level or policy.level, "version": version})
-    engine = Engine(policy, paranoid=options.paranoid)
+    engine = Engine(policy, ceiling=_policies.has_ceiling(options.policy), paranoid=options.paranoid)
     filtering = _run.STDIN in options.paths and not options.diff
-    inputs = []
-    for made in _run.process(engine, options.paths, options.exclude):
-        writes = made.changed and not made.error and not options.diff and made.name != _run.STDIN
-        inputs.append(_run.write(made) if writes else made)
+    found = _run.process(engine, options.paths, options.exclude)
+    inputs = list(found) if options.diff else _run.write(found)
     code = _run.worst(inputs)
     if options.diff:
         code = max(code, int(any(made.changed for made in inputs)))
@@ -66,8 +64,8 @@ def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: lis
         return
     if options.diff:
         _streams.print_report("".join(line for made in inputs for line in diff(made)))
-    report = "".join(f"{line}\n" for made in inputs for line in text.of_input(made))
-    _streams.print_report(report, to_stderr=filtering or options.diff)
+    lines = (line for made in inputs for line in text.of_input(made))
+    _streams.print_lines(lines, to_stderr=filtering or options.diff)
     changed = "would change" if options.diff else "changed"
     complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]
     _streams.complain([*complaints, f"krm-harden: {summary.line(inputs, changed)}"])

@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    engine = Engine(_policies.below(_policies.read(options.config), _policies.ceiling()))
+    upper = _policies.ceiling()
+    policy = _policies.below(_policies.read(options.config), upper)
+    engine = Engine(policy, rendered=True, ceiling=upper is not None)
     files = options.files or [_run.STDIN]
     inputs = list(_run.settled(engine, [_run.of_bytes(engine, name, _read(name)) for name in files]))
     code = _run.worst(inputs)

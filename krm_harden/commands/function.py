@@ -80,6 +80,8 @@ def exit_code(chunks: Iterable[ChunkResult]) -> int:
             return 2
         if any(finding.severity == "error" for result in chunk.resources for finding in result.findings):
             code = 1
+        if any(note.severity == "error" for note in chunk.unexamined):
+            code = 1
     return code
 
 
@@ -143,7 +145,9 @@ def _items(
     def once(engine: Engine, report: Report) -> list[bytes]:
         return [report.add(item) for item in engine.items(cut, before.count(b"\n"))]
 
-    items, report = _in_passes(Engine(policy, lines=False), once, reported=reported)
+    items, report = _in_passes(
+        Engine(policy, lines=False, rendered=True, ceiling=upper is not None), once, reported=reported
+    )
     header, trailer, results = with_results(outside, len(cut.header.decode()), report.results)
     parts = [before, header.encode(), *items, trailer.encode()]
     return [*parts, *_appended(parts, results), after], report
@@ -177,7 +181,9 @@ def _whole(
     def once(engine: Engine, report: Report) -> list[bytes]:
         return [report.add(engine.chunk(chunk, before.count(b"\n")))]
 
-    (text,), report = _in_passes(Engine(policy, lines=False), once, reported=reported)
+    (text,), report = _in_passes(
+        Engine(policy, lines=False, rendered=True, ceiling=upper is not None), once, reported=reported
+    )
     _, rest, results = with_results(source.read(text.decode()), 0, report.results)
     parts = [before, rest.encode()]
     return [*parts, *_appended(parts, results), after], report

@@ -53,7 +53,8 @@ class Results:
         for note in chunk.unexamined:
             what = f"{note} " if note.kind else ""
             tags = _line("tags", {"tool": TOOL, "state": "unexamined"})
-            self._write("unexamined", f"{what}was left alone: {note.reason}", tags)
+            group = "unexamined" if note.severity == "info" else note.severity
+            self._write(group, f"{what}was left alone: {note.reason}", tags)
 
     def warn(self, message: str) -> None:
         """Note what concerns no object."""

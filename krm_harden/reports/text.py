@@ -23,6 +23,10 @@ class Complaints:
     def add(self, chunk: ChunkResult) -> None:
         if chunk.error:
             self._errors.append(f"error: {self._prefix}{chunk.error}")
+        for note in chunk.unexamined:
+            if note.severity != "info":
+                lines = self._errors if note.severity == "error" else self._warnings
+                lines.append(f"{note.severity}: {self._prefix}{note} was left alone: {note.reason}")
         for made in chunk.resources:
             for finding in made.findings:
                 if finding.severity == "error":
@@ -87,7 +91,7 @@ def left_alone(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
     for chunk in chunks:
         for note in chunk.unexamined:
             what = f"{note} " if note.kind else ""
-            yield f"{file}:{note.line}: info: {what}was left alone: {note.reason}"
+            yield f"{file}:{note.line}: {note.severity}: {what}was left alone: {note.reason}"
 
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
