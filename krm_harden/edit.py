@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from krm_harden import emit, place, source
 from krm_harden.errors import RefusedEdit
+from krm_harden.patch import on_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,52 +34,84 @@ class Edit:
         return self.start, self.end, self.text
 
 
-class _Additions:
-    """What is added to one collection."""
+class _Change:
+    """What becomes of one collection: what is added to it, and the indexes of the entries that go."""
 
-    __slots__ = ("entries", "nodes")
+    __slots__ = ("added", "gone", "nodes")
 
     def __init__(self, nodes: list[Any]) -> None:
         self.nodes = nodes
-        self.entries: list[tuple[str | int, Any]] = []
+        self.added: list[tuple[str | int, Any]] = []
+        self.gone: set[int] = set()
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """The first and last index of entries that go and are neighbours."""
+        for first in sorted(self.gone):
+            if first - 1 not in self.gone:
+                last = first
+                while last + 1 in self.gone:
+                    last += 1
+                yield first, last
 
 
 def plan(document: Document, operations: Iterable[Operation]) -> list[Edit]:
     """The edits that operations need, sorted and disjoint. Raises RefusedEdit where the text allows none."""
     trails = place.Trails(document)
-    additions: dict[int, _Additions] = {}
+    changes: dict[int, _Change] = {}
     edits: list[Edit] = []
-    removals: list[tuple[list[Any], str | int]] = []
-    for operation in operations:
-        if operation.op == "add":
-            nodes = trails.to(operation.path[:-1])
-            group = additions.setdefault(id(nodes[-1]), _Additions(nodes))
-            entry = (operation.path[-1], operation.value)
-            # A node that stands in several places is added to once for all of them.
-            if not (id(nodes[-1]) in document.repeated and entry in group.entries):
-                group.entries.append(entry)
-        elif operation.op == "replace":
+    for operation in on_source(operations):
+        if operation.op == "replace":
             edits.append(_replace(document, trails.to(operation.path), operation))
-        else:
-            removals.append((trails.to(operation.path), operation.path[-1]))
-    for nodes, step in removals:
-        added = additions.get(id(nodes[-2]))
-        if added and _is_last(nodes[-2], step):
-            edits.append(_instead(document, nodes, additions.pop(id(nodes[-2]))))
-        else:
-            edits.append(_remove(document, nodes, step))
-    edits.extend(_add(document, group) for group in additions.values())
-    return _disjoint(edits)
+            continue
+        nodes = trails.to(operation.path[:-1])
+        change = changes.setdefault(id(nodes[-1]), _Change(nodes))
+        entry = (operation.path[-1], operation.value)
+        if operation.op == "remove":
+            change.gone.add(_index_of(nodes[-1], operation.path[-1]))
+        elif not (id(nodes[-1]) in document.repeated and entry in change.added):
+            # A node that stands in several places is added to once for all of them.
+            change.added.append(entry)
+    for change in changes.values():
+        edits.extend(_changed(document, change))
+    return _ended(document.text, _disjoint(edits))
 
 
 def _disjoint(edits: list[Edit]) -> list[Edit]:
+    """The edits in order, those of neighbouring lines that go as one. Raises RefusedEdit where two overlap."""
     # An anchor's node is one place in several; the same edit of it counts once.
     unique = list({edit.key(): edit for edit in edits}.values())
+    # What is inserted where something goes stands before it.
     unique.sort(key=lambda edit: (edit.start, edit.end > edit.start, -edit.depth))
-    for earlier, later in zip(unique, unique[1:], strict=False):
-        if later.start < earlier.end:
+    found: list[Edit] = []
+    for edit in unique:
+        last = found[-1] if found else edit
+        if edit.start < last.end and edit is not last:
             raise RefusedEdit("two edits overlap")
-    return unique
+        if edit.start == last.end and not edit.text and not last.text:
+            found[-1] = Edit(last.start, edit.end, "")
+        else:
+            found.append(edit)
+    return found
+
+
+def _ended(text: str, edits: list[Edit]) -> list[Edit]:
+    """Edits after which a text without a last line break still has none, though its last lines go."""
+    gone = next((edit for edit in edits if not edit.text and edit.end == len(text)), None)
+    if gone is None or text.endswith("\n"):
+        return edits
+    newline = place.newline_before(text, gone.start)
+    kept = [edit for edit in edits if edit.start < gone.start]
+    # Lines before what goes end in a line break, lines at the text's end begin with one.
+    before = "".join(edit.text for edit in edits if edit.start == gone.start)
+    after = "".join(edit.text for edit in edits if edit.start > gone.start)
+    if before + after:
+        written = before + after.removeprefix(newline) if after else before[: -len(newline)]
+        return [*kept, Edit(gone.start, len(text), written)]
+    start = gone.start
+    while kept and not kept[-1].text and not text[kept[-1].end : start].strip():
+        start = kept.pop().start
+    # Blank lines above what goes would end in the line break that the text doesn't have.
+    return [*kept, Edit(_line_break(text, place.line_end(text, len(text[:start].rstrip()))), len(text), "")]
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
@@ -91,40 +124,53 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     return "".join(parts) + text[at:]
 
 
-def _add(document: Document, group: _Additions) -> Edit:
-    node = group.nodes[-1]
+def _changed(document: Document, change: _Change) -> Iterable[Edit]:
+    node = change.nodes[-1]
     if source.is_scalar(node):
         raise RefusedEdit("a field that holds a value can't get keys")
     if node.flow_style or not node.value:
-        return _add_flow(document, group)
-    return _add_block(document, group)
+        if document.text[place.after_properties(document.text, node)] not in "{[":
+            raise RefusedEdit("a mapping without braces within a flow sequence can't get or lose a key")
+        return _change_flow(document, change) if change.gone else [_add_flow(document, change)]
+    return _change_block(document, change) if change.gone else [_add_block(document, change)]
 
 
-def _add_block(document: Document, group: _Additions) -> Edit:
-    text, nodes = document.text, group.nodes
+def _add_block(document: Document, change: _Change, removals: Iterable[Edit] = ()) -> Edit:
+    text, nodes = document.text, change.nodes
     node = nodes[-1]
-    column = place.column(text, node)
-    style = place.block_style(text, nodes)
-    if source.is_mapping(node):
+    if any(edit.end == len(text) for edit in removals):
+        at = len(text)
+    elif source.is_mapping(node):
         at = place.after_block_mapping(text, node)
-        lines = [line for key, value in group.entries for line in emit.block(str(key), value, column, style)]
     else:
         at = place.after_block_sequence(text, nodes[-2] if len(nodes) > 1 else None, node)
-        quote = _quote_of(node.value[-1])
-        style.item = place.dash_width(text, node) or style.item
-        lines = [line for _, value in group.entries for line in emit.block_item(value, column, style, quote)]
-    return Edit(at, at, _gap(document, at) + _as_lines(text, at, lines), len(nodes))
+    above = at
+    for edit in removals:
+        above = edit.start if edit.end == above else above
+    return Edit(at, at, _gap(document, at, above) + _as_lines(text, at, _block_lines(text, change)), len(nodes))
 
 
-def _gap(document: Document, at: int) -> str:
+def _block_lines(text: str, change: _Change) -> list[str]:
+    """The lines of what is added to a block collection."""
+    node = change.nodes[-1]
+    column = place.column(text, node)
+    style = place.block_style(text, change.nodes)
+    if source.is_mapping(node):
+        return [line for key, value in change.added for line in emit.block(str(key), value, column, style)]
+    quote = _quote_of(node.value[-1])
+    style.item = place.dash_width(text, node) or style.item
+    return [line for _, value in change.added for line in emit.block_item(value, column, style, quote)]
+
+
+def _gap(document: Document, at: int, above: int) -> str:
     """A blank line below a comment in an item of a list: without it kpt takes the comment for the new key's own.
 
-    It would then write it twice. kpt drops the blank line itself.
+    It would then write it twice. kpt drops the blank line itself. `above` is where the text before it ends that stays.
     """
-    if not isinstance(document.data, list) or document.text[at - 1 : at] != "\n":
+    if not isinstance(document.data, list) or document.text[above - 1 : above] != "\n":
         return ""
-    above = document.text[place.line_start(document.text, at - 1) : at].lstrip(" ")
-    return place.newline_before(document.text, at) if above.startswith("#") else ""
+    line = document.text[place.line_start(document.text, above - 1) : above].lstrip(" ")
+    return place.newline_before(document.text, at) if line.startswith("#") else ""
 
 
 def _as_lines(text: str, at: int, lines: list[str]) -> str:
@@ -135,38 +181,43 @@ def _as_lines(text: str, at: int, lines: list[str]) -> str:
     return "".join(line + newline for line in lines)
 
 
-def _add_flow(document: Document, group: _Additions) -> Edit:
-    text, node = document.text, group.nodes[-1]
-    opened = place.after_properties(text, node)
-    if text[opened : opened + 1] not in {"{", "["}:
-        raise RefusedEdit("a mapping without braces within a flow sequence can't get another key")
-    style, column = place.flow_style(document, node)
-    if not style.quoted and len(group.nodes) > 1:
-        style.quoted = any(
-            place.flow_style(document, parent)[0].quoted for parent in group.nodes[-3:-1] if parent.flow_style
-        )
-    entries = list(_flow_entries(group, style, column))
+def _add_flow(document: Document, change: _Change, end: int | None = None) -> Edit:
+    """What is added behind the last entry, or behind that which ends at `end`."""
+    text, node = document.text, change.nodes[-1]
     if not node.value:
-        return Edit(opened + 1, opened + 1, emit.separator(style, 0).join(entries), len(group.nodes))
-    at = place.flow_end(text, node)
-    if text[at : place.line_end(text, at)].lstrip(" ,").startswith("#"):
-        # The comment behind the last entry stays behind it.
-        style.step = None
-    joined = "".join(emit.separator(style, column) + entry for entry in entries)
+        opened = place.after_properties(text, node) + 1
+        style, _, written = _flow_entries(document, change)
+        return Edit(opened, opened, emit.separator(style, 0).join(written), len(change.nodes))
+    at = place.flow_end(text, node) if end is None else end
+    # The comment behind the last entry stays behind it.
+    on_line = text[at : place.line_end(text, at)].lstrip(" ,").startswith("#")
+    style, column, written = _flow_entries(document, change, on_line=on_line)
+    joined = "".join(emit.separator(style, column) + entry for entry in written)
     # `{image: }`: an empty value needs a space, or the comma would belong to the key.
-    return Edit(at, at, (" " if text[at - 1] == ":" else "") + joined, len(group.nodes))
+    return Edit(at, at, (" " if text[at - 1] == ":" else "") + joined, len(change.nodes))
 
 
-def _flow_entries(group: _Additions, style: emit.FlowStyle, column: int) -> Iterator[str]:
-    node = group.nodes[-1]
-    for key, value in group.entries:
+def _flow_entries(
+    document: Document, change: _Change, *, on_line: bool = False
+) -> tuple[emit.FlowStyle, int, list[str]]:
+    """How a flow collection is written, the column of its entries, and what is added to it, on one line if need be."""
+    node = change.nodes[-1]
+    style, column = place.flow_style(document, node)
+    style.step = None if on_line else style.step
+    if not style.quoted and len(change.nodes) > 1:
+        style.quoted = any(
+            place.flow_style(document, parent)[0].quoted for parent in change.nodes[-3:-1] if parent.flow_style
+        )
+    quote = '"' if style.quoted else _quote_of(node.value[-1]) if node.value else ""
+    written = []
+    for key, value in change.added:
         if source.is_mapping(node):
-            yield emit.pair(str(key), value, style, column)
+            written.append(emit.pair(str(key), value, style, column))
         elif isinstance(value, (dict, list)):
-            yield emit.flow(value, style, column)
+            written.append(emit.flow(value, style, column))
         else:
-            quote = '"' if style.quoted else _quote_of(node.value[-1]) if node.value else ""
-            yield emit.scalar(value, quote)
+            written.append(emit.scalar(value, quote))
+    return style, column, written
 
 
 def _quote_of(node: Any) -> str:
@@ -180,7 +231,7 @@ def _replace(document: Document, nodes: list[Any], operation: Operation) -> Edit
         return _replace_collection(document, nodes, operation)
     text = document.text
     empty = node.value == "" and not node.style
-    if empty and isinstance(operation.value, (dict, list)) and not parent.flow_style:
+    if empty and isinstance(operation.value, (dict, list)) and operation.value and not parent.flow_style:
         return _fill(document, nodes, operation)
     start = place.after_properties(text, node)
     end = _scalar_end(text, node)
@@ -241,67 +292,132 @@ def _replace_collection(document: Document, nodes: list[Any], operation: Operati
     return Edit(start, int(node.end_mark.index), emit.flow(operation.value, style), len(nodes))
 
 
-def _remove(document: Document, nodes: list[Any], step: str | int) -> Edit:
-    parent, node = nodes[-2], nodes[-1]
-    text = document.text
-    entries = _entries(parent)
-    index = step if isinstance(step, int) else _index_of(parent, step)
-    start = int(entries[index][0].start_mark.index)
-    end = place.content_end(text, node)
-    if start > node.start_mark.index or (len(entries) == 1 and not parent.flow_style):
-        raise RefusedEdit("the last entry of a block, or an alias, isn't removed")
-    if not parent.flow_style:
-        return _remove_lines(text, parent, entries[index], len(nodes))
-    if index:
-        return Edit(place.content_end(text, entries[index - 1][1]), end, "", len(nodes))
-    after = int(entries[1][0].start_mark.index) if len(entries) > 1 else end
-    return Edit(start, after, "", len(nodes))
-
-
-def _is_last(parent: Any, step: str | int) -> bool:
-    """Whether a key is the last of its mapping, as it is when it is the only one."""
-    return source.is_mapping(parent) and _index_of(parent, str(step)) == len(parent.value) - 1
-
-
-def _instead(document: Document, nodes: list[Any], group: _Additions) -> Edit:
-    """The last entry of a mapping makes room for what is added there."""
-    text, parent, node = document.text, nodes[-2], nodes[-1]
-    key = parent.value[-1][0]
-    if not parent.flow_style:
-        gone = _remove_lines(text, parent, (key, node), len(nodes))
-        column = place.column(text, parent)
-        style = place.block_style(text, group.nodes)
-        lines = [line for name, value in group.entries for line in emit.block(str(name), value, column, style)]
-        newline = place.newline_before(text, gone.start)
-        written = "".join(line + newline for line in lines)
-        return Edit(
-            gone.start,
-            gone.end,
-            written if text[: gone.end].endswith("\n") else written.removesuffix(newline),
-            len(nodes),
-        )
-    flow, column = place.flow_style(document, parent)
-    entries = emit.separator(flow, column).join(_flow_entries(group, flow, column))
-    return Edit(int(key.start_mark.index), place.content_end(text, node), entries, len(nodes))
-
-
-def _entries(parent: Any) -> list[tuple[Any, Any]]:
-    """The entries of a collection as (where it begins, value)."""
-    return list(parent.value) if source.is_mapping(parent) else [(item, item) for item in parent.value]
-
-
-def _index_of(parent: Any, name: str) -> int:
-    """The place of a key in a mapping."""
-    found = [index for index, (key, _) in enumerate(parent.value) if key.value == name and not source.is_merge(key)]
+def _index_of(parent: Any, step: str | int) -> int:
+    """The place of an entry in a collection."""
+    if isinstance(step, int):
+        found = [step] if step < len(parent.value) else []
+    else:
+        pairs = enumerate(parent.value) if source.is_mapping(parent) else ()
+        found = [index for index, (key, _) in pairs if key.value == step and not source.is_merge(key)]
     if not found:
         raise RefusedEdit("a key that comes from a merge isn't removed")
     return found[0]
 
 
-def _remove_lines(text: str, parent: Any, entry: tuple[Any, Any], depth: int) -> Edit:
-    start, node = int(entry[0].start_mark.index), entry[1]
-    begin = place.line_start(text, start)
-    if text[begin:start].strip(" ") != ("" if source.is_mapping(parent) else "-"):
+def _change_block(document: Document, change: _Change) -> list[Edit]:
+    """Entries of a block collection go, others may come."""
+    text, node = document.text, change.nodes[-1]
+    entries = place.entries(text, node)
+    if len(change.gone) == len(entries) and not (change.added and _begins_line(text, entries[0][0])):
+        return _empty_block(document, change, entries)
+    edits = [edit for first, last in change.runs() for edit in _without_lines(text, node, entries, first, last)]
+    return [*edits, _add_block(document, change, edits[::-1])] if change.added else edits
+
+
+def _begins_line(text: str, at: int) -> bool:
+    return not text[place.line_start(text, at) : at].strip()
+
+
+def _without_lines(text: str, node: Any, entries: list[tuple[int, int]], first: int, last: int) -> list[Edit]:
+    """The lines of a run of entries go, and the comments below them that are indented deeper."""
+    start = entries[first][0]
+    begin, end = place.line_start(text, start), place.line_after(text, entries[last][1])
+    below = [Edit(*line, "") for line in place.deeper_comments(text, end, place.column(text, node))]
+    if _begins_line(text, start):
+        return [Edit(begin, end, ""), *below]
+    # The first entry of a list's item: the next one takes its place behind the dash.
+    if text[:start].rstrip(" ")[-1:] != "-":
         raise RefusedEdit("an entry that shares its line isn't removed")
-    leaf, end = place.last_leaf(text, node)
-    return Edit(begin, end if place.is_block_scalar(leaf) else place.line_end(text, end), "", depth)
+    following = entries[last + 1][0]
+    if not apply(text[end:following], [Edit(edit.start - end, edit.end - end, "") for edit in below]).strip():
+        return [Edit(start, following, "")]
+    return [Edit(len(text[:start].rstrip(" ")), _line_break(text, end), ""), *below]
+
+
+def _line_break(text: str, end: int) -> int:
+    """Where the line break begins that ends a line."""
+    return end - (text[:end].endswith("\n") + text[:end].endswith("\r\n"))
+
+
+def _empty_block(document: Document, change: _Change, entries: list[tuple[int, int]]) -> list[Edit]:
+    """A block collection loses all its entries: it's written as `{}` or `[]`, or what is added follows the dash."""
+    text, nodes = document.text, change.nodes
+    node, start = nodes[-1], entries[0][0]
+    end = place.line_after(text, entries[-1][1])
+    below = [Edit(*line, "") for line in place.deeper_comments(text, end, place.column(text, node))]
+    written = place.newline_before(text, start).join(_block_lines(text, change)).lstrip(" ")
+    written = written or ("{}" if source.is_mapping(node) else "[]")
+    if len(nodes) == 1 or not _begins_line(text, start):
+        return [Edit(start, _line_break(text, end), written, len(nodes)), *below]
+    at = place.header_end(text, nodes[-2], node)
+    return [Edit(at, at, f" {written}", len(nodes)), Edit(place.line_start(text, start), end, ""), *below]
+
+
+def _change_flow(document: Document, change: _Change) -> list[Edit]:
+    """Entries of a flow collection go, others may come."""
+    text = document.text
+    entries = place.entries(text, change.nodes[-1])
+    if len(change.gone) == len(entries):
+        return [_empty_flow(document, change, entries)]
+    edits = [edit for first, last in change.runs() for edit in _without_entries(text, entries, first, last)]
+    if not change.added:
+        return edits
+    last = max(set(range(len(entries))) - change.gone)
+    return [*edits, _add_flow(document, change, entries[last][1])]
+
+
+def _without_entries(text: str, entries: list[tuple[int, int]], first: int, last: int) -> list[Edit]:
+    """A run of a flow collection's entries goes, with one comma, and comments that stand behind it alone."""
+    start, end = entries[first][0], entries[last][1]
+    before = entries[first - 1][1] if first else start
+    after = entries[last + 1][0] if last + 1 < len(entries) else end
+    comma = place.comma(text, end)
+    if lines := _whole_lines(text, start, max(end, comma + 1)):
+        found = Edit(*lines, "")
+    elif text[end:after].strip() == "," and (not first or _begins_line(text, start)):
+        return [Edit(start, after, "")]
+    elif text[before:start].strip() == ",":
+        return [Edit(before, end, "")]
+    else:
+        found = Edit(start, _with_comment(text, start, max(end, comma + 1)), "")
+    if comma >= 0:
+        return [found]
+    comma = place.comma(text, before)
+    return [Edit(comma, comma + 1, ""), found]
+
+
+def _whole_lines(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The lines from one offset to another, if nothing else but a comment behind it stands on them."""
+    if not _begins_line(text, start) or not _is_comment(text[end : place.line_end(text, end)]):
+        return None
+    return place.line_start(text, start), place.line_end(text, end)
+
+
+def _is_comment(rest: str) -> bool:
+    """Whether the rest of a line is blank or a comment."""
+    return rest.lstrip(" \t").startswith("#") or not rest.strip()
+
+
+def _with_comment(text: str, start: int, end: int) -> int:
+    """The end of the line where only brackets or dashes precede what goes, and only a comment follows it."""
+    line_end = place.line_end(text, end)
+    alone = not text[place.line_start(text, start) : start].strip(" \t-[{") and _is_comment(text[end:line_end])
+    return _line_break(text, line_end) if alone else end
+
+
+def _empty_flow(document: Document, change: _Change, entries: list[tuple[int, int]]) -> Edit:
+    """A flow collection loses all its entries, or others take their place."""
+    text, node = document.text, change.nodes[-1]
+    start, end = entries[0][0], entries[-1][1]
+    opened, closed = place.after_properties(text, node) + 1, int(node.end_mark.index) - 1
+    stop = max(end, place.comma(text, end) + 1)
+    if change.added:
+        style, column, written = _flow_entries(document, change)
+        end = _with_comment(text, start, stop) if _with_comment(text, start, stop) > stop else end
+        return Edit(start, end, emit.separator(style, column).join(written), len(change.nodes))
+    begin, stop = _whole_lines(text, start, stop) or (start, _with_comment(text, start, stop))
+    # A comment behind brackets on several lines belongs to the collection.
+    keeps_lines = "\n" in text[opened:closed] and text[closed + 1 : place.line_end(text, closed)].strip(" ,]}\r\n")
+    if not (text[opened:begin] + text[stop:closed]).strip() and not keeps_lines:
+        begin, stop = opened, closed
+    return Edit(begin, stop, "")

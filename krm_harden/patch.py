@@ -11,7 +11,7 @@ from krm_harden.model import Operation, json_pointer, lookup, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from krm_harden.model import Pointer
@@ -88,22 +88,20 @@ class Draft:
         return copy
 
     def _folds_into(self, place: Pointer) -> int | None:
-        """The operation of this run within whose value a place lies; none across a removal, which moves places."""
-        for index in range(len(self._operations) - 1, -1, -1):
-            within = self._places[index]
-            if self._operations[index].op == "remove":
-                if _moves(within, place):
-                    return None
-                continue
-            if place[: len(within)] == within:
+        """The operation of this run within whose value a place lies."""
+        for index, within in enumerate(self._places):
+            if self._operations[index].op != "remove" and place[: len(within)] == within:
                 return index
         return None
 
     def _drop_below(self, place: Pointer) -> None:
-        """What was written below a place that is now written whole is gone."""
-        if any(operation.op == "remove" and _moves(operation.path, place) for operation in self._operations):
-            return
-        kept = [index for index, found in enumerate(self._places) if found[: len(place)] != place]
+        """What was done below a place that is now written whole, or gone, needn't be done. A removal there stays."""
+        depth = len(place)
+        kept = [
+            index
+            for index, (found, operation) in enumerate(zip(self._places, self._operations, strict=True))
+            if found[:depth] != place or (operation.op == "remove" and len(found) == depth)
+        ]
         self._operations = [self._operations[index] for index in kept]
         self._places = [self._places[index] for index in kept]
 
@@ -114,19 +112,67 @@ class Draft:
     def _remove(self, path: Pointer) -> None:
         self.data = _without(self.data, path)
         index = self._folds_into(path)
-        if index is None or path == self._places[index]:
-            self._append(Operation("remove", path), path)
+        if index is not None and self._places[index] != path:
+            earlier = self._operations[index]
+            value = _without(earlier.value, path[len(self._places[index]) :])
+            self._operations[index] = Operation(earlier.op, earlier.path, value)
             return
-        earlier = self._operations[index]
-        value = _without(earlier.value, path[len(self._places[index]) :])
-        self._operations[index] = Operation(earlier.op, earlier.path, value)
+        is_new = index is not None and self._operations[index].op == "add"
+        self._drop_below(path)
+        if not is_new:
+            self._append(Operation("remove", path), path)
+        self._places = [_moved_up(place, path) for place in self._places]
 
 
-def _moves(removed: Pointer, place: Pointer) -> bool:
-    """Whether a removal changes what a place names: it took it away, or an item before it."""
-    depth = len(removed) - 1
-    same_parent = place[:depth] == removed[:-1] and len(place) > depth
-    return same_parent and (place[depth] == removed[-1] or isinstance(removed[-1], int))
+def _moved_up(place: Pointer, removed: Pointer) -> Pointer:
+    """A place after a removal: items behind one that went away move up."""
+    depth, gone = len(removed) - 1, removed[-1]
+    step = place[depth] if len(place) > depth and place[:depth] == removed[:-1] else None
+    if isinstance(gone, int) and isinstance(step, int) and step > gone:
+        return (*place[:depth], step - 1, *place[depth + 1 :])
+    return place
+
+
+def after(place: Pointer, operations: Iterable[Operation]) -> Pointer | None:
+    """Where a place of the source is when the operations are done; None when it went away."""
+    for operation in operations:
+        if operation.op != "remove":
+            continue
+        if place[: len(operation.path)] == operation.path:
+            return None
+        place = _moved_up(place, operation.path)
+    return place
+
+
+def on_source(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """The operations with their paths as they are in the source, where no item has moved up yet."""
+    gone: dict[Pointer, list[int]] = {}
+    for operation in operations:
+        path = _before(operation.path, gone) if gone else operation.path
+        yield Operation(operation.op, path, operation.value)
+        if operation.op == "remove" and isinstance(path[-1], int):
+            gone[path[:-1]] = sorted([*gone.get(path[:-1], ()), path[-1]])
+
+
+def _before(path: Pointer, gone: dict[Pointer, list[int]]) -> Pointer:
+    """A path before items went away; `gone` are their indexes, by list, in order."""
+    place: Pointer = ()
+    for step in path:
+        if isinstance(step, int):
+            for index in gone.get(place, ()):
+                step += index <= step  # noqa: PLW2901 - counted up
+        place = (*place, step)
+    return place
+
+
+def on_result(operations: Sequence[Operation]) -> list[Operation]:
+    """What is added and replaced, with its paths as they are when all is done."""
+    found = []
+    for number, operation in enumerate(operations):
+        path = after(operation.path, operations[number + 1 :]) if operation.op != "remove" else None
+        if path is not None:
+            found.append(Operation(operation.op, path, operation.value))
+    return found
 
 
 def _deepest(data: Any, path: Pointer) -> tuple[int, Any]:

@@ -114,6 +114,14 @@ def _anchored(document: Document) -> Iterator[tuple[int, int, str]]:
             stack.extend(node.value)
 
 
+def node_at(document: Document, pointer: Pointer) -> Any:
+    """The node at a pointer, or None."""
+    node: Any = document.root
+    for step in pointer:
+        node = source.child(node, step) if node is not None else None
+    return node
+
+
 def newline_before(text: str, offset: int) -> str:
     """The line break of the line before an offset; the next one where there is none before."""
     end = text.rfind("\n", 0, offset)
@@ -197,10 +205,16 @@ def _before_last_item(text: str, node: Any) -> int:
     return before
 
 
-def _alias_end(text: str, at: int) -> int:
-    """The end of the alias `*name` that comes next."""
+def _alias_start(text: str, at: int) -> int:
+    """The start of the alias `*name` that comes next."""
     while at < len(text) and text[at] != "*":
         at = line_end(text, at) if text[at] == "#" and text[at - 1].isspace() else at + 1
+    return at
+
+
+def _alias_end(text: str, at: int) -> int:
+    """The end of the alias that comes next."""
+    at = _alias_start(text, at)
     while at < len(text) and not text[at].isspace() and text[at] not in ",]}":
         at += 1
     return at
@@ -209,6 +223,59 @@ def _alias_end(text: str, at: int) -> int:
 def content_end(text: str, node: Any) -> int:
     """The offset where a node's content ends, before trailing comments and blank lines."""
     return last_leaf(text, node)[1]
+
+
+def entries(text: str, node: Any) -> list[tuple[int, int]]:
+    """Where each entry of a collection begins, with its key, its dash or its item, and where its content ends.
+
+    Raises RefusedEdit for a key that is an alias.
+    """
+    found: list[tuple[int, int]] = []
+    at = after_properties(text, node)
+    for entry in node.value:
+        if source.is_mapping(node):
+            key, value = entry
+            start, before = int(key.start_mark.index), int(key.end_mark.index)
+            if start < at:
+                raise RefusedEdit("a key that is an alias")
+        elif node.flow_style:
+            value, before = entry, at
+            start = int(value.start_mark.index) if value.start_mark.index >= at else _alias_start(text, at)
+        else:
+            value = entry
+            start = _dash(text, node, at) if found else at
+            before = start + 1
+        at = _alias_end(text, before) if value.start_mark.index < before else content_end(text, value)
+        found.append((start, at))
+    return found
+
+
+def _dash(text: str, node: Any, at: int) -> int:
+    """The dash of a block sequence's next item, which stands alone before its item on the line."""
+    own = column(text, node)
+    begin = at if at == line_start(text, at) else line_end(text, at)
+    while begin < len(text) and text[begin : begin + own + 1] != " " * own + "-":
+        begin = line_end(text, begin)
+    return begin + own
+
+
+def header_end(text: str, parent: Any, node: Any) -> int:
+    """Where the line above a block collection says that it begins: behind the colon or dash, the anchor and the tag."""
+    at = int(node.start_mark.index)
+    properties = text[at : after_properties(text, node)].partition("\n")[0].partition(" #")[0].rstrip()
+    if properties:
+        return at + len(properties)
+    if source.is_sequence(parent):
+        index = next(index for index, item in enumerate(parent.value) if item is node)
+        return entries(text, parent)[index][0] + 1
+    key = next(key for key, value in parent.value if value is node)
+    return text.index(":", key.end_mark.index) + 1
+
+
+def comma(text: str, at: int) -> int:
+    """The comma that comes next in a flow collection, past blanks and comments; -1 where something else does."""
+    at = _skip_blank(text, at, len(text))
+    return at if text[at : at + 1] == "," else -1
 
 
 def starts_cleanly(text: str, node: Any) -> bool:
@@ -229,7 +296,7 @@ def after_block_mapping(text: str, node: Any) -> int:
     own = column(text, node)
     if is_block_scalar(leaf) and end == len(text) and text[-1:] not in _BREAKS:
         return _before_last_key(text, node)
-    return after_comments(text, _line_after(text, leaf, end), own)
+    return after_comments(text, line_after(text, end), own)
 
 
 def _before_last_key(text: str, node: Any) -> int:
@@ -242,12 +309,15 @@ def _before_last_key(text: str, node: Any) -> int:
     key, value = node.value[-2]
     if value.start_mark.index < key.start_mark.index:
         return line_end(text, _alias_end(text, key.end_mark.index))
-    leaf, end = last_leaf(text, value)
-    return _line_after(text, leaf, end)
+    return line_after(text, content_end(text, value))
 
 
-def _line_after(text: str, leaf: Any, end: int) -> int:
-    if is_block_scalar(leaf) and end > 0 and text[end - 1] in _BREAKS:
+def line_after(text: str, end: int) -> int:
+    """The start of the line after some content, where a block scalar's end is already.
+
+    Raises RefusedEdit where anything but a comment follows on the line.
+    """
+    if text[end - 1 : end] in _BREAKS:
         return end
     after = line_end(text, end)
     rest = text[end:after].strip()
@@ -273,12 +343,25 @@ def after_comments(text: str, at: int, least: int) -> int:
     return at
 
 
+def deeper_comments(text: str, at: int, than: int) -> Iterator[tuple[int, int]]:
+    """The lines with comments that follow, those deeper than a column; blank lines and other comments lie between."""
+    while at < len(text):
+        end = line_end(text, at)
+        content = text[at:end].lstrip(" \t")
+        if content[:1] == "#":
+            if end - at - len(content) > than:
+                yield at, end
+        elif content.strip():
+            return
+        at = end
+
+
 def after_block_sequence(text: str, parent: Any, node: Any) -> int:
     """Where a new item of a block sequence goes. A comment at the dash of a compact list belongs to what follows."""
     leaf, end = last_leaf(text, node)
     if is_block_scalar(leaf) and end == len(text) and text[-1:] not in _BREAKS:
         raise RefusedEdit("the text ends within a block scalar", next_step="end the file with a line break")
-    return after_comments(text, _line_after(text, leaf, end), column(text, node) + is_compact_list(text, parent, node))
+    return after_comments(text, line_after(text, end), column(text, node) + is_compact_list(text, parent, node))
 
 
 def below_empty_key(text: str, parent: Any, node: Any) -> tuple[int, int]:
@@ -364,12 +447,12 @@ def _is_compact(document: Document) -> bool:
 class Comment:
     """One comment: where it begins, its text, and what it belongs to.
 
-    `owner` is the pointer of the collection at whose `column` it stands; of a comment behind something it is `behind`
-    and the first leaf on its line, and the column -1. `leaf` is the leaf before it, `before` and `after` are those
-    around it that were asked for.
+    `owner` is the pointer of the collection at whose `column` it stands. Of a comment behind something the column is
+    -1, and `owner` are the leaves on its line; behind a dash alone it is the item. `leaf` and `following` are the
+    leaves around it; `before` and `after` those around it that were asked for.
     """
 
-    __slots__ = ("after", "before", "column", "leaf", "owner", "start", "text")
+    __slots__ = ("after", "before", "column", "following", "leaf", "owner", "start", "text")
 
     def __init__(
         self, start: int, text: str, owner: Any, before: Any = None, after: Any = None, column: int = -1
@@ -381,19 +464,24 @@ class Comment:
         self.after = after
         self.column = column
         self.leaf: Any = None
+        self.following: Any = None
 
     def place(self) -> tuple[Any, ...]:
-        return self.owner, self.column, self.before, self.after
+        return self.owner if self.column >= 0 else self.owner[:1], self.column, self.before, self.after
 
     def moved(self, by: Callable[[Any], Any]) -> Comment:
         """The same comment, its pointers as they are after a change."""
-        owner = by(self.owner) if self.column >= 0 else ("behind", self.owner[1] and by(self.owner[1]))
+        owner = (
+            by(self.owner)
+            if self.column >= 0
+            else tuple(there for leaf in self.owner if (there := by(leaf)) is not None)
+        )
         before, after = self.before and by(self.before), self.after and by(self.after)
         return Comment(self.start, self.text, owner, before, after, self.column)
 
 
 def leaves(document: Document) -> list[tuple[int, int, Any]]:
-    """Start, end and pointer of every key and scalar, in the order of the text."""
+    """Start, end and pointer of every key, scalar and opening bracket, in the order of the text."""
     return sorted(_leaves(document.text, document.root), key=lambda leaf: leaf[:2]) if document.root is not None else []
 
 
@@ -402,17 +490,19 @@ def comments(document: Document, found: list[tuple[int, int, Any]], known: froze
     text = document.text
     made: list[Comment] = []
     at = line = 0
-    first: Any = None
+    on_line: list[Any] = []
     leaf: Any = None
     before: Any = None
     for start, end, pointer in [*found, (len(text), len(text), None)]:
         for offset in _hashes(text, at, start):
-            on_line = first if line == line_start(text, offset) else leaf if at > line_start(text, offset) else None
-            made.append(_comment(document, offset, leaf, on_line, before))
-            made[-1].leaf = leaf
+            begin = line_start(text, offset)
+            behind = on_line if line == begin else [leaf] if at > begin else []
+            made.append(_comment(document, offset, leaf, pointer, behind))
+            made[-1].before = before
         at = max(at, end)
-        if line_start(text, start) > line or first is None:
-            line, first = line_start(text, start), pointer
+        if line_start(text, start) > line:
+            line, on_line = line_start(text, start), []
+        on_line = [*on_line, pointer]
         leaf = pointer
         if pointer in known or pointer is None:
             before = pointer
@@ -430,7 +520,7 @@ def _own_start(text: str, node: Any) -> int:
 
 
 def _leaves(text: str, root: Any) -> Iterator[tuple[int, int, Any]]:
-    """Start, end and pointer of every key and scalar; of a repeated node only the first place."""
+    """Start, end and pointer of every leaf; of a repeated node only the first place."""
     stack: list[tuple[Any, tuple[Any, ...]]] = [(root, ())]
     seen = set()
     while stack:
@@ -440,7 +530,11 @@ def _leaves(text: str, root: Any) -> Iterator[tuple[int, int, Any]]:
         seen.add(id(node))
         if source.is_scalar(node):
             yield _own_start(text, node), node.end_mark.index, pointer
-        elif source.is_mapping(node):
+            continue
+        if node.flow_style or not node.value:
+            opened = after_properties(text, node)
+            yield opened, opened + 1, pointer
+        if source.is_mapping(node):
             for key, value in reversed(node.value):
                 name = key.value if source.is_scalar(key) else ""
                 stack.append((value, (*pointer, name)))
@@ -460,39 +554,101 @@ def _hashes(text: str, start: int, end: int) -> Iterator[int]:
             at = text.find("#", at + 1, end)
 
 
-def _comment(document: Document, offset: int, leaf: Any, on_line: Any, before: Any) -> Comment:
+def _comment(document: Document, offset: int, leaf: Any, following: Any, on_line: list[Any]) -> Comment:
     text = document.text
     begin = line_start(text, offset)
-    body = text[offset : line_end(text, offset)].rstrip()
     alone = not text[begin:offset].strip()
-    owner = _owner(document, leaf, offset, offset - begin) if alone else ("behind", on_line)
-    return Comment(offset, body, owner, before, column=offset - begin if alone else -1)
+    item = item_of_dash(document, offset, following)
+    if not alone:
+        closed = _closed(document, leaf, begin, offset) if on_line in ([], [leaf]) else None
+        owner = tuple(on_line) if item is None and closed is None else (closed or item,)
+    elif item is not None and column(text, node_at(document, item)) <= offset - begin:
+        owner = item
+    else:
+        owner = max(_owner(document, leaf, offset, offset - begin), _flow_around(document, following, offset), key=len)
+    body = text[offset : line_end(text, offset)].rstrip()
+    comment = Comment(offset, body, owner, column=offset - begin if alone else -1)
+    comment.leaf, comment.following = leaf, following
+    return comment
+
+
+def _closed(document: Document, leaf: Any, begin: int, offset: int) -> Any:
+    """The outermost collection whose bracket closes between two offsets, behind a leaf on an earlier line."""
+    if leaf is None or document.text[begin:offset].lstrip()[:1] not in {"]", "}"}:
+        return None
+    for depth in range(1, len(leaf) + 1):
+        node = node_at(document, leaf[:depth])
+        if _is_flow(node) and begin < node.end_mark.index <= offset:
+            return leaf[:depth]
+    return None
+
+
+def _flow_around(document: Document, following: Any, offset: int) -> Any:
+    """The deepest flow collection around both an offset and the leaf after it, or nothing."""
+    for depth in range(len(following or ()), 0, -1):
+        node = node_at(document, following[:depth])
+        if _is_flow(node) and node.start_mark.index <= offset:
+            return following[:depth]
+    return ()
+
+
+def _is_flow(node: Any) -> bool:
+    return node is not None and not source.is_scalar(node) and bool(node.flow_style)
+
+
+def item_of_dash(document: Document, offset: int, following: Any) -> Any:
+    """The collection that is the item of the dash alone behind or below which a comment stands, else None."""
+    if following is None or not is_below_a_dash(document.text, offset):
+        return None
+    for depth in range(1, len(following)):
+        if isinstance(following[depth - 1], int):
+            node = node_at(document, following[:depth])
+            if node is not None and node.start_mark.index > offset:
+                return following[:depth]
+    return None
+
+
+def is_below_a_dash(text: str, at: int) -> bool:
+    """Whether the nearest content above, or before on the line, is a dash alone."""
+    while True:
+        begin = line_start(text, at)
+        content = text[begin:at].partition(" #")[0].strip()
+        if content and not content.startswith("#"):
+            return content == "-"
+        if not begin:
+            return False
+        at = begin - 1
 
 
 def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:
-    """The deepest collection around the leaf before a comment that begins at the comment's column or left of it."""
+    """The deepest collection around the leaf before a comment that begins at the comment's column or left of it.
+
+    Below a key that is the collection that follows, too.
+    """
     owner: Any = ()
     if leaf is None:
         return owner
     node: Any = document.root
     path = leaf[:-1] if leaf[-1:] == (KEY,) else leaf
     parent: Any = None
-    for depth in range(len(path)):
+    for depth in range(len(path) + 1):
         if node is None or source.is_scalar(node):
             break
-        inside = (
-            node.start_mark.index <= offset < node.end_mark.index
-            if node.flow_style
-            else bool(node.value)
-            and column(document.text, node) + is_compact_list(document.text, parent, node) <= indent
-        )
-        if inside:
+        if _is_around(document.text, parent, node, offset, indent):
             owner = path[:depth]
-        parent, node = node, _step(node, path[depth])
+        if depth < len(path):
+            parent, node = node, _step(node, path[depth])
     # Deeper than a key that has no value yet: the comment stands where the value would.
     is_empty = source.is_scalar(node) and node is not None and node.value == "" and not node.style
     deeper = is_empty and len(owner) == len(path) - 1 and indent > _column_at(document, owner)
     return path if deeper and leaf is path else owner
+
+
+def _is_around(text: str, parent: Any, node: Any, offset: int, indent: int) -> bool:
+    """Whether a comment at an offset and an indentation could stand within a collection."""
+    if node.flow_style:
+        return bool(node.start_mark.index <= offset < node.end_mark.index)
+    return bool(node.value) and column(text, node) + is_compact_list(text, parent, node) <= indent
 
 
 def is_compact_list(text: str, parent: Any, node: Any) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from krm_harden import place, scalars, source
 from krm_harden.errors import InputError, RefusedEdit
-from krm_harden.model import lookup, same
+from krm_harden.model import same
+from krm_harden.patch import after, on_result, on_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,15 +33,17 @@ def verified(old: Document, text: str, draft: Draft) -> Document:
     except InputError as error:
         raise RefusedEdit(f"the edited text isn't readable ({error.message})", next_step=_NEXT) from None
     _same_kind(old, new)
-    _same_data(draft.data, old, new)
+    if not _says(draft.data, old, new):
+        raise RefusedEdit("the edited text doesn't say what the patch says", next_step=_NEXT)
     _same_line_breaks(old.text, text)
-    _same_anchors(old.text, text)
+    gone = frozenset(operation.path for operation in on_source(draft.operations) if operation.op == "remove")
+    _same_anchors(old, text, gone)
     keeps_lines = _keeps_lines(old.text, text)
     if not keeps_lines:
         _same_elsewhere(old, new, draft.operations)
     if not (keeps_lines and _has_only_trailing_comments(old.text, text)):
-        _same_comments(old, new, draft.operations)
-    _quoted_where_needed(old, new, draft.operations)
+        _same_comments(old, new, draft.operations, gone)
+    _quoted_where_needed(new, on_result(draft.operations))
     return new
 
 
@@ -51,11 +54,11 @@ def _same_kind(old: Document, new: Document) -> None:
         raise RefusedEdit(f"the edit would write the key {new.duplicates[-1][0]!r} twice", next_step=_NEXT)
 
 
-def _same_data(expected: Any, old: Document, new: Document) -> None:
+def _says(expected: Any, old: Document, new: Document) -> bool:
+    """Whether the new text's data is as expected."""
     # Where a text ends within a block scalar, an addition has to stand before the last key.
     any_order = not old.text.endswith("\n") and same(_sorted(expected), _sorted(new.data))
-    if not same(expected, new.data) and not any_order:
-        raise RefusedEdit("the edited text doesn't say what the patch says", next_step=_NEXT)
+    return any_order or same(expected, new.data)
 
 
 def _sorted(data: Any) -> Any:
@@ -92,105 +95,133 @@ def _has_only_trailing_comments(old: str, new: str) -> bool:
 
 def _same_elsewhere(old: Document, new: Document, operations: Sequence[Operation]) -> None:
     """What no operation names is written as it was: same quotes, same digits, same tags."""
-    changed = [operation.path for operation in operations if operation.op == "replace"]
+    changed = [operation.path for operation in on_result(operations) if operation.op == "replace"]
     now = {leaf: new.text[start:end] for start, end, leaf in place.leaves(new)}
     for start, end, leaf in place.leaves(old):
-        there = _moved(leaf, operations)
-        if there is None or any(leaf[: len(path)] == path and leaf[-1:] != (place.KEY,) for path in changed):
+        there: Any = after(leaf, operations)
+        # What is added to an empty collection stands in its brackets.
+        if there is None or old.text[start:end] in {"{", "["}:
+            continue
+        if any(there[: len(path)] == path and there != (*path, place.KEY) for path in changed):
             continue
         if now.get(there, "").strip() != old.text[start:end].strip():
             raise RefusedEdit(f"the edit would change {old.text[start:end].strip()!r}", next_step=_NEXT)
 
 
-def _moved(leaf: Any, operations: Sequence[Operation]) -> Any:
-    """Where a leaf of the old document stands in the new one; None when it went away."""
-    for operation in operations:
-        depth = len(operation.path) - 1
-        if operation.op != "remove" or leaf[:depth] != operation.path[:-1] or len(leaf) <= depth:
-            continue
-        gone = operation.path[-1]
-        if leaf[depth] == gone:
-            return None
-        if isinstance(gone, int) and isinstance(leaf[depth], int) and leaf[depth] > gone:
-            leaf = (*leaf[:depth], leaf[depth] - 1, *leaf[depth + 1 :])
-    return leaf
-
-
-def _same_anchors(old: str, new: str) -> None:
-    if source.anchors(old) != source.anchors(new):
+def _same_anchors(old: Document, new: str, gone: frozenset[Any]) -> None:
+    """The anchors and aliases are the same, but for those within what goes."""
+    left = source.anchors(new)
+    lost = []
+    for name in source.anchors(old.text):
+        if left[:1] == [name]:
+            left.pop(0)
+        else:
+            lost.append(name)
+    if left or (lost and not set(lost) <= _anchors_within(old, gone)):
         raise RefusedEdit("the edit would lose or add an anchor", next_step=_NEXT)
 
 
-def _same_comments(old: Document, new: Document, operations: Sequence[Operation]) -> None:
+def _anchors_within(document: Document, gone: frozenset[Any]) -> frozenset[str]:
+    """What could be an anchor or an alias in what goes."""
+    words: list[str] = []
+    for path in gone:
+        node = place.node_at(document, path[:-1])
+        names = [key.value for key, _ in node.value] if source.is_mapping(node) else range(len(node.value))
+        for name, (start, end) in zip(names, place.entries(document.text, node), strict=True):
+            words += document.text[start:end].translate(_FLOW).split() if name == path[-1] else []
+    return frozenset(words)
+
+
+_FLOW = str.maketrans("{}[],", " " * 5)
+
+
+def _same_comments(old: Document, new: Document, operations: Sequence[Operation], gone: frozenset[Any]) -> None:
     """Every comment stands between the same leaves as before, and belongs to the same collection."""
     if "#" not in old.text and "#" not in new.text:
         return
     was, now = place.leaves(old), place.leaves(new)
-    moved = {leaf: _moved(leaf, operations) for _, _, leaf in was}
-    written = frozenset(operation.path for operation in operations if operation.op == "replace")
-    common = (frozenset(leaf for _, _, leaf in now) & frozenset(moved.values())) - written
+    moved = {leaf: after(leaf, operations) for _, _, leaf in was}
+    written = on_result(operations)
+    replaced = frozenset(operation.path for operation in written if operation.op == "replace")
+    common = (frozenset(leaf for _, _, leaf in now) & frozenset(moved.values())) - replaced
     known = frozenset(leaf for leaf, there in moved.items() if there in common)
-    before = [
-        comment.moved(lambda leaf: _moved(leaf, operations))
+    left = [
+        _moved(comment, old, new, operations)
         for comment in place.comments(old, was, known)
-        if not _goes_away(comment, operations)
+        if not _goes_away(comment, old, gone)
     ]
-    after = place.comments(new, now, common)
-    if [comment.text for comment in before] != [comment.text for comment in after]:
+    right = place.comments(new, now, common)
+    if [comment.text for comment in left] != [comment.text for comment in right]:
         raise RefusedEdit("the edit would lose a comment", next_step=_NEXT)
-    for left, right in zip(before, after, strict=True):
-        if left.place() != right.place() or _follows_addition(right, new, operations):
-            raise RefusedEdit(f"the edit would move the comment {left.text!r} to another owner", next_step=_NEXT)
+    for one, other in zip(left, right, strict=True):
+        if one.place() != other.place() or _follows_addition(other, new, written):
+            raise RefusedEdit(f"the edit would move the comment {one.text!r} to another owner", next_step=_NEXT)
 
 
-def _follows_addition(comment: place.Comment, new: Document, operations: Sequence[Operation]) -> bool:
-    """Whether something was added between a comment and the values of the same mapping that it stood below."""
-    if comment.column < 0 or comment.leaf is None or _is_below_a_dash(new.text, comment.start):
+def _goes_away(comment: place.Comment, old: Document, gone: frozenset[Any]) -> bool:
+    """Whether a comment goes with what is removed: it stands behind it, within it, or below it and deeper."""
+    behind = comment.column < 0
+    owners = comment.owner if behind else (comment.owner,)
+    if owners and all(_removed(owner, gone) is not None for owner in owners):
+        return True
+    item = place.item_of_dash(old, comment.start, comment.following)
+    if item is not None and _removed(item, gone) is not None:
+        return True
+    above, below = _removed(comment.leaf or (), gone), _removed(comment.following or (), gone)
+    if above is None:
         return False
-    for operation in operations:
-        depth = len(operation.path) - 1
+    if below is not None and above[:-1] == below[:-1]:
+        return True
+    parent = place.node_at(old, above[:-1])
+    return not (behind or parent.flow_style or place.is_below_a_dash(old.text, comment.start)) and bool(
+        comment.column > place.column(old.text, parent)
+    )
+
+
+def _removed(pointer: Any, gone: frozenset[Any]) -> Any:
+    """The entry that is removed in which a pointer lies, else None."""
+    return next((pointer[:depth] for depth in range(1, len(pointer) + 1) if pointer[:depth] in gone), None)
+
+
+def _moved(comment: place.Comment, old: Document, new: Document, operations: Sequence[Operation]) -> place.Comment:
+    """A comment as it is after the operations. In a block that lost all its entries, it belongs to what is around."""
+    moved = comment.moved(lambda pointer: after(pointer, operations))
+    if moved.column < 0 or not moved.owner:
+        return moved
+    was, now = place.node_at(old, comment.owner), place.node_at(new, moved.owner)
+    is_empty = now is not None and not source.is_scalar(now) and not now.value
+    if is_empty and (source.is_scalar(was) or not was.flow_style):
+        moved.owner = moved.owner[:-1]
+    return moved
+
+
+def _follows_addition(comment: place.Comment, new: Document, written: Sequence[Operation]) -> bool:
+    """Whether something was added between a comment and the values of the same mapping that it stood below."""
+    if comment.column < 0 or comment.leaf is None or place.is_below_a_dash(new.text, comment.start):
+        return False
+    for operation in written:
         into = operation.path[:-1]
-        if operation.op != "add" or operation.path[-1] == "-" or comment.leaf[: depth + 1] != operation.path:
+        if operation.op != "add" or operation.path[-1] == "-" or comment.leaf[: len(operation.path)] != operation.path:
             continue
-        node: Any = new.root
-        for step in into:
-            node = source.child(node, step)
+        node = place.node_at(new, into)
         heads_next = comment.after is not None and comment.after[: len(into)] == into
         return not node.flow_style and place.column(new.text, node) <= comment.column and not heads_next
     return False
 
 
-def _is_below_a_dash(text: str, at: int) -> bool:
-    """Whether the nearest line above that isn't blank or a comment is a dash alone: the comment is of that item."""
-    for line in reversed(text[:at].split("\n")[:-1]):
-        content = line.strip()
-        if content and not content.startswith("#"):
-            return content == "-"
-    return False
-
-
-def _goes_away(comment: place.Comment, operations: Sequence[Operation]) -> bool:
-    """Whether a comment stands behind something that is removed."""
-    behind = comment.column < 0 and comment.owner[1] is not None
-    return behind and _moved(comment.owner[1], operations) is None
-
-
-def _quoted_where_needed(old: Document, new: Document, operations: Sequence[Operation]) -> None:
+def _quoted_where_needed(new: Document, written: Sequence[Operation]) -> None:
     """Every string that was written reads as one in every version of YAML."""
     if new.is_json:
         return
-    for operation in operations:
-        if operation.op == "remove" or not _has_tricky_strings(operation.value):
+    appended = [operation.path for operation in written if operation.path[-1] == "-"]
+    for operation in written:
+        if not _has_tricky_strings(operation.value):
             continue
-        appends = operation.path[-1] == "-"
-        node = new.root
-        for step in operation.path[:-1] if appends else operation.path:
-            node = source.child(node, step) if node is not None else None
-        if appends and node is not None:
-            for item in node.value[len(lookup(old.data, operation.path[:-1])) :]:
+        if operation.path[-1] == "-":
+            for item in place.node_at(new, operation.path[:-1]).value[-appended.count(operation.path) :]:
                 _check_quotes(item)
         else:
-            _check_quotes(node)
+            _check_quotes(place.node_at(new, operation.path))
 
 
 def _has_tricky_strings(value: Any) -> bool:
@@ -225,10 +256,17 @@ def twice(old: Document, new: Document, operations: Sequence[Operation]) -> None
     """
     from krm_harden.patch import patched
 
-    if not same(patched(source.read(old.text).data, operations), new.data):
+    if not _says(patched(source.read(old.text).data, operations), old, new):
         raise RefusedEdit("jsonpatch makes something else of the operations", next_step=_NEXT)
-    if patched(_read_by_ruamel(old.text), operations) != _read_by_ruamel(new.text):
+    if patched(_unshared(_read_by_ruamel(old.text)), operations) != _read_by_ruamel(new.text):
         raise RefusedEdit("ruamel.yaml reads something else in the edited text", next_step=_NEXT)
+
+
+def _unshared(data: Any) -> Any:
+    """A copy in which what an alias repeats is there several times, as in what the operations were made for."""
+    if isinstance(data, dict):
+        return {name: _unshared(value) for name, value in data.items()}
+    return [_unshared(item) for item in data] if isinstance(data, list) else data
 
 
 def _read_by_ruamel(text: str) -> Any:

@@ -20,7 +20,11 @@ NAMES = st.sampled_from(["a", "web", "db-0", "x" * 63])
 
 @dataclass(frozen=True)
 class Style:
-    """How a text is written. `comments` and `empty_lines` say on which lines those stand, by their number modulo 7."""
+    """How a text is written. `comments` and `empty_lines` say on which lines those stand, by their number modulo 7.
+
+    `flow` are the keys whose values are in flow style, with `lines` each entry on a line of its own. `json` is the
+    indentation of JSON: 0 for compact, 8 for tabs, 9 for one line, -1 for YAML.
+    """
 
     step: int = 2
     dash: int = 0
@@ -34,6 +38,7 @@ class Style:
     dash_alone: bool = False
     final: bool = True
     anchors: bool = False
+    lines: bool = False
     json: int = -1
 
 
@@ -46,7 +51,7 @@ def styles() -> st.SearchStrategy[Style]:
         dash=st.sampled_from([0, 2, 0, 4]),
         item=st.sampled_from([2, 4, 2, 3]),
         flow=st.frozensets(
-            st.sampled_from(["containers", "securityContext", "capabilities", "metadata", "item", "drop"])
+            st.sampled_from(["containers", "securityContext", "capabilities", "metadata", "item", "drop", "ports"])
         ),
         quoted=st.booleans(),
         newline=st.sampled_from(["\n", "\r\n"]),
@@ -56,7 +61,8 @@ def styles() -> st.SearchStrategy[Style]:
         dash_alone=st.booleans(),
         final=st.booleans(),
         anchors=st.booleans(),
-        json=st.sampled_from([-1, -1, -1, 0, 2, 9]),
+        lines=st.booleans(),
+        json=st.sampled_from([-1, -1, -1, -1, 0, 2, 8, 9]),
     )
 
 
@@ -77,8 +83,24 @@ def seccomp() -> st.SearchStrategy[Any]:
     return st.sampled_from([None, {}, {"type": "RuntimeDefault"}, {"type": "Unconfined"}, {"type": None}])
 
 
+@cache
+def selinux() -> st.SearchStrategy[Any]:
+    return optional(
+        type=st.sampled_from(["container_t", "spc_t", ""]),
+        user=st.sampled_from(["system_u", ""]),
+        role=st.just("system_r"),
+        level=st.just("s0:c1"),
+    )
+
+
 def security_contexts(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    fields = optional(runAsUser=UIDS | st.none(), runAsNonRoot=MAYBE_BOOL, seccompProfile=seccomp(), **more)
+    fields = optional(
+        seLinuxOptions=selinux(),
+        runAsUser=UIDS | st.none(),
+        runAsNonRoot=MAYBE_BOOL,
+        seccompProfile=seccomp(),
+        **more,
+    )
     return st.sampled_from([None, {}]) | fields
 
 
@@ -100,6 +122,18 @@ def containers() -> st.SearchStrategy[dict[str, Any]]:
                     {"name": st.just("data"), "mountPath": st.sampled_from(["/tmp", "/data", "/tmp/x"])}
                 ),
                 max_size=1,
+            ),
+            ports=st.lists(
+                optional(hostPort=st.just(80), containerPort=st.just(80), name=st.just("http")), min_size=1, max_size=2
+            ),
+            env=st.just(
+                [
+                    {"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "key"}}},
+                    {"name": "B", "value": "*/5"},
+                ]
+            ),
+            livenessProbe=st.fixed_dictionaries(
+                {}, optional={"httpGet": optional(host=st.just("127.0.0.1"), port=st.just(80), path=st.just("/"))}
             ),
             tty=st.booleans(),
             stdin=st.none(),
@@ -123,6 +157,7 @@ def pod_specs() -> st.SearchStrategy[dict[str, Any]]:
             volumes=st.sampled_from(
                 [[{"name": "data", "emptyDir": {}}], None, [], [{"name": "data", "nfs": {"path": "/"}}]]
             ),
+            imagePullSecrets=st.just([{"name": "a"}, {}]),
             restartPolicy=st.just("Always"),
             nodeSelector=st.dictionaries(NAMES, WORDS, max_size=1),
         ),
@@ -193,7 +228,8 @@ def written(data: Any, style: Style) -> str:
     if style.json == 0:
         return json.dumps(data, separators=(",", ":"), ensure_ascii=False) + "\n"
     if style.json > 0:
-        return json.dumps(data, indent=style.json if style.json < 9 else None, ensure_ascii=False) + "\n"
+        indent = {8: "\t", 9: None}.get(style.json, style.json)
+        return json.dumps(data, indent=indent, ensure_ascii=False) + "\n"
     writer = _Writer(style)
     writer.mapping(data, 0, "")
     return "\n".join(writer.lines) + "\n"
@@ -239,7 +275,20 @@ class _Writer:
         elif value is None and self.number % 2:
             self.line(start)
         else:
+            self.value(start, value, column)
+
+    def value(self, start: str, value: Any, column: int) -> None:
+        """A value in flow style, on one line or on several."""
+        if not (self.style.lines and isinstance(value, (dict, list)) and value):
             self.line(f"{start} {self.flow(value)}")
+            return
+        brackets = "{}" if isinstance(value, dict) else "[]"
+        entries = [(f"{self.key(key)}:", value[key]) for key in value] if isinstance(value, dict) else enumerate(value)
+        self.line(f"{start} {brackets[0]}")
+        for number, (key, item) in enumerate(entries, 1):
+            written = f"{key} {self.flow(item)}" if isinstance(value, dict) else self.flow(item)
+            self.line(" " * (column + self.style.step) + written + ("," if number < len(value) else ""))
+        self.line(" " * column + brackets[1])
 
     def items(self, items: list[Any], column: int) -> None:
         for item in items:
@@ -251,7 +300,7 @@ class _Writer:
                 else:
                     self.mapping(item, column + self.style.item, dash)
             else:
-                self.line(dash + self.flow(item))
+                self.value(dash.removesuffix(" "), item, column + 1)
 
     def anchor(self, value: dict[str, Any]) -> str:
         """An anchor at the first of equal mappings, an alias at the others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from krm_harden import edit, patch, source
+from krm_harden import edit, patch, source, verify
 from krm_harden.errors import RefusedEdit
 from krm_harden.model import Operation
 
@@ -106,7 +106,55 @@ REMOVED = [
     pytest.param("a: 1\nb:\n  c:\n  - 2\nd: 3\n", ["b"], "a: 1\nd: 3\n", id="key-with-a-block"),
     pytest.param("a: 1\nb: |\n  c\n\nd: 3\n", ["b"], "a: 1\nd: 3\n", id="key-with-a-literal"),
     pytest.param("a: 1\nb: 2\n# c\n", ["b"], "a: 1\n# c\n", id="last-key"),
-    pytest.param("a: 1\nb: 2", ["b"], "a: 1\n", id="last-key-without-line-break"),
+    pytest.param("a: 1\nb: 2", ["b"], "a: 1", id="last-key-without-line-break"),
+    pytest.param("a: 1\r\nb: 2", ["b"], "a: 1", id="last-key-without-line-break-crlf"),
+    pytest.param("a: 1\n\nb:\n- c\n  # d\n", ["b"], "a: 1\n\n", id="last-key-with-a-deeper-comment"),
+    pytest.param("a: 1\n\nb:\n- c\n  # d", ["b"], "a: 1", id="last-key-with-a-deeper-comment-without-line-break"),
+    pytest.param("a: 1\n# c\nb: 2\nd: 3\n", ["b"], "a: 1\n# c\nd: 3\n", id="comment-above-stays"),
+    pytest.param(
+        "a:\n  # why\n  b: 1\n  # c\n  d: 2\n", ["a", "b"], "a:\n  # why\n  # c\n  d: 2\n", id="first-between-comments"
+    ),
+    pytest.param("a:\n# why\n- b\n# c\n- d\ne: 1\n", ["a"], "e: 1\n", id="comments-within-go"),
+    pytest.param(
+        "a:\n  - b\n  # c\n # d\n  # f\ne: 1\n", ["a"], "e: 1\n", id="deeper-comments-below-go"
+    ),
+    pytest.param("a:\n- b\n# c\ne: 1\n", ["a"], "# c\ne: 1\n", id="comment-at-the-dash-of-a-compact-list-stays"),
+    pytest.param("a:\n  b: 1 # c\nd: 2\n", ["a", "b"], "a: {}\nd: 2\n", id="only-key"),
+    pytest.param("a: # why\r\n    b: 1\r\n", ["a", "b"], "a: {} # why\r\n", id="only-key-crlf"),
+    pytest.param("a: &x # why\n  b: 1\n", ["a", "b"], "a: &x {} # why\n", id="only-key-of-an-anchor"),
+    pytest.param("a: !!map\n  b: 1", ["a", "b"], "a: !!map {}", id="only-key-of-a-tagged-mapping"),
+    pytest.param("a:\n\n  b: 1", ["a", "b"], "a: {}", id="only-key-without-line-break"),
+    pytest.param("a:\n- b\nc: 1\n", ["a", 0], "a: []\nc: 1\n", id="only-item"),
+    pytest.param("- a: 1 # c\n- 2\n", [0, "a"], "- {}\n- 2\n", id="only-key-behind-a-dash"),
+    pytest.param("- # c\n  a: 1\n- 2\n", [0, "a"], "- {} # c\n- 2\n", id="only-key-below-a-dash"),
+    pytest.param("- a: 1 # c\n  b: 2\n", [0, "a"], "- b: 2\n", id="first-key-behind-a-dash"),
+    pytest.param("- a:\n    c: 1\n\n  b: 2\n", [0, "a"], "- b: 2\n", id="first-key-with-a-block-behind-a-dash"),
+    pytest.param("- a: 1 # c\n  # d\n  b: 2\n", [0, "a"], "-\n  # d\n  b: 2\n", id="first-key-with-a-comment-below"),
+    pytest.param("-\n  a: 1\n  b: 2\n", [0, "a"], "-\n  b: 2\n", id="first-key-below-a-dash"),
+    pytest.param("- - a\n  - b\n- c\n", [0, 0], "- - b\n- c\n", id="first-item-behind-a-dash"),
+    pytest.param("a:\n-\n  b: 1\n- # c\n  d: 2\n- 3\n", ["a", 1], "a:\n-\n  b: 1\n- 3\n", id="item-below-a-dash"),
+    pytest.param("a: &x 1\nb: *x # c\nd: 2\n", ["b"], "a: &x 1\nd: 2\n", id="alias"),
+    pytest.param("a: [&x 1, *x, 2]\n", ["a", 1], "a: [&x 1, 2]\n", id="alias-in-flow"),
+    pytest.param("a: &x 1\nb:\n- *x\n- 2\n", ["b", 0], "a: &x 1\nb:\n- 2\n", id="alias-as-an-item"),
+    pytest.param("a: {b: 1, }\n", ["a", "b"], "a: {}\n", id="only-one-in-flow-before-a-comma"),
+    pytest.param("a: { b: 1 } # c\n", ["a", "b"], "a: {} # c\n", id="only-one-in-flow-with-blanks"),
+    pytest.param("a: {\n  b: 1 # c\n}\n", ["a", "b"], "a: {}\n", id="only-one-in-flow-on-a-line"),
+    pytest.param("a: { # c\n  b: 1\n}\n", ["a", "b"], "a: { # c\n}\n", id="only-one-in-flow-below-a-comment"),
+    pytest.param("a: {\n  b: 1\n} # c\n", ["a", "b"], "a: {\n} # c\n", id="only-one-in-flow-before-a-comment"),
+    pytest.param(
+        "a: {\n  b: 1, # b\n  # c\n  c: 2, # c\n  d: 3 # d\n}\n", ["a", "c"],
+        "a: {\n  b: 1, # b\n  # c\n  d: 3 # d\n}\n", id="middle-in-flow-between-comments",
+    ),
+    pytest.param(
+        "a: {\n  b: 1, # b\n  # d\n  d: 3 # d\n}\n", ["a", "d"],
+        "a: {\n  b: 1 # b\n  # d\n}\n", id="last-in-flow-between-comments",
+    ),
+    pytest.param("a: {b: 1, # c\n  d: 2}\n", ["a", "b"], "a: { # c\n  d: 2}\n", id="first-in-flow-before-a-comment"),
+    pytest.param("a: {b: 1, c: 2,\n  d: 3, e: 4}\n", ["a", "d"], "a: {b: 1, c: 2,\n  e: 4}\n", id="first-of-a-line-in-flow"),
+    pytest.param("a: {b: 1, c: 2,\n  d: 3, e: 4}\n", ["a", "c"], "a: {b: 1,\n  d: 3, e: 4}\n", id="last-of-a-line-in-flow"),
+    pytest.param('{\n\t"a": 1,\n\t"b": {\n\t\t"c": 1\n\t}\n}\n', ["b"], '{\n\t"a": 1\n}\n', id="last-in-json-with-tabs"),
+    pytest.param('{\n\t"a": 1,\n\t"b": 2\n}\n', ["a"], '{\n\t"b": 2\n}\n', id="first-in-json-with-tabs"),
+    pytest.param('{\n  "a": {\n    "c": 1\n  }\n}\n', ["a", "c"], '{\n  "a": {}\n}\n', id="only-one-in-json"),
     pytest.param("a:\n- 1\n- 2 # c\n- 3\n", ["a", 1], "a:\n- 1\n- 3\n", id="item"),
     pytest.param("a:\n  - 1\n  - 2\n", ["a", 0], "a:\n  - 2\n", id="first-item"),
     pytest.param("a: {b: 1, c: 2, d: 3}\n", ["a", "b"], "a: {c: 2, d: 3}\n", id="first-in-flow"),
@@ -115,7 +163,7 @@ REMOVED = [
     pytest.param("a: {b: 1}\n", ["a", "b"], "a: {}\n", id="only-one-in-flow"),
     pytest.param("a: [b, 'c', d]\n", ["a", 1], "a: [b, d]\n", id="flow-item"),
     pytest.param('{"a":1,"b":{"c":2}}', ["b"], '{"a":1}', id="json"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("before", "path", "after"), REMOVED)
@@ -123,14 +171,103 @@ def test_remove(before, path, after):
     assert after == edited(before, remove(*path))
 
 
+TOGETHER = [
+    pytest.param(
+        "a:\n  b: 1\n  c: 2\n  d: 3\n  e: 4\n", [remove("a", "b"), remove("a", "c"), remove("a", "e")],
+        "a:\n  d: 3\n", id="several-keys",
+    ),
+    pytest.param(
+        "a:\n  b: 1 # x\n  # c\n  c: 2\n# d\nd: 3\n", [remove("a", "b"), remove("a", "c")],
+        "a: {}\n# d\nd: 3\n", id="all-keys-with-the-comment-between",
+    ),
+    pytest.param(
+        "a: {b: 1, c: 2, d: 3, e: 4}\n", [remove("a", "e"), remove("a", "c"), remove("a", "b")],
+        "a: {d: 3}\n", id="several-keys-in-flow",
+    ),
+    pytest.param("a: {b: 1, c: 2}\n", [remove("a", "b"), remove("a", "c")], "a: {}\n", id="all-keys-in-flow"),
+    pytest.param("a: [b, c, d]\n", [remove("a", 0), remove("a", 0)], "a: [d]\n", id="items-that-move-up-in-flow"),
+    pytest.param(
+        "a:\n- b\n- c\n- d\n- e: 1\n", [remove("a", 1), remove("a", 0), replace("a", 0, by="x"), add("a", 1, "f", to=2)],
+        "a:\n- x\n- e: 1\n  f: 2\n", id="items-that-move-up",
+    ),
+    pytest.param("a:\n  b: 1\n", [remove("a", "b"), add("a", "c", to=2)], "a:\n  c: 2\n", id="only-key-for-another"),
+    pytest.param("a:\n  b: 1", [remove("a", "b"), add("a", "c", to=2)], "a:\n  c: 2", id="only-key-for-another-at-the-end"),
+    pytest.param(
+        "a:\n  b: |\n    c", [remove("a", "b"), add("a", "c", to=2)], "a:\n  c: 2", id="only-key-for-another-a-literal-at-the-end"
+    ),
+    pytest.param(
+        "a:\n  b: 1 # x\n  # c\n\nd: 1\n", [remove("a", "b"), add("a", "c", to=2)],
+        "a:\n  # c\n  c: 2\n\nd: 1\n", id="only-key-for-another-below-its-comment",
+    ),
+    pytest.param(
+        "- a: 1 # x\n- b\n", [remove(0, "a"), add(0, "c", to={"d": 1}), add(0, "e", to=2)],
+        "- c:\n    d: 1\n  e: 2\n- b\n", id="only-key-behind-a-dash-for-others",
+    ),
+    pytest.param("a:\n  - b\n", [remove("a", 0), add("a", "-", to="c")], "a:\n  - c\n", id="only-item-for-another"),
+    pytest.param("a: {b: 1, }\n", [remove("a", "b"), add("a", "c", to=2)], "a: {c: 2, }\n", id="only-key-for-another-in-flow"),
+    pytest.param(
+        "a: {\n  b: 1 # x\n}\n", [remove("a", "b"), add("a", "c", to=2), add("a", "d", to=3)],
+        "a: {\n  c: 2,\n  d: 3\n}\n", id="only-key-for-others-in-flow",
+    ),
+    pytest.param(
+        "a: {\n  b: 1, # x\n  c: 2 # y\n}\n", [remove("a", "c"), add("a", "d", to=3)],
+        "a: {\n  b: 1, d: 3 # x\n}\n", id="last-key-for-another-in-flow",
+    ),
+    pytest.param('{"a":{"b":1}}', [remove("a", "b"), add("a", "c", to=[2])], '{"a":{"c":[2]}}', id="only-key-for-another-in-json"),
+    pytest.param(
+        "a:\n  b:\n    c: 1\n  d: 2\n", [remove("a", "d"), add("a", "b", "e", to=3), add("a", "f", to=4)],
+        "a:\n  b:\n    c: 1\n    e: 3\n  f: 4\n", id="where-a-key-goes-others-come",
+    ),
+    pytest.param(
+        "a:\n  b:\n    c: 1\n  d: 2", [remove("a", "d"), add("a", "b", "e", to=3)],
+        "a:\n  b:\n    c: 1\n    e: 3", id="a-key-comes-before-the-last-goes",
+    ),
+    pytest.param(
+        "a:\n  b:\n    c: 1\nd: 2", [remove("a", "b", "c"), remove("d")], "a:\n  b: {}", id="only-key-and-the-last-at-the-end"
+    ),
+    pytest.param("a: &x\n  b: 1\n  c: 2\nd: *x\n", [remove("a", "b"), remove("d", "b")], "a: &x\n  c: 2\nd: *x\n", id="shared"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "operations", "after"), TOGETHER)
+def test_together(before, operations, after):
+    assert after == edited(before, *operations)
+
+
+def guarded(text, *operations):
+    """The new text, which the guard accepts."""
+    document = source.read(text)
+    draft = patch.Draft(document.data)
+    for operation in operations:
+        draft.apply(operation)
+    after = edit.apply(text, edit.plan(document, draft.operations))
+    new = verify.verified(document, after, draft)
+    verify.twice(document, new, draft.operations)
+    return after
+
+
+@pytest.mark.parametrize(("before", "path", "after"), REMOVED)
+def test_removal_is_accepted_by_the_guard(before, path, after):
+    assert after == guarded(before, remove(*path))
+
+
+@pytest.mark.parametrize(("before", "operations", "after"), TOGETHER)
+def test_together_is_accepted_by_the_guard(before, operations, after):
+    assert after == guarded(before, *operations)
+
+
 REFUSED = [
     pytest.param("a: 1\n", [add("a", "b", to=1)], "can't get keys", id="key-of-a-scalar"),
     pytest.param("a: 1\n", [add("b", "c", to=1)], "isn't in the text", id="no-such-place"),
     pytest.param("a: [b: 1]\n", [add("a", 0, "c", to=1)], "without braces", id="single-pair"),
     pytest.param("a:\n  b: 1\n", [replace("a", by=1)], "isn't replaced", id="replace-a-block"),
-    pytest.param("a:\n  b: 1\n", [remove("a", "b")], "isn't removed", id="remove-the-last-of-a-block"),
-    pytest.param("- a: 1\n  b: 2\n", [remove(0, "a")], "isn't removed", id="remove-a-key-behind-a-dash"),
-    pytest.param("a: &x 1\nb: *x\n", [remove("b")], "isn't removed", id="remove-an-alias"),
+    pytest.param("? a\n: 1\nb: 2\n", [remove("a")], "shares its line", id="remove-a-complex-key"),
+    pytest.param(
+        "- ? a\n  : 1\n  b: 2\n", [remove(0, "a")], "shares its line", id="remove-a-complex-key-behind-a-dash"
+    ),
+    pytest.param("x: &x a\n*x : 1\nb: 2\n", [remove("b")], "is an alias", id="remove-beside-a-key-that-is-an-alias"),
+    pytest.param("a: [b: 1]\n", [remove("a", 0, "b")], "without braces", id="remove-from-a-single-pair"),
+    pytest.param("a: &x {b: 1}\nc: {<<: *x}\n", [remove("c", "b")], "from a merge", id="remove-a-merged-key"),
     pytest.param("a: !x {}\n", [add("a", "b", to=1)], "!x", id="custom-tag"),
     pytest.param("%TAG ! t:\n---\na: {}\n", [add("a", "b", to=1)], "%TAG", id="tag-directive"),
     pytest.param("a: {b: 1}\n", [replace("a", "b", by=2), remove("a", "b")], "overlap", id="replace-and-remove"),

@@ -1177,6 +1177,127 @@ BY_POLICY = [
 """),
         id="all-added-capabilities-removed",
     ),
+    # --- removals and additions together
+    pytest.param(
+        only(DROP, explicit="override"),
+        container("""\
+     securityContext:
+       capabilities:
+-        add: [SYS_ADMIN]
++        drop:
++        - ALL
+"""),
+        id="only-entry-makes-room",
+    ),
+    pytest.param(
+        only(DROP, explicit="override"),
+        container("""\
+     securityContext:
+       capabilities: # what it may do
+         # for fuse
+-        add:
+-        # really
+-        - SYS_ADMIN # yes
+-        - SYS_TIME
++        drop:
++        - ALL
+       runAsUser: 5
+"""),
+        id="only-block-makes-room-and-takes-its-comments-along",
+    ),
+    pytest.param(
+        only(DROP, explicit="override"),
+        container("""\
+-    securityContext: {capabilities: {add: [SYS_ADMIN]}}
++    securityContext: {capabilities: {drop: [ALL]}}
+"""),
+        id="only-entry-makes-room-in-flow-style",
+    ),
+    pytest.param(
+        only(DROP, explicit="override"),
+        container("""\
+     securityContext: {
+       capabilities: {
+-        add: [SYS_ADMIN] # for fuse
++        drop: [
++          ALL
++        ]
+       } # end
+     }
+"""),
+        id="only-entry-makes-room-in-flow-style-on-several-lines",
+    ),
+    pytest.param(
+        only(DROP, explicit="override"),
+        container("""\
+     securityContext:
+       capabilities:
+         drop:
+         - KILL
+-        add:
+-        - SYS_ADMIN
++        - ALL
+         # about capabilities
+       runAsUser: 5
+"""),
+        id="item-comes-where-the-next-entry-goes",
+    ),
+    pytest.param(
+        only(DROP, explicit="override"),
+        container("""\
+     securityContext:
+       capabilities:
+         add: [NET_BIND_SERVICE]
++        drop:
++        - ALL
+   - name: c
+     image: d
+     securityContext:
+       capabilities:
+-        add:
+-        - SYS_ADMIN
+         drop:
+         - ALL
+   - name: e
+     image: f
++    securityContext:
++      capabilities:
++        drop:
++        - ALL
+"""),
+        id="removed-from-one-container-and-added-to-the-next",
+    ),
+    pytest.param(
+        only("capabilities_baseline", explicit="override"),
+        container("""\
+     securityContext:
+-      capabilities:
+-        add:
+-        - SYS_ADMIN
++      capabilities: {}
+       runAsUser: 5
+"""),
+        id="last-entry-leaves-braces",
+    ),
+    pytest.param(
+        only(DROP, SECCOMP),
+        container("""\
+     env:
+     - name: A
+       valueFrom:
+         secretKeyRef:
+           name: n
+           key: k
+     securityContext:
+       capabilities:
+         drop:
+-        - all
++        - ALL
+-  securityContext: {}
++  securityContext: {seccompProfile: {type: RuntimeDefault}}
+"""),
+        id="one-line-changed-beside-a-field-named-key",
+    ),
     # --- scalars
     pytest.param(
         only(NON_ROOT, explicit="override"),

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
 from krm_harden.model import Operation, lookup
-from krm_harden.patch import Draft, patched, to_json
+from krm_harden.patch import Draft, on_result, on_source, patched, to_json
 
 
 def steps(path):
@@ -120,10 +120,40 @@ def test_operations(data, made, expected):
         pytest.param({}, [("add", "a", {"b": 1, "c": 2}), ("remove", "a/b")], [("add", "a", {"c": 2})], id="a removal from what was added"),
         pytest.param({"a": [0]}, [("add", "a/-", {"b": 1}), ("add", "a/1/c", 2)], [("add", "a/-", {"b": 1, "c": 2})], id="a key of what was appended"),
         pytest.param({"a": {"b": {}}}, [("add", "a/b/c", 1), ("add", "a/b", 2)], [("replace", "a/b", 2)], id="a parent of what was added"),
+        pytest.param({"c": 1}, [("add", "a/b", 1), ("remove", "c"), ("add", "a/d", 2)], [("add", "a", {"b": 1, "d": 2}), ("remove", "c")], id="past a removal elsewhere"),
+        pytest.param({"l": [0, 1]}, [("add", "l/-", {"b": 1}), ("remove", "l/0"), ("add", "l/1/c", 2)], [("add", "l/-", {"b": 1, "c": 2}), ("remove", "l/0")], id="an item that moved up"),
+        pytest.param({"a": {"b": 1, "c": {}}}, [("replace", "a/b", 2), ("add", "a/c/d", 3), ("remove", "a")], [("remove", "a")], id="what is removed with its parent"),
+        pytest.param({"a": {"b": 1}}, [("remove", "a/b"), ("replace", "a", 2)], [("replace", "a", 2)], id="a removal from what is replaced"),
+        pytest.param({"a": 1}, [("replace", "a", 2), ("remove", "a")], [("remove", "a")], id="a replacement that is removed"),
+        pytest.param({"a": 1}, [("remove", "a"), ("add", "a", {"b": 2}), ("add", "a/c", 3)], [("remove", "a"), ("add", "a", {"b": 2, "c": 3})], id="removed and added again"),
+        pytest.param({}, [("add", "a", 1), ("remove", "a")], [], id="an addition that is removed"),
+        pytest.param({"l": [0]}, [("add", "l/-", 1), ("add", "l/-", 2), ("remove", "l/1")], [("add", "l/-", 2)], id="an append that is removed"),
+        pytest.param({"l": [0, {"a": 1}]}, [("remove", "l/1/a"), ("remove", "l/0"), ("replace", "l/0", 2)], [("remove", "l/0"), ("replace", "l/0", 2)], id="a removal below an item that moved up"),
     ],
 )  # fmt: skip
 def test_what_was_added_is_folded(data, made, expected):
-    assert operations(*expected) == drafted(data, *made).operations
+    draft = drafted(data, *made)
+
+    assert operations(*expected) == draft.operations
+    assert same(jsonpatch.apply_patch(data, to_json(draft.operations)), draft.data)
+
+
+@pytest.mark.parametrize(
+    "made, source, result",
+    [
+        pytest.param([("remove", "l/0"), ("replace", "l/0/a", 1)], ["l/0", "l/1/a"], ["l/0/a"], id="behind what went away"),
+        pytest.param([("remove", "l/1"), ("replace", "l/0", 1)], ["l/1", "l/0"], ["l/0"], id="before what went away"),
+        pytest.param([("remove", "l/0"), ("remove", "l/0"), ("remove", "l/1")], ["l/0", "l/1", "l/3"], [], id="one after the other"),
+        pytest.param([("replace", "l/2", 1), ("remove", "l/0"), ("add", "l/-", 2)], ["l/2", "l/0", "l/-"], ["l/1", "l/-"], id="before items move up"),
+        pytest.param([("remove", "a/l/0/m/0"), ("remove", "a/l/0"), ("add", "a/l/0/m/0/n", 1)], ["a/l/0/m/0", "a/l/0", "a/l/1/m/0/n"], ["a/l/0/m/0/n"], id="lists within lists"),
+        pytest.param([("remove", "a"), ("add", "a", 1)], ["a", "a"], ["a"], id="a key that comes again"),
+    ],
+)  # fmt: skip
+def test_places_in_the_source_and_in_the_result(made, source, result):
+    made = operations(*made)
+
+    assert [steps(path) for path in source] == [operation.path for operation in on_source(made)]
+    assert [steps(path) for path in result] == [operation.path for operation in on_result(made)]
 
 
 def test_the_data_given_stays():
@@ -182,8 +212,7 @@ def test_patched_needs_what_it_changes():
         patched({}, operations(("replace", "a/b", 1)))
 
 
-def test_a_removal_is_no_fold():
-    """What comes after a removal isn't folded into what came before it."""
+def test_removals_and_additions_of_one_key_in_turn():
     draft = drafted({"l": [0]}, ("add", "a", 1), ("remove", "a"), ("add", "a", 2), ("add", "l/0", 3), ("remove", "l/0"))
 
     assert draft.data == {"a": 2, "l": []}

@@ -207,6 +207,12 @@ def test_comments(text, found):
         pytest.param("# c\na: 1\n", (), id="first"),
         pytest.param("a:\n  # c\nb: 1\n", ("a",), id="where-a-value-would-stand"),
         pytest.param("a:\n  b:\n    - 1\n    # c\n", ("a", "b"), id="at-the-dash"),
+        pytest.param("a:\n  # c\n  b: 1\n", ("a",), id="before-the-first-key"),
+        pytest.param("a:\n# c\n- b\n", (), id="before-the-first-item-of-a-compact-list"),
+        pytest.param("- a: 1\n-\n  # c\n  a: 2\n", (1,), id="below-a-dash"),
+        pytest.param("- a: 1\n-\n # c\n  a: 2\n", (), id="below-a-dash-and-left-of-the-item"),
+        pytest.param("- a: 1\n- {\n  # c\n  a: 2}\n", (1,), id="within-braces"),
+        pytest.param("a: {\n# c\n}\n", ("a",), id="within-empty-braces"),
     ],
 )
 def test_owner_of_a_comment(text, owner):
@@ -214,3 +220,40 @@ def test_owner_of_a_comment(text, owner):
     leaves = place.leaves(document)
 
     assert [owner] == [comment.owner for comment in place.comments(document, leaves, frozenset())]
+
+
+@pytest.mark.parametrize(
+    ("text", "owner"),
+    [
+        pytest.param("a: b # c\n", (("a", place.KEY), ("a",)), id="behind-a-value"),
+        pytest.param("a: # c\n  b: 1\n", (("a", place.KEY),), id="behind-a-key"),
+        pytest.param("- # c\n  a: 1\n", ((0,),), id="behind-a-dash"),
+        pytest.param("a: {\n  b: 1\n} # c\n", (("a",),), id="behind-brackets"),
+        pytest.param("a: [{\n  b: 1\n}] # c\n", (("a",),), id="behind-the-brackets-of-several"),
+        pytest.param("a: {} # c\n", (("a", place.KEY), ("a",)), id="behind-empty-braces"),
+    ],
+)
+def test_what_a_comment_stands_behind(text, owner):
+    document = source.read(text)
+    (comment,) = place.comments(document, place.leaves(document), frozenset())
+
+    assert owner == comment.owner
+    assert comment.column < 0
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        pytest.param("a:\n  b: 1 # c\n  d:\n  - 2\n\n", ["b: 1", "d:\n  - 2"], id="mapping"),
+        pytest.param("a:\n- b\n# -\n-\n  c: 1\n- - d\n", ["- b", "-\n  c: 1", "- - d"], id="list"),
+        pytest.param("a: {b: 1, 'c': [2], d: 3 }\n", ["b: 1", "'c': [2]", "d: 3"], id="flow-mapping"),
+        pytest.param("a: [&x b, *x, {c: 1}]\n", ["&x b", "*x", "{c: 1}"], id="flow-list"),
+        pytest.param("x: &x 1\na:\n  b: *x # c\n  c: *x\n", ["b: *x", "c: *x"], id="aliases"),
+        pytest.param("x: &x 1\na:\n- *x\n-\n- *x\n", ["- *x", "-", "- *x"], id="aliases-as-items"),
+        pytest.param("a:\n  b: |\n    x\n\n  c: 1\n", ["b: |\n    x\n\n", "c: 1"], id="literal"),
+    ],
+)
+def test_entries(text, entries):
+    found = place.entries(text, node_at(source.read(text), "a"))
+
+    assert entries == [text[start:end] for start, end in found]

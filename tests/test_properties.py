@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import jsonpatch
 import yaml
-from hypothesis import given, settings
+from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 from strategies import Style, documents, streams, styles, written
 
-from krm_harden import Policy, check, controls, harden, split
+from krm_harden import Policy, check, controls, edit, harden, source, split, verify
 from krm_harden import policy as policies
 from krm_harden.engine import Engine
-from krm_harden.errors import InputError
+from krm_harden.errors import InputError, RefusedEdit
+from krm_harden.model import Operation
+from krm_harden.patch import Draft, to_json
 
 EXAMPLES = settings.default.max_examples if settings.default else 100
 """Manifests cost more than fragments: what the profile asks for is shared out."""
@@ -140,6 +143,65 @@ def test_any_order_of_controls_gives_the_same_data(data, order):
         controls._loaded.update(right)
 
     assert expected == actual
+
+
+ADDED = st.sampled_from([True, 5, "x", "yes", [], {}, ["ALL"], {"type": "RuntimeDefault"}, [{"name": "a", "b": [1]}]])
+REPLACING = st.sampled_from([True, 5, "x", "yes", None])
+
+
+@st.composite
+def changes(draw: st.DrawFn, draft: Draft) -> Operation:
+    """One operation that is possible on a draft's data, at any depth; no collection is replaced."""
+    path: tuple[Any, ...] = ()
+    data = draft.data
+    while True:
+        steps = list(data) if isinstance(data, dict) else range(len(data))
+        ops = ["add"] * (len(path) > 0) + ["remove"] * (len(path) > 0 and len(steps) > 0)
+        op = draw(st.sampled_from([*ops, "deeper", "deeper"] if steps else ops))
+        if op == "add" and isinstance(data, dict):
+            free = [key for key in ["new", "other", *steps] if not isinstance(data.get(key), (dict, list))]
+            return Operation("add", (*path, draw(st.sampled_from(free or ["x"]))), draw(ADDED))
+        if op == "add":
+            return Operation("add", (*path, "-"), draw(ADDED))
+        path, data = (*path, step := draw(st.sampled_from(steps))), data[step]
+        if op == "remove":
+            return Operation("remove", path)
+        if not isinstance(data, (dict, list)):
+            return Operation("add" if data is None else "replace", path, draw(REPLACING))
+
+
+def test_removals_replacements_and_additions_together_are_rarely_refused():
+    """What is refused for an anchor is no surprise: the other place doesn't want the change."""
+    counts = Counter()
+
+    @given(data=documents(), style=styles(), newline=st.sampled_from(["\n", "\r\n"]), rest=st.data())
+    @settings(max_examples=EXAMPLES * 2)
+    def change(data, style, newline, rest):
+        text = written(data, style).replace("\n", newline)
+        document = source.read(text if rest.draw(st.booleans()) or "x\\n" in str(data) else text.removesuffix(newline))
+        draft = Draft(document.data)
+        for _ in range(rest.draw(st.integers(1, 5))):
+            draft.apply(rest.draw(changes(draft)))
+        note(document.text)
+        note(str(draft.operations))
+        if not draft.operations:
+            return
+        expected = jsonpatch.apply_patch(source.read(document.text).data, to_json(draft.operations))
+        assert expected == draft.data
+        try:
+            after = edit.apply(document.text, edit.plan(document, draft.operations))
+            new = verify.verified(document, after, draft)
+        except RefusedEdit as error:
+            counts["refused", style.anchors] += 1
+            event(f"refused: {error}")
+            return
+        counts["changed", style.anchors] += 1
+        verify.twice(document, new, draft.operations)
+        assert new.data == expected
+
+    change()
+    refused, changed = counts["refused", False], counts["changed", False]
+    assert refused <= 0.01 * (refused + changed), counts
 
 
 FRAGMENTS = st.sampled_from(

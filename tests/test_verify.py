@@ -67,7 +67,34 @@ STRINGS_OPERATIONS = [
 REMOVAL = "kind: Pod\na: 1 # one\nb: 2 # two\nc: 3\n"
 REMOVAL_OPERATIONS = [Operation("remove", ("b",))]
 
+WITHIN = """\
+kind: Pod
+a: 1
+# above
+b: # head
+# within
+- x # inner
+- y
+  # deeper
+# below
+c:
+- {d: 1} # item
+# between
+- e # kept
+z: &z 1
+w: *z
+"""
+WITHIN_OPERATIONS = [Operation("remove", ("b",)), Operation("remove", ("c", 0)), Operation("remove", ("w",))]
+KEYS = "kind: Pod\nref:\n  name: n\n  key: k\nlist: [a]\nmap: {a: {b: 1}, c: 2}\n"
+KEYS_OPERATIONS = [
+    Operation("replace", ("list", 0), "b"),
+    Operation("replace", ("kind",), "Job"),
+    Operation("replace", ("map", "a"), True),
+]
+
 CASES = {
+    "within": (WITHIN, WITHIN_OPERATIONS),
+    "keys": (KEYS, KEYS_OPERATIONS),
     "pod": (POD, POD_OPERATIONS),
     "json": (JSON, JSON_OPERATIONS),
     "anchors": (ANCHORS, ANCHORS_OPERATIONS),
@@ -192,6 +219,16 @@ BUGS = [
     pytest.param("removal", instead("c: 3\n", ""), id="removed-one-too-many"),
     pytest.param("removal", instead("c: 3\n", "b: 2\nc: 3\n"), id="not-removed"),
     pytest.param("removal", instead(" # one", ""), id="removed-a-comment-too-many"),
+    pytest.param("within", instead("# above\n", ""), id="removed-the-comment-above"),
+    pytest.param("within", instead("# below\n", ""), id="removed-the-comment-below"),
+    pytest.param("within", instead("# between\n", ""), id="removed-the-comment-below-an-item"),
+    pytest.param("within", instead(" # kept", ""), id="removed-the-next-item-s-comment"),
+    pytest.param("within", instead("# above\n", "# above\n# within\n"), id="kept-a-comment-within"),
+    pytest.param("within", moved("# below\n", "c:\n"), id="moved-the-comment-below"),
+    pytest.param("within", instead("&z ", ""), id="removed-the-anchor-with-its-alias"),
+    pytest.param("keys", instead("  key: k\n", "  'key': k\n"), id="a-field-named-key-written-otherwise"),
+    pytest.param("keys", instead("  key: k\n", "  key: 'k'\n"), id="the-value-of-a-field-named-key-written-otherwise"),
+    pytest.param("keys", instead("map: ", "'map': "), id="the-key-of-what-is-replaced-written-otherwise"),
     pytest.param("removal", instead("a: 1 # one\n", "# one\na: 1\n"), id="moved-a-comment-beside-a-removal"),
 ]
 
