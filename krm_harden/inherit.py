@@ -26,14 +26,12 @@ def inherited(
     value = _at(pod.security_context, field)
     if pod.context_pointer is not None and bad(value):
         yield Violation((*pod.context_pointer, *field), value, "explicit")
-    if value is not None and not (good(value) or bad(value)) and _says_itself(pod, field):
+    if value is not None and not (good(value) or bad(value)):
         yield Violation((*(pod.context_pointer or ()), *field), value, "type")
     for index, container in enumerate(pod.containers):
         own = _at(container.security_context, field)
-        if good(own) or (own is None and good(value)):
-            continue
-        if own is None and bad(value):
-            # Writing the container's field alone wouldn't help: the pod's own value is judged too.
+        # Beside a wrong value of the pod, writing the container's field alone wouldn't help: that is judged too.
+        if good(own) or (own is None and value is not None):
             continue
         cause = "explicit" if bad(own) else "missing" if own is None else "type"
         yield Violation((*container.pointer, "securityContext", *field), own, cause, index)
@@ -51,11 +49,6 @@ def numbered(pod: Pod, field: str) -> Iterator[Violation]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _says_itself(pod: Pod, field: tuple[str, ...]) -> bool:
-    """Whether every container says something, so that none takes the pod's value."""
-    return all(_at(container.security_context, field) is not None for container in pod.containers)
 
 
 def _at(security_context: Mapping[str, Any], field: tuple[str, ...]) -> Any:

@@ -1274,10 +1274,9 @@ BY_POLICY = [
 -      capabilities:
 -        add:
 -        - SYS_ADMIN
-+      capabilities: {}
        runAsUser: 5
 """),
-        id="last-entry-leaves-braces",
+        id="nothing-is-left-of-an-empty-mapping",
     ),
     pytest.param(
         only(DROP, SECCOMP),

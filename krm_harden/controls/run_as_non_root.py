@@ -84,7 +84,9 @@ def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:
     explicit = [violation for violation in violations if violation.cause == "explicit"]
     if explicit:
         return "runAsNonRoot != true", f"{setters(pod, explicit)} must not set securityContext.runAsNonRoot=false"
-    return "runAsNonRoot != true", f"pod or {containers(pod, violations)} must set securityContext.runAsNonRoot=true"
+    named = any(violation.container >= 0 for violation in violations)
+    who = f"pod or {containers(pod, violations)}" if named else "pod"
+    return "runAsNonRoot != true", f"{who} must set securityContext.runAsNonRoot=true"
 
 
 CONTROL = Control(
