@@ -33,7 +33,7 @@ ORACLES = Path(
     os.environ.get("KRM_HARDEN_ORACLES")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "krm-harden-oracles"
 )
-TARGETS = {"start": 4.0, "ratio": 4.0, "exponent": 1.05, "kustomize": 0.5, "kpt": 1.0}
+TARGETS = {"start": 4.0, "ratio": 4.0, "exponent": 1.05, "kustomize": 0.5, "kpt": 1.0, "check": 2.5}
 PIPELINE = 200
 MEGA = 1_000_000
 TRANSFORMER = """\
@@ -119,6 +119,30 @@ def lists(script: Path, sources: dict[str, Path], runs: int) -> dict[str, dict[s
         }
         for name, source in sources.items()
     }
+
+
+def judged(script: Path, source: Path, runs: int) -> dict[str, float]:
+    """What `check` costs for one input at one level and version: within a process, and as a command."""
+    asked = ["restricted", "latest"]
+    inside: list[dict[str, float]] = []
+    for _ in range(runs):
+        done = subprocess.run(
+            [PYTHON, HERE / "judge.py", source, *asked],
+            capture_output=True,
+            text=True,
+            env=measure.environment(),
+            check=True,
+        )
+        inside.append(json.loads(done.stdout))
+    outside = measure.elsewhere(
+        {
+            "command": {"argv": [PYTHON, str(script), "check", str(source)], "codes": [1]},
+            "compose": {"argv": [PYTHON, str(HERE / "compose.py")], "stdin": str(source)},
+        },
+        runs,
+    )
+    found = {name: measure.median([run[name] for run in inside]) for name in inside[0]}
+    return found | {name: measure.middle(each) for name, each in outside.items()}
 
 
 def exponent(
@@ -219,6 +243,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
                 "without_start": exponent(small, large, 10, start=result["start"]["bare"]),
                 "compose": exponent(small, large, 10, "compose"),
             }
+            _say("10,000 pod templates judged")
+            result["check"] = judged(script, sources["10000"], runs)
             _say(f"{PIPELINE} Deployments in kustomize and kpt")
             result["pipelines"] = pipelines(folder, script, runs)
         others = {"1000, setter comments": ("--comments",)}
@@ -252,6 +278,11 @@ def report(result: dict[str, Any]) -> str:
         ten = result["lists"]["10000"]
         rows.append(_target("10,000 Deployments, peak memory", ten["memory"] / MEGA, ten["bound"] / MEGA, "MB"))
         rows.append(_target("1,000 to 10,000, exponent", result["exponent"]["function"], TARGETS["exponent"], ""))
+    if "check" in result:
+        beyond = result["check"]["check"] - result["check"]["compose"]
+        rows.append(
+            _target("`check` of 10,000 pod templates, CPU beyond a bare compose", beyond, TARGETS["check"], "s")
+        )
     for name, found in result.get("pipelines", {}).items():
         label = f"{PIPELINE} Deployments in {name}, CPU more than `cat`"
         rows.append(_target(label, found["extra_cpu"], TARGETS[name], "s"))
@@ -295,6 +326,8 @@ def report(result: dict[str, Any]) -> str:
             ],
         ),
     ]
+    if "check" in result:
+        parts += _judged_parts(result["check"])
     if result.get("pipelines"):
         parts += [
             f"## {PIPELINE} Deployments in a pipeline",
@@ -315,6 +348,22 @@ def report(result: dict[str, Any]) -> str:
             "Part of what is more is the tool's own work on a larger output and its results.",
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _judged_parts(found: dict[str, float]) -> list[str]:
+    rows = [
+        ["a bare compose of the same bytes", found["compose"]],
+        ["krm-harden's own reader, chunk by chunk", found["parse"]],
+        ["that, and the verdict in the server's words", found["verdict"]],
+        ["`check`: that, and each finding with line, reason and fix", found["check"]],
+        ["the command `krm-harden check`, report included", found["command"]],
+    ]
+    return [
+        "## 10,000 pod templates judged, restricted:latest",
+        _table(["what", "CPU s"], [[name, f"{seconds:.2f}"] for name, seconds in rows]),
+        f"Beyond its own reading a verdict takes {(found['verdict'] - found['parse']) * 100:.0f} µs a template, `check`"
+        f" {(found['check'] - found['parse']) * 100:.0f} µs; there are {found['checks']:,.0f} findings.",
+    ]
 
 
 def _target(label: str, value: float, most: float, unit: str, spread: dict[str, float] | None = None) -> list[str]:

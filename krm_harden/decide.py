@@ -61,16 +61,27 @@ _ONE_LINE = FlowStyle()
 
 
 class Situation:
-    """A pod and what holds for it. `volume_names` are those taken, by the pod and by this run."""
+    """A pod and what holds for it.
 
-    __slots__ = ("_exemptions", "_held", "on_windows", "pod", "settings", "volume_names")
+    `volume_names` are those taken, by the pod and by this run. `checking`: nothing will be written.
+    """
+
+    __slots__ = ("_exemptions", "_held", "_injected", "checking", "on_windows", "pod", "settings", "volume_names")
 
     def __init__(
-        self, pod: Pod, settings: Settings, volumes: Iterable[Any], exemptions: Sequence[Exemption] = ()
+        self,
+        pod: Pod,
+        settings: Settings,
+        volumes: Iterable[Any],
+        exemptions: Sequence[Exemption] = (),
+        *,
+        checking: bool = False,
     ) -> None:
         self.pod = pod
         self.settings = settings
+        self.checking = checking
         self._exemptions = exemptions
+        self._injected: str | None = None
         self.on_windows = pod.runs_on_windows
         self._held: dict[Pointer, str] = {}
         self.volume_names: dict[str, Any] = {
@@ -114,6 +125,11 @@ class Situation:
 
     def injected(self) -> str:
         """The annotation or label that promises an injected sidecar, or empty."""
+        if self._injected is None:
+            self._injected = self._injection()
+        return self._injected
+
+    def _injection(self) -> str:
         for said in (self.pod.annotations, mapping(self.pod.metadata.get("labels"))):
             for key, value in said.items():
                 if key in INJECTION and value in INJECTION[key]:
@@ -255,12 +271,17 @@ def _at_pod_level(control: Control, situation: Situation, found: list[Judgement]
             return found
     if control.id in USERS and situation.injected():
         return found
-    worst = max((judgement.proposal for judgement in found), key=lambda proposal: _BASIS[proposal.basis])
-    evidence = "; ".join(dict.fromkeys(made.proposal.evidence for made in found if made.proposal.evidence))
+    proposals = [judgement.proposal for judgement in found]
+    worst, evidence = first, first.evidence
+    writes: tuple[Operation, ...] = ()
+    if len(found) > 1:
+        worst = max(proposals, key=lambda proposal: _BASIS[proposal.basis])
+        evidence = "; ".join(dict.fromkeys(proposal.evidence for proposal in proposals if proposal.evidence))
     current = lookup(pod.security_context, control.field)
     cause = "missing" if current is None else "type"
     violation = Violation((*context, *control.field), current, cause)
-    writes = tuple(dict.fromkeys(operation for made in found for operation in _moved(pod, made, context)))
+    if any(proposal.operations for proposal in proposals):
+        writes = tuple(dict.fromkeys(operation for made in found for operation in _moved(pod, made, context)))
     return [Judgement(violation, Proposal(worst.basis, worst.value, worst.reason, evidence, writes), "fixed")]
 
 
@@ -375,10 +396,11 @@ def _instead(violation: Violation, proposal: Proposal) -> str:
 
 def _field(pod: Pod, container: Container | None, violation: Violation) -> str:
     """A violation's field as seen from its container or pod: `ports[0].hostPort`, `volumes[1].hostPath`."""
-    above = [(*pod.context_pointer,)] if pod.context_pointer is not None else []
-    if container:
-        above = [(*container.pointer, "securityContext"), container.pointer]
     pointer = violation.pointer
+    if container and pointer[: len(container.pointer)] == container.pointer:
+        within = pointer[len(container.pointer) :]
+        return dotted(within[1:] if within[0] == "securityContext" and len(within) > 1 else within)
+    above = [pod.context_pointer] if pod.context_pointer is not None and not container else []
     for start in (*above, pod.spec_pointer, pod.metadata_pointer, pod.resource.base):
         if pointer[: len(start)] == start and len(pointer) > len(start):
             return dotted(pointer[len(start) :])
@@ -389,7 +411,7 @@ def written(value: Any) -> str:
     """A value as YAML's flow style has it, in one line."""
     if value is True or value is False:
         return "true" if value else "false"
-    return flow(value, _ONE_LINE)
+    return str(value) if value.__class__ is int else flow(value, _ONE_LINE)
 
 
 def exemption_text(control: str, pod: Pod, container: Container | None) -> str:

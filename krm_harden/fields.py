@@ -116,7 +116,10 @@ def _collect_keys(
     every = expected.get("*")
     for name, value in data.items():
         inner = expected.get(name, every)
-        if inner is not None and (inner is not _TEXT or not isinstance(value, str)):
+        if inner is None or (value.__class__ is str and (inner is _TEXT or inner is _SCALAR)):
+            continue
+        # A map or a boolean of which nothing more is asked is right by its class alone.
+        if value.__class__ is not inner or inner is _NUMBER:
             _collect(value, inner, (*pointer, name), found)
 
 
@@ -125,10 +128,11 @@ def unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod])
     base = resource.base
     yield from wrong_types(resource.data.get("metadata"), METADATA, (*base, "metadata"))
     for shape in shapes:
-        yield from _along(resource.data, shape.spec, base)
-        for pointer in walk(resource.data, shape.spec):
-            spec = mapping(lookup(resource.data, pointer))
-            yield from _containers(spec, base + pointer, shape.containers)
+        found = [(pointer, lookup(resource.data, pointer)) for pointer in walk(resource.data, shape.spec)]
+        if "*" in shape.spec or not any(isinstance(spec, dict) for _, spec in found):
+            yield from _along(resource.data, shape.spec, base)
+        for pointer, spec in found:
+            yield from _containers(mapping(spec), base + pointer, shape.containers)
     for pod in pods:
         metadata = lookup(resource.data, pod.metadata_pointer[len(base) :])
         yield from wrong_types(metadata, METADATA, pod.metadata_pointer)

@@ -234,17 +234,17 @@ class Finding:
 class Resource:
     """A place in a document that holds one object: never a copy. `base` is its Pointer, `data` the object there."""
 
-    __slots__ = ("api_version", "base", "data", "index", "kind", "name", "namespace")
+    __slots__ = ("api_version", "base", "data", "index", "kind", "metadata", "name", "namespace")
 
     def __init__(self, base: Pointer, data: Mapping[str, Any], index: int = 0) -> None:
-        metadata = mapping(data.get("metadata"))
+        self.metadata: Mapping[str, Any] = mapping(data.get("metadata"))
         self.base = base
         self.data = data
         self.index = index
         self.api_version = text(data.get("apiVersion"))
         self.kind = text(data.get("kind"))
-        self.name = text(metadata.get("name")) or text(metadata.get("generateName"))
-        self.namespace = text(metadata.get("namespace"))
+        self.name = text(self.metadata.get("name")) or text(self.metadata.get("generateName"))
+        self.namespace = text(self.metadata.get("namespace"))
 
     def within(self, data: Any) -> Resource:
         """The same place in other data of its document."""
@@ -257,10 +257,6 @@ class Resource:
     def group(self) -> str:
         """The API group: empty for `v1`, `apps` for `apps/v1`."""
         return self.api_version.rpartition("/")[0]
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        return mapping(self.data.get("metadata"))
 
     @property
     def annotations(self) -> Mapping[str, Any]:

@@ -159,6 +159,8 @@ class Settings:
 
         What an entry of the ceiling says stays, however narrow those below it are: they only add to it.
         """
+        if not self.images:
+            return None
         above = _narrowest(self.images[: self.images_above], container.image)
         below = _narrowest(self.images[self.images_above :], container.image)
         return above.with_more(below) if above and below else above or below

@@ -120,13 +120,12 @@ class Review:
         volumes = sequence(lookup(self.document.data, pod.volumes_pointer))
         # An Argo template also mounts the volumes of its workflow.
         shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
-        situation = decide.Situation(pod, self.settings, [*volumes, *shared], exemptions_)
+        known = [*volumes, *shared]
+        situation = decide.Situation(pod, self.settings, known, exemptions_, checking=self.checking)
         self._situations.append(situation)
-        for control, check in self.settings.checks():
-            violations = self._evaluator.violations(index, check)
-            if violations:
-                found = decide.judge(control, situation, violations)
-                self._judged += [(control, situation, judgement) for judgement in found]
+        for control, violations in self._evaluator.failing(index, self.settings.checks()):
+            found = decide.judge(control, situation, violations)
+            self._judged += [(control, situation, judgement) for judgement in found]
 
     def used_exemptions(self) -> set[str]:
         """The names of the exemptions that exempted something."""

@@ -156,6 +156,10 @@ def is_empty(chunk: bytes) -> bool:
     return True
 
 
+_HOLDERS = ("List", "Template")
+"""How the kinds end that hold other objects."""
+
+
 def can_skip(chunk: bytes, may_hold_pods: Callable[[str, str], bool]) -> tuple[str, str] | None:
     """The apiVersion and kind of a chunk that certainly isn't one of ours, or None: parse it.
 
@@ -173,9 +177,11 @@ def can_skip(chunk: bytes, may_hold_pods: Callable[[str, str], bool]) -> tuple[s
             return None
         if word == b"kind":
             kinds.append(_plain_word(value))
+            if kinds[-1].endswith(_HOLDERS):
+                return None
         elif word == b"apiVersion":
             versions.append(_plain_word(value))
-    if len(kinds) != 1 or not kinds[0] or kinds[0].endswith(("List", "Template")):
+    if len(kinds) != 1 or not kinds[0]:
         return None
     version = versions[0] if len(versions) == 1 else ""
     return None if may_hold_pods(version, kinds[0]) else (version, kinds[0])

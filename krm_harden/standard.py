@@ -75,13 +75,15 @@ class Evaluator:
         self._pods = pods
         self._found: list[dict[Check, list[Violation]]] = [{} for _ in pods]
 
-    def violations(self, index: int, check: Check) -> list[Violation]:
-        """What a check finds in one of the pods."""
-        known = self._found[index]
-        found = known.get(check)
-        if found is None:
-            found = known[check] = list(check(self._pods[index]))
-        return found
+    def failing(self, index: int, checks: Iterable[tuple[Control, Check]]) -> Iterator[tuple[Control, list[Violation]]]:
+        """The controls whose check finds something in one of the pods, with what it finds."""
+        known, pod = self._found[index], self._pods[index]
+        for control, check in checks:
+            found = known.get(check)
+            if found is None:
+                found = known[check] = list(check(pod))
+            if found:
+                yield control, found
 
     def verdict(self, asked: LevelVersion) -> Verdict:
         """The verdict about all of the pods."""
@@ -89,10 +91,6 @@ class Evaluator:
 
     def _failures(self, asked: LevelVersion) -> Iterator[Failure]:
         for index, pod in enumerate(self._pods):
-            known = self._found[index]
-            for control, check in checks(asked.level, asked.version):
-                found = known.get(check)
-                if found is None:
-                    found = self.violations(index, check)
-                if found and control.forbidden:
+            for control, found in self.failing(index, checks(asked.level, asked.version)):
+                if control.forbidden:
                     yield Failure(control.id, *control.forbidden(pod, found), found, index)
