@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from krm_harden.model import Operation, Resource
+    from krm_harden.model import Operation, Pointer, Resource
     from krm_harden.policy import Policy
     from krm_harden.source import Document
 
@@ -158,6 +158,7 @@ class Engine:
         for resource in found:
             (ours if self._is_ours(resource) else others).append(resource)
         notes = self._graded(left_out(document, others, self.policy.kinds, line))
+        rendered = self.rendered or "$patch" not in document.text
         reviews = [
             Review(
                 self.policy,
@@ -167,7 +168,7 @@ class Engine:
                 self.facts,
                 checking=self.checking,
                 lines=self.lines,
-                rendered=self.rendered,
+                rendered=rendered,
             )
             for resource in ours
         ]
@@ -214,7 +215,8 @@ class Engine:
         if not draft.operations:
             facts = self._facts(found, reviews)
             return ChunkResult(chunk, [review.result() for review in reviews], notes, facts=facts)
-        results = [review.result(draft.operations) for review in reviews]
+        own = _by_resource(draft.operations, [review.resource for review in reviews])
+        results = [review.result(own[review.resource.base], settled=False) for review in reviews]
         new = self._edited(document, draft)
         for review, result in zip(self._settled(new, reviews), results, strict=True):
             result.allowed, result.message = review.verdict()
@@ -290,6 +292,15 @@ def _one_item(text: bytes) -> Document:
     if not (isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict)) or root.flow_style:
         raise NotAList
     return document
+
+
+def _by_resource(operations: Iterable[Operation], resources_: Iterable[Resource]) -> dict[Pointer, list[Operation]]:
+    """A document's operations by the base of the resource that they change."""
+    found: dict[Pointer, list[Operation]] = {resource.base: [] for resource in resources_}
+    for operation in operations:
+        bases = (operation.path[:depth] for depth in range(len(operation.path), -1, -1))
+        found[next(base for base in bases if base in found)].append(operation)
+    return found
 
 
 def _drafted(document: Document, reviews: list[Review]) -> Draft:

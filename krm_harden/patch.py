@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 class Draft:
     """A document's data with the changes so far. The data given stays as it is: what changes is copied on the way."""
 
-    __slots__ = ("_operations", "_own", "_places", "data")
+    __slots__ = ("_at", "_below", "_count", "_entries", "_own", "data")
 
     def __init__(self, data: Any) -> None:
         self.data = data
         self._own: dict[int, Any] = {}
         """The copies that this draft has made, and may change, by identity."""
-        self._operations: list[Operation] = []
-        self._places: list[Pointer] = []
-        """Where each operation's value stands: its path, with the index of what it appends."""
+        self._count = 0
+        self._entries: dict[int, tuple[Operation, Pointer]] = {}
+        """The operations by number, in order, each with where its value stands: its path, with an index for `-`."""
+        self._at: dict[Pointer, int] = {}
+        """What adds or replaces, by its place."""
+        self._below: dict[Pointer, dict[int, None]] = {}
+        """The numbers of all that stand at a place or below it."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """The minimal operations, in the order in which they were first needed."""
-        return tuple(self._operations)
+        return tuple(operation for operation, _ in self._entries.values())
 
     def apply(self, operation: Operation) -> None:
         """One more change: `add` sets a key or appends (`-`), creating parents; `replace` and `remove` need the field.
@@ -57,14 +61,14 @@ class Draft:
     def _record(self, op: str, path: Pointer, value: Any) -> None:
         place = (*path[:-1], len(lookup(self.data, path[:-1]))) if path[-1:] == ("-",) else path
         self._set(path, value)
-        index = self._folds_into(place)
-        if index is None:
+        number = self._folds_into(place)
+        if number is None:
             self._drop_below(place)
             self._append(Operation(op, path, value), place)
             return
-        earlier = self._operations[index]
-        rest = path[len(self._places[index]) :]
-        self._operations[index] = Operation(earlier.op, earlier.path, _with(earlier.value, rest, value))
+        earlier, within = self._entries[number]
+        rest = path[len(within) :]
+        self._entries[number] = Operation(earlier.op, earlier.path, _with(earlier.value, rest, value)), within
 
     def _set(self, path: Pointer, value: Any) -> None:
         """Set a value in the data; what lies on the way and isn't ours yet becomes a copy."""
@@ -89,39 +93,63 @@ class Draft:
 
     def _folds_into(self, place: Pointer) -> int | None:
         """The operation of this run within whose value a place lies."""
-        for index, within in enumerate(self._places):
-            if self._operations[index].op != "remove" and place[: len(within)] == within:
-                return index
+        for depth in range(len(place) + 1) if self._at else ():
+            number = self._at.get(place[:depth])
+            if number is not None:
+                return number
         return None
 
     def _drop_below(self, place: Pointer) -> None:
         """What was done below a place that is now written whole, or gone, needn't be done. A removal there stays."""
-        depth = len(place)
-        kept = [
-            index
-            for index, (found, operation) in enumerate(zip(self._places, self._operations, strict=True))
-            if found[:depth] != place or (operation.op == "remove" and len(found) == depth)
-        ]
-        self._operations = [self._operations[index] for index in kept]
-        self._places = [self._places[index] for index in kept]
+        for number in [*self._below.get(place, ())]:
+            operation, found = self._entries[number]
+            if operation.op != "remove" or len(found) > len(place):
+                self._unlist(number)
+                del self._entries[number]
 
     def _append(self, operation: Operation, place: Pointer) -> None:
-        self._operations.append(operation)
-        self._places.append(place)
+        self._count += 1
+        self._entries[self._count] = operation, place
+        self._list(self._count)
+
+    def _list(self, number: int) -> None:
+        operation, place = self._entries[number]
+        if operation.op != "remove":
+            self._at[place] = number
+        for depth in range(len(place) + 1):
+            self._below.setdefault(place[:depth], {})[number] = None
+
+    def _unlist(self, number: int) -> None:
+        _, place = self._entries[number]
+        if self._at.get(place) == number:
+            del self._at[place]
+        for depth in range(len(place) + 1):
+            self._below[place[:depth]].pop(number, None)
 
     def _remove(self, path: Pointer) -> None:
         self.data = _without(self.data, path)
-        index = self._folds_into(path)
-        if index is not None and self._places[index] != path:
-            earlier = self._operations[index]
-            value = _without(earlier.value, path[len(self._places[index]) :])
-            self._operations[index] = Operation(earlier.op, earlier.path, value)
+        number = self._folds_into(path)
+        if number is not None and self._entries[number][1] != path:
+            earlier, within = self._entries[number]
+            value = _without(earlier.value, path[len(within) :])
+            self._entries[number] = Operation(earlier.op, earlier.path, value), within
             return
-        is_new = index is not None and self._operations[index].op == "add"
+        is_new = number is not None and self._entries[number][0].op == "add"
         self._drop_below(path)
         if not is_new:
             self._append(Operation("remove", path), path)
-        self._places = [_moved_up(place, path) for place in self._places]
+        if isinstance(path[-1], int):
+            self._move_up(path)
+
+    def _move_up(self, removed: Pointer) -> None:
+        """Items behind one that went away have another index now."""
+        moving = [*self._below.get(removed[:-1], ())]
+        for number in moving:
+            self._unlist(number)
+        for number in moving:
+            operation, place = self._entries[number]
+            self._entries[number] = operation, _moved_up(place, removed)
+            self._list(number)
 
 
 def _moved_up(place: Pointer, removed: Pointer) -> Pointer:
@@ -133,15 +161,33 @@ def _moved_up(place: Pointer, removed: Pointer) -> Pointer:
     return place
 
 
-def after(place: Pointer, operations: Iterable[Operation]) -> Pointer | None:
-    """Where a place of the source is when the operations are done; None when it went away."""
-    for operation in operations:
-        if operation.op != "remove":
-            continue
-        if place[: len(operation.path)] == operation.path:
+class Moves:
+    """Where places of the source are when some operations are done."""
+
+    __slots__ = ("_gone", "_indexes")
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._gone = frozenset(made.path for made in on_source(operations) if made.op == "remove")
+        self._indexes: dict[Pointer, list[int]] = {}
+        for path in sorted(self._gone, key=len):
+            if isinstance(path[-1], int):
+                self._indexes.setdefault(path[:-1], []).append(path[-1])
+
+    def after(self, place: Pointer) -> Pointer | None:
+        """The same place afterwards; None when it went away."""
+        if not self._gone:
+            return place
+        if any(place[:depth] in self._gone for depth in range(1, len(place) + 1)):
             return None
-        place = _moved_up(place, operation.path)
-    return place
+        return tuple(self._step(place[:depth], step) for depth, step in enumerate(place))
+
+    def written(self, place: Pointer) -> Pointer | None:
+        """The same of a place that is written: it may be one where something else went away before."""
+        above = self.after(place[:-1])
+        return None if above is None else (*above, *(self._step(place[:-1], step) for step in place[-1:]))
+
+    def _step(self, above: Pointer, step: str | int) -> str | int:
+        return step - sum(gone < step for gone in self._indexes.get(above, ())) if isinstance(step, int) else step
 
 
 def on_source(operations: Iterable[Operation]) -> Iterator[Operation]:
@@ -167,9 +213,10 @@ def _before(path: Pointer, gone: dict[Pointer, list[int]]) -> Pointer:
 
 def on_result(operations: Sequence[Operation]) -> list[Operation]:
     """What is added and replaced, with its paths as they are when all is done."""
+    moves = Moves(operations)
     found = []
-    for number, operation in enumerate(operations):
-        path = after(operation.path, operations[number + 1 :]) if operation.op != "remove" else None
+    for operation in on_source(operations):
+        path = moves.written(operation.path) if operation.op != "remove" else None
         if path is not None:
             found.append(Operation(operation.op, path, operation.value))
     return found

@@ -110,15 +110,16 @@ def is_immutable(resource: Resource) -> bool:
     return (resource.group, resource.kind) in {("", "Pod"), ("batch", "Job")}
 
 
-def is_patch(resource: Resource, pods: Iterable[Pod], text: str) -> bool:
+def is_patch(resource: Resource, pods: Iterable[Pod], *, directives: bool) -> bool:
     """Whether a resource is a part to be merged into another one: `$patch`, or a container without an image.
 
-    Only where every container needs an image: a Tekton step may have it from elsewhere.
+    `directives` says whether `$patch` counts, and may be there. An image counts only where every container needs one: a
+    Tekton step may have it from elsewhere.
     """
     needs_image = resource.group != "tekton.dev"
     if needs_image and any("image" not in container.data for pod in pods for container in pod.containers):
         return True
-    return "$patch" in text and _has_patch(resource.data)
+    return directives and _has_patch(resource.data)
 
 
 _FREE_FORM = {"annotations", "data", "labels", "limits", "matchLabels", "nodeSelector", "options", "parameters"}

@@ -102,7 +102,7 @@ class Review:
 
     def _why_it_stays(self) -> tuple[str, str]:
         """Why the resource isn't judged at all and which sort of reason that is, or twice empty."""
-        if is_patch(self.resource, self.pods, "" if self.rendered else self.document.text):
+        if is_patch(self.resource, self.pods, directives=not self.rendered):
             return "a kustomize patch: it has $patch, or a container without an image", "patch"
         if any(not pod.containers for pod in self.pods) and not (self.checking and not self.verdict()[0]):
             return "a kustomize patch: its pod has no containers", "patch"
@@ -149,18 +149,14 @@ class Review:
     def _skips_immutable(self) -> bool:
         return self.settings.immutable == "skip" and is_immutable(self.resource)
 
-    def result(self, operations: Sequence[Operation] = ()) -> ResourceResult:
-        """The report, with those of the document's operations that are this resource's, relative to it.
+    def result(self, operations: Sequence[Operation] = (), *, settled: bool = True) -> ResourceResult:
+        """The report, with the operations of the document that are this resource's; it has them relative to itself.
 
-        Its verdict is that of the text as it came; after operations it is for the caller to replace.
+        Its verdict is that of the text as it came; unless that is `settled`, it is for the caller to replace.
         """
         base = self.resource.base
-        own = [
-            Operation(operation.op, operation.path[len(base) :], operation.value)
-            for operation in operations
-            if operation.path[: len(base)] == base
-        ]
-        allowed, message = (True, "") if operations else self.verdict()
+        own = [Operation(operation.op, operation.path[len(base) :], operation.value) for operation in operations]
+        allowed, message = self.verdict() if settled else (True, "")
         return ResourceResult(
             self.resource,
             self.settings.asked,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from krm_harden import place, scalars, source
 from krm_harden.errors import InputError, RefusedEdit
 from krm_harden.model import same
-from krm_harden.patch import after, on_result, on_source
+from krm_harden.patch import Moves, on_result, on_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,17 +95,23 @@ def _has_only_trailing_comments(old: str, new: str) -> bool:
 
 def _same_elsewhere(old: Document, new: Document, operations: Sequence[Operation]) -> None:
     """What no operation names is written as it was: same quotes, same digits, same tags."""
-    changed = [operation.path for operation in on_result(operations) if operation.op == "replace"]
+    changed = frozenset(operation.path for operation in on_result(operations) if operation.op == "replace")
+    moves = Moves(operations)
     now = {leaf: new.text[start:end] for start, end, leaf in place.leaves(new)}
     for start, end, leaf in place.leaves(old):
-        there: Any = after(leaf, operations)
+        there: Any = moves.after(leaf)
         # What is added to an empty collection stands in its brackets.
         if there is None or old.text[start:end] in {"{", "["}:
             continue
-        if any(there[: len(path)] == path and there != (*path, place.KEY) for path in changed):
+        if changed and _is_rewritten(there, changed):
             continue
         if now.get(there, "").strip() != old.text[start:end].strip():
             raise RefusedEdit(f"the edit would change {old.text[start:end].strip()!r}", next_step=_NEXT)
+
+
+def _is_rewritten(leaf: Any, changed: frozenset[Any]) -> bool:
+    """Whether a leaf lies within what is replaced; the key of that is none of it."""
+    return any(leaf[:depth] in changed and leaf[depth:] != (place.KEY,) for depth in range(len(leaf) + 1))
 
 
 def _same_anchors(old: Document, new: str, gone: frozenset[Any]) -> None:
@@ -140,13 +146,14 @@ def _same_comments(old: Document, new: Document, operations: Sequence[Operation]
     if "#" not in old.text and "#" not in new.text:
         return
     was, now = place.leaves(old), place.leaves(new)
-    moved = {leaf: after(leaf, operations) for _, _, leaf in was}
+    moves = Moves(operations)
+    moved = {leaf: moves.after(leaf) for _, _, leaf in was}
     written = on_result(operations)
     replaced = frozenset(operation.path for operation in written if operation.op == "replace")
     common = (frozenset(leaf for _, _, leaf in now) & frozenset(moved.values())) - replaced
     known = frozenset(leaf for leaf, there in moved.items() if there in common)
     left = [
-        _moved(comment, old, new, operations)
+        _moved(comment, old, new, moves)
         for comment in place.comments(old, was, known)
         if not _goes_away(comment, old, gone)
     ]
@@ -183,9 +190,9 @@ def _removed(pointer: Any, gone: frozenset[Any]) -> Any:
     return next((pointer[:depth] for depth in range(1, len(pointer) + 1) if pointer[:depth] in gone), None)
 
 
-def _moved(comment: place.Comment, old: Document, new: Document, operations: Sequence[Operation]) -> place.Comment:
+def _moved(comment: place.Comment, old: Document, new: Document, moves: Moves) -> place.Comment:
     """A comment as it is after the operations. In a block that lost all its entries, it belongs to what is around."""
-    moved = comment.moved(lambda pointer: after(pointer, operations))
+    moved = comment.moved(moves.after)
     if moved.column < 0 or not moved.owner:
         return moved
     was, now = place.node_at(old, comment.owner), place.node_at(new, moved.owner)

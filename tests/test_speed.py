@@ -5,6 +5,7 @@ Each figure is the median of alternating runs, each run over its neighbour in ti
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from math import log
@@ -101,6 +102,27 @@ def test_thousand_deployments_cost_at_most_four_bare_composes(on: Any, deploymen
 def test_cost_grows_with_the_input(on: Any) -> None:
     # 10,000 against 1,000, and 1.05, is bench/'s; four times is quicker, and its error larger.
     assert log(best_ratio(on(4000), on(1000), 3, 4**1.15)) / log(4) <= 1.15
+
+
+@pytest.mark.parametrize("explicit", ["respect", "override"])
+def test_cost_of_a_list_that_is_read_whole_grows_with_it(function: list[str], work: Path, explicit: str) -> None:
+    """JSON isn't cut into items: one document with thousands of operations, some of them removals."""
+    small, large = (_json_list(work, count, explicit) for count in (150, 600))
+    commands = [{"argv": function, "stdin": str(path), "codes": [0, 1]} for path in (large, small)]
+
+    assert log(best_ratio(*commands, 3, 4**1.2)) / log(4) <= 1.2
+
+
+def _json_list(work: Path, count: int, explicit: str) -> Path:
+    added = {"capabilities": {"add": ["CHOWN", "NET_BIND_SERVICE", "SYS_ADMIN"]}}
+    containers = [{"name": "a", "image": "b"}, {"name": "c", "image": "d", "securityContext": added}]
+    template = {"spec": {"containers": containers}}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}}
+    items = [{**deployment, "metadata": {"name": f"web-{number}"}} for number in range(count)]
+    policy = {"apiVersion": "krm-harden.dev/v1alpha1", "kind": "HardeningPolicy", "spec": {"explicit": explicit}}
+    path = work / f"list-{explicit}-{count}.json"
+    path.write_text(json.dumps({"kind": "ResourceList", "items": items, "functionConfig": policy}))
+    return path
 
 
 @pytest.mark.parametrize("count", [12, 1000, 4000])
