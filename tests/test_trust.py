@@ -665,6 +665,16 @@ def test_a_step_without_an_image_makes_no_patch():
     assert not check(json.dumps(task)).allowed
 
 
+@pytest.mark.parametrize("arguments", [["--level", "baseline,restricted"], ["--as-labelled"]], ids=" ".join)
+def test_no_way_of_checking_passes_what_is_encrypted(arguments):
+    item = {**workload("bad"), "sops": {"mac": "x"}}
+
+    ran = run_cli("check", *arguments, "-", stdin=json.dumps(item).encode())
+
+    assert ran.code == 1
+    assert "Deployment/bad was left alone: encrypted by SOPS" in ran.out.decode()
+
+
 def test_an_empty_ceiling_is_none_and_an_error():
     ran = run_cli(stdin=resource_list(None, [workload()]), KRM_HARDEN_POLICY="")
 

@@ -75,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
     policy = policy.with_changes({"level": levels[0], "version": versions[0]})
     engine = Engine(policy, checking=True, strict=options.strict)
     inputs = list(_run.process(engine, options.paths, options.exclude))
-    covered = not any(chunk.unexamined for made in inputs for chunk in made.chunks)
+    notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
+    covered, hidden = not notes, any(note.severity == "error" for note in notes)
     if change:
         code = _verdicts.what_breaks(policy, inputs, change, options.output)
     elif options.as_labelled:
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         code = _findings(engine, inputs, options.output)
     unread = 2 * any(made.exit_code == 2 for made in inputs)
     empty = _run.nothing_found(inputs, allowed=options.allow_empty)
-    return max(code, unread, int(options.require_coverage and not covered), empty)
+    return max(code, unread, int(hidden), int(options.require_coverage and not covered), empty)
 
 
 def _findings(engine: Engine, inputs: list[_run.Input], output: str) -> int:
