@@ -87,7 +87,7 @@ def what_breaks(
         return WhatBreaks(changed=False)
     labels = {**old, **given}
     before, after = Labelled(old, policy.server), Labelled(labels, policy.server)
-    if after.problems and after.problems != before.problems:
+    if after.problems and _unreadable(labels, after) != _unreadable(old, before):
         return WhatBreaks(_invalid(namespace, labels, after))
     if not _is_evaluated(before.enforce, after.enforce):
         return WhatBreaks()
@@ -107,6 +107,11 @@ def what_breaks(
             f'workloads in namespace "{namespace}" that have no pods here would violate the new PodSecurity',
         ),
     )
+
+
+def _unreadable(labels: Mapping[str, Any], labelled: Labelled) -> list[tuple[str, Any]]:
+    """What the server can't read: wrong labels that were there already, values included, stop no change."""
+    return [(name, labels[name]) for name, _ in labelled.problems]
 
 
 def _invalid(namespace: str, labels: Mapping[str, Any], labelled: Labelled) -> str:

@@ -699,6 +699,7 @@ def invalid(*fields: tuple[str, str, str]) -> str:
         # What was wrong before counts as soon as anything else is wrong, or nothing was.
         ({"warn": "w"}, "shop=foo", invalid(("enforce", "foo", LEVEL), ("warn", "w", LEVEL))),
         ({"enforce": "e", "warn": "w"}, "shop=baseline", invalid(("warn", "w", LEVEL))),
+        ({"enforce": "e"}, "shop=f", invalid(("enforce", "f", LEVEL))),
     ],
 )
 @pytest.mark.parametrize("output", ["text", "json"])
