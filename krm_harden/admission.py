@@ -160,7 +160,7 @@ def _without_pods(mine: Iterable[Resource]) -> Iterator[Resource]:
     """The workloads of a namespace that neither have a pod here nor were made by another one that is here."""
     mine = list(mine)
     here = {(resource.kind, resource.name): resource for resource in mine}
-    served = {above for resource in mine if is_pod(resource) for above in _ancestors(resource, here)}
+    served = _ancestors(filter(is_pod, mine), here)
     for key, resource in here.items():
         if not is_pod(resource) and key not in served and not any(above in here for above in _makers(resource)):
             yield resource
@@ -182,10 +182,10 @@ def _makers(resource: Resource) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in owners(resource) if is_pod(resource) or kind in kinds]
 
 
-def _ancestors(pod: Resource, here: Mapping[tuple[str, str], Resource]) -> set[tuple[str, str]]:
-    """What makes a pod, what makes that, and so on; the maker of what isn't here is known by its name."""
+def _ancestors(pods: Iterable[Resource], here: Mapping[tuple[str, str], Resource]) -> set[tuple[str, str]]:
+    """What makes the pods, what makes that, and so on; the maker of what isn't here is known by its name."""
     found: set[tuple[str, str]] = set()
-    waiting = _makers(pod)
+    waiting = [maker for pod in pods for maker in _makers(pod)]
     while waiting:
         key = waiting.pop()
         if key not in found:
