@@ -63,10 +63,22 @@ _ONE_LINE = FlowStyle()
 class Situation:
     """A pod and what holds for it.
 
-    `volume_names` are those taken, by the pod and by this run. `checking`: nothing will be written.
+    `volume_names` are those taken, by the pod and by this run; `wanted_volumes`, filled by their control, has for each
+    name of ours the containers and paths that ask for it. `checking`: nothing will be written.
     """
 
-    __slots__ = ("_exemptions", "_held", "_injected", "checking", "on_windows", "pod", "settings", "volume_names")
+    __slots__ = (
+        "_exemptions",
+        "_held",
+        "_injected",
+        "_mounters",
+        "checking",
+        "on_windows",
+        "pod",
+        "settings",
+        "volume_names",
+        "wanted_volumes",
+    )
 
     def __init__(
         self,
@@ -87,6 +99,8 @@ class Situation:
         self.volume_names: dict[str, Any] = {
             volume["name"]: volume for volume in volumes if isinstance(volume, dict) and "name" in volume
         }
+        self.wanted_volumes: dict[str, set[tuple[str, str]]] = {}
+        self._mounters: dict[str, set[str]] | None = None
 
     def facts(self, container: Container) -> ImageFacts | None:
         return self.settings.facts(container)
@@ -122,6 +136,15 @@ class Situation:
             if name in templates or sources:
                 return name
         return ""
+
+    def mounters(self, volume: str) -> set[str]:
+        """The names of the containers that mount a volume."""
+        if self._mounters is None:
+            self._mounters = {}
+            for container in self.pod.containers:
+                for mount in sequence(container.data.get("volumeMounts")):
+                    self._mounters.setdefault(str(mapping(mount).get("name")), set()).add(container.name)
+        return self._mounters.get(volume, set())
 
     def injected(self) -> str:
         """The annotation or label that promises an injected sidecar, or empty."""

@@ -43,7 +43,7 @@ from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from krm_harden.decide import Situation
     from krm_harden.model import Container, Pod
@@ -136,18 +136,19 @@ MEMORY = 4096
 def _could_be_anothers(situation: Situation, label: str, container: str, path: str) -> bool:
     """Whether a volume of that name is there and isn't this container's, or another path has that name."""
     volume = situation.volume_names.get(label)
-    others = [other for other in situation.pod.containers if other.name != container]
-    if volume is not None and ("emptyDir" not in volume or any(_mounts(other, label) for other in others)):
+    if volume is not None and ("emptyDir" not in volume or situation.mounters(label) - {container}):
         return True
-    return any(
-        (one.name, other) != (container, path) and _label(one.name, other) == label
-        for one in situation.pod.containers
-        for other in _writable(situation, one)[1]
-    )
+    return bool(_wanted(situation)[label] - {(container, path)})
 
 
-def _mounts(container: Container, volume: str) -> bool:
-    return any(mapping(mount).get("name") == volume for mount in sequence(container.data.get("volumeMounts")))
+def _wanted(situation: Situation) -> Mapping[str, set[tuple[str, str]]]:
+    """For each label the containers' names and paths that have it: looked up once for a pod, not for each container."""
+    wanted = situation.wanted_volumes
+    if not wanted:
+        for one in situation.pod.containers:
+            for path in _writable(situation, one)[1]:
+                wanted.setdefault(_label(one.name, path), set()).add((one.name, path))
+    return wanted
 
 
 CONTROL = Control(
