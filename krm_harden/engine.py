@@ -173,13 +173,13 @@ class Engine:
             for resource in ours
         ]
         # Of several resources only one that can't be read is to blame by name.
-        whole = subject = reviews[0].resource if len(reviews) == 1 else None
+        only = subject = reviews[0].resource if len(reviews) == 1 else None
         try:
             _no_duplicates(document, reviews, line)
             for review in reviews:
                 subject = review.resource
                 review.read()
-            subject = whole
+            subject = only
             notes += self._graded(note for review in reviews for note in review.notes())
             reviews = [review for review in reviews if not review.stays]
             return self._hardened(chunk, document, found, reviews, notes)

@@ -170,7 +170,7 @@ class Proposal:
 class Finding:
     """One line of a report: a change, or the reason why there is none.
 
-    `state` is fixed, exempt, deferred, explicit, manual, refused, stale, immutable or unreadable; `risk` is safe,
+    `state` is fixed, open, exempt, deferred, explicit, manual, refused, stale, immutable or unused; `risk` is safe,
     evidence, may-break or none; `severity` is info, warning or error. `pointer` is relative to the resource.
     `exemption` is the text to paste into a policy, or empty.
     """

@@ -407,10 +407,6 @@ def _is_block(node: Any) -> bool:
     return not source.is_scalar(node) and not node.flow_style and bool(node.value)
 
 
-def _first(found: list[int], default: int, least: int) -> int:
-    return next((width for width in found if width >= least), default)
-
-
 def flow_style(document: Document, node: Any) -> tuple[FlowStyle, int]:
     """How a flow collection is written, and the column of its entries where each has a line of its own."""
     text = document.text

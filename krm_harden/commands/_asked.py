@@ -1,4 +1,4 @@
-"""What `check` is asked: levels and versions, ranges of them, and a change of a namespace's label."""
+"""What `check` and `fix` are asked: levels and versions, ranges of them, and a change of a namespace's label."""
 
 from __future__ import annotations
 
