@@ -1052,3 +1052,10 @@ def test_require_coverage(tmp_path):
 
     assert run_cli("check", tmp_path).code == 0
     assert run_cli("check", "--require-coverage", tmp_path).code == 1
+
+
+def test_a_version_of_fix_that_is_empty_is_refused():
+    ran = run_cli("fix", "--version=", "-", stdin=b"")
+
+    assert (ran.code, ran.out) == (3, b"")
+    assert ran.err.startswith("krm-harden: error: --version ")

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     policy = _policies.chosen(options.policy, options.images)
-    version = _asked.version(options.version or policy.version)
+    version = _asked.version(policy.version if options.version is None else options.version)
     policy = policy.with_changes({"level": options.level or policy.level, "version": version})
     engine = Engine(policy, ceiling=_policies.has_ceiling(options.policy), paranoid=options.paranoid)
     filtering = _run.STDIN in options.paths and not options.diff
