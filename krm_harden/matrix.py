@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from krm_harden import exemptions, workloads
-from krm_harden.model import LevelVersion
+from krm_harden.model import LevelVersion, parse_version
 from krm_harden.standard import Evaluator
 
 TYPE_CHECKING = False
@@ -29,6 +29,10 @@ class Span:
         self.message = verdict.message
         self.checks = tuple(dict.fromkeys(failure.control for failure in verdict.failures))
 
+    def goes_on(self, version: str, state: str, message: str) -> bool:
+        """Whether the next version belongs to it: the same verdict, and none in between that wasn't asked for."""
+        return are_neighbours(self.last, version) and (self.state, self.message) == (state, message)
+
     @property
     def versions(self) -> str:
         """`v1.8`, or `v1.8 to v1.18`."""
@@ -38,6 +42,12 @@ class Span:
 def fails_a_run(policy: Policy, resource: Resource) -> bool:
     """Whether what is wrong with a resource fails the run; with `onViolation: Warn` it is only said."""
     return policy.settings_for(resource).on_violation == "Fail"
+
+
+def are_neighbours(older: str, newer: str) -> bool:
+    """Whether no version lies between two, as they are written."""
+    first, last = parse_version(older), parse_version(newer)
+    return first is not None and last is not None and last[1] - first[1] <= 1
 
 
 def spans(policy: Policy, resource: Resource, levels: Sequence[str], versions: Sequence[str]) -> list[list[Span]]:
@@ -53,7 +63,7 @@ def spans(policy: Policy, resource: Resource, levels: Sequence[str], versions: S
         for version in versions:
             verdict = evaluator.verdict(LevelVersion(level, version, policy.server))
             state = _state(verdict, pods, exempting)
-            if row and (row[-1].state, row[-1].message) == (state, verdict.message):
+            if row and row[-1].goes_on(version, state, verdict.message):
                 row[-1].last = version
             else:
                 row.append(Span(level, version, state, verdict))

@@ -157,6 +157,9 @@ def _labelled(
         values = {key: level, f"{key}-version": asked.label}
         writes = tuple(_write(resource, name, value) for name, value in values.items() if labels.get(name) is None)
         yield _finding(key, "fixed", "info", f"namespace gets {key}={level}{because}", None, level), writes
+    elif mode == "enforce" and current not in LEVELS and level != "restricted":
+        message = f"namespace has {key}={current}, which can't be read and so counts as restricted: correct it"
+        yield _finding(key, "explicit", "warning", message, current, level), ()
     elif current not in LEVELS or LEVELS.index(current) < LEVELS.index(level):
         if settings.overrides(NAMESPACES):
             raised = [Operation("replace", (*resource.base, "metadata", "labels", key), level)]
@@ -167,8 +170,13 @@ def _labelled(
             yield _finding(key, "fixed", "info", message, current, level), tuple(raised)
         else:
             strict = settings.required(NAMESPACES) and settings.on_violation == "Fail"
-            message = f"namespace has {key}={current}, which is softer than {level}: its owner may raise it"
+            what = f"is softer than {level}" if current in LEVELS else "can't be read"
+            message = f"namespace has {key}={current}, which {what}: its owner may {_mend(current)} it"
             yield _finding(key, "explicit", "error" if strict else "warning", message, current, level), ()
+
+
+def _mend(current: object) -> str:
+    return "raise" if current in LEVELS else "correct"
 
 
 def _automatic(

@@ -320,7 +320,7 @@ def _from_config_map(data: Mapping[str, Any], where: str) -> dict[str, Any]:
         path = key.split(".")
         found = _field(schema.spec_schema(), path) or _field(schema.spec_schema(), ["controls", *path])
         if found is None:
-            allowed = "level, version, changes, explicit, onViolation, immutable, target.*, namespaces.*, CONTROL.*"
+            allowed = ", ".join([*_HOW_FAR, "target.*", "namespaces.*", "CONTROL.*"])
             raise ConfigError(f"data.{key} is unknown; allowed: {allowed}", where)
         path = path if _field(schema.spec_schema(), path) else ["controls", *path]
         place = spec
@@ -403,13 +403,18 @@ def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
         for name in named(alias):
             upper = {"explicit": explicit, **merged.get(name, {})}
             for field, value in settings.items():
-                if _loosens(field, value, upper):
+                if _loosens(field, value, upper) or _replaces(field, value, merged.get(name, {})):
                     raise ConfigError(
                         f"spec.controls.{alias}.{field} {str(value).lower()} would loosen the policy {ceiling.name}",
                         below.name,
                     )
             merged[name] = {**merged.get(name, {}), **settings}
     return merged
+
+
+def _replaces(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
+    """Whether a control's own setting is another one than the ceiling states: no order says which is stricter."""
+    return field not in {"enabled", "required", "explicit"} and upper.get(field, value) != value
 
 
 def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
@@ -432,19 +437,22 @@ def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
             _must_be_same_version("spec.namespaces.version", now, value, ceiling, below)
             if "version" not in ceiling.spec:
                 upper.setdefault(field, value)
-        elif _label_loosens(now, value, ceiling.level):
+        elif _label_loosens(field, now, value, ceiling.level):
             raise ConfigError(f"spec.namespaces.{field} {value} would loosen the policy {ceiling.name}", below.name)
         else:
             upper[field] = value
     return upper
 
 
-def _label_loosens(upper: str, lower: str, level: str) -> bool:
+def _label_loosens(field: str, upper: str, lower: str, level: str) -> bool:
     """Whether a namespace's label is softer than what stands above it.
 
     `auto` writes `level`, or nothing where a pod doesn't pass.
     """
     order = ["none", *LEVELS]
+    if field == "enforce" and upper == "none":
+        # A label softer than the level takes a namespace out of what the cluster enforces by default.
+        return lower not in {"none", "auto"} and order.index(lower) < order.index(level)
     if "auto" not in (upper, lower):
         return order.index(lower) < order.index(upper)
     if upper == "auto":

@@ -751,7 +751,7 @@ def test_what_names_no_namespace_is_said_on_stderr_only():
     )
 
     assert (ran.code, ran.out) == (0, b"namespace/shop labeled (server dry run)\n")
-    assert "Pod/web: no namespace is named, so not judged" in ran.err
+    assert "Pod/web was left alone: it names no namespace" in ran.err
 
 
 def test_exemptions_of_the_policy_play_no_part(tmp_path):
@@ -1029,3 +1029,12 @@ def test_the_largest_version_is_judged_as_the_newest(tmp_path):
 
     assert ran.code == 1
     assert 'PodSecurity "restricted:v1.9223372036854775807": host namespaces (hostPID=true)' in ran.out.decode()
+
+
+def test_a_list_of_versions_says_nothing_of_those_in_between(tmp_path):
+    (tmp_path / "pod.yaml").write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {hostPID: true}\n")
+
+    ran = run_cli("check", "--level", "baseline", "--version", "v1.0,v1.31,v1.32", "pod.yaml", cwd=tmp_path)
+
+    assert "Pod/a   refused v1.0, refused v1.31 to v1.32\n" in ran.out.decode()
+    assert "baseline v1.31 to v1.32: refused" in ran.out.decode()

@@ -173,6 +173,8 @@ REFUSED: dict[str, list[tuple[Spec, Any]]] = {
     "controls.*.required": [({"controls": {"*": {"required": True}}}, False)],
     "controls.*.explicit": [(OVERRIDE, "respect"), ({"controls": {"*": {"explicit": "override"}}}, "respect")],
     "namespaces.enforce": [
+        ({}, "privileged"),
+        ({}, "baseline"),
         (ENFORCED, "none"),
         (ENFORCED, "privileged"),
         (ENFORCED, "baseline"),
@@ -673,6 +675,20 @@ def test_no_way_of_checking_passes_what_is_encrypted(arguments):
 
     assert ran.code == 1
     assert "Deployment/bad was left alone: encrypted by SOPS" in ran.out.decode()
+
+
+@pytest.mark.parametrize(
+    "controls", [{"numericUser": {"uid": 5}}, {"readOnlyRootFilesystem": {"writablePaths": ["/etc"]}}], ids=json.dumps
+)
+def test_what_the_ceiling_says_of_a_control_stays(controls):
+    said = {"numericUser": {"uid": 20000}, "readOnlyRootFilesystem": {"writablePaths": ["/run"]}}
+    upper = policy.from_data(whole({"controls": said}, "platform"), "platform.yaml")
+
+    with pytest.raises(ConfigError, match="would loosen the policy platform"):
+        policy.restricted_by(upper, policy.from_data(whole({"controls": controls}, "team"), "functionConfig"))
+
+    same = policy.from_data(whole({"controls": said}, "team"), "functionConfig")
+    assert policy.restricted_by(upper, same).spec["controls"] == said
 
 
 def test_an_empty_ceiling_is_none_and_an_error():

@@ -92,17 +92,24 @@ def _left_alone(name: str, result: ResourceResult) -> Input:
     return Input(name, b"", b"", (ChunkResult(b"", unexamined=(note,)),))
 
 
-def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output: str) -> int:
+def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output: str) -> tuple[int, bool]:
     """Report what `kubectl label --dry-run=server` would print.
 
-    1 if something violates the new level, 3 if the server refuses the labels asked for.
+    1 if something violates the new level, 3 if the server refuses the labels asked for; and whether all that makes pods
+    names a namespace.
     """
     resources = [result.resource for _, result in _results(inputs)]
     old, problem = _labels_now(resources, change.namespace, whole=not list(text.unreadable(inputs)))
     found = admission.what_breaks(policy, change.namespace, old, change.labels, resources)
     if found.invalid:
         _streams.complain(found.invalid.split("\n"))
-        return 3
+        return 3, True
+    homeless = [
+        _left_alone(name, result)
+        for name, result in _results(inputs)
+        if not result.resource.namespace and _makes_pods(policy, result.resource)
+    ]
+    everything = [*inputs, *homeless]
     done = f"namespace/{change.namespace} {'' if found.changed else 'not '}labeled (server dry run)"
     lines = [*(f"Warning: {line}" for line in (*found.pods, *found.workloads)), done]
     if output == "json":
@@ -113,15 +120,12 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
             "pods": list(found.pods),
             "workloads": list(found.workloads),
         }
-        _streams.print_report(json.document({"whatBreaks": body}, inputs))
+        _streams.print_report(json.document({"whatBreaks": body}, everything))
     else:
         _streams.print_lines(lines)
-    homeless = [str(one) for one in resources if not one.namespace and _makes_pods(policy, one)]
-    if homeless:
-        _streams.complain([f"krm-harden: warning: {', '.join(homeless)}: no namespace is named, so not judged"])
-    _streams.complain(_left_alone_lines(inputs))
+    _streams.complain(_left_alone_lines(everything))
     _streams.complain([*problem, *text.unreadable(inputs)])
-    return int(bool(found.pods or found.workloads))
+    return int(bool(found.pods or found.workloads)), not homeless
 
 
 def _labels_now(resources: Sequence[Resource], namespace: str, *, whole: bool) -> tuple[Mapping[str, Any], list[str]]:

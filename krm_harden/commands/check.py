@@ -78,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
     notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
     covered, hidden = not notes, any(note.severity == "error" for note in notes)
     if change:
-        code = _verdicts.what_breaks(policy, inputs, change, options.output)
+        code, judged = _verdicts.what_breaks(policy, inputs, change, options.output)
+        covered = covered and judged
     elif options.as_labelled:
         code, judged = _verdicts.as_labelled(policy, inputs, options.output)
         covered = covered and judged

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from krm_harden.matrix import are_neighbours
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -44,7 +46,7 @@ def cell(spans: Sequence[Span]) -> str:
     """`allowed`, or what holds at which versions: `allowed v1.0 to v1.7, refused v1.8 to v1.37`."""
     merged: list[list[str]] = []
     for span in spans:
-        if merged and merged[-1][0] == span.state:
+        if merged and merged[-1][0] == span.state and are_neighbours(merged[-1][2], span.first):
             merged[-1][2] = span.last
         else:
             merged.append([span.state, span.first, span.last])
