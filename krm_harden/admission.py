@@ -6,10 +6,9 @@ Its exemptions (users, namespaces, runtime classes) are the server's own configu
 
 from __future__ import annotations
 
-from krm_harden import workloads
 from krm_harden.model import LEVELS
 from krm_harden.namespaces import Labelled
-from krm_harden.resources import owners
+from krm_harden.resources import is_pod, owners
 from krm_harden.standard import Evaluator
 
 TYPE_CHECKING = False
@@ -34,19 +33,13 @@ class Answer:
         self.text = text
 
 
-def is_pod(resource: Resource) -> bool:
-    return (resource.group, resource.kind) == ("", "Pod")
-
-
 def as_labelled(policy: Policy, resource: Resource, labelled: Labelled) -> Iterator[Answer]:
     """The answers about one resource: enforce, audit, warn.
 
     A controller is only audited and warned about; what is enforced on its pods is said of them, as they will be made.
     """
-    shapes = workloads.shapes_of(resource, policy.kinds)
-    pods = Evaluator(tuple(workloads.pods(resource, shapes, policy.server)))
-    made = Evaluator(tuple(workloads.created_pods(resource, shapes, policy.server)))
-    enforced = made.verdict(labelled.enforce)
+    pods = Evaluator(policy.pods_of(resource))
+    enforced = Evaluator(policy.created_pods_of(resource)).verdict(labelled.enforce)
     yield Answer("enforce", labelled.enforce, enforced, _forbidden(resource, enforced))
     for mode, asked in (("audit", labelled.audit), ("warn", labelled.warn)):
         verdict = pods.verdict(asked)
@@ -134,8 +127,7 @@ def _summary(
     """The server's lines: what violates a level, grouped by its reasons, each group named by its first."""
     groups: dict[str, list[str]] = {}
     for name, resource in named:
-        shapes = workloads.shapes_of(resource, policy.kinds)
-        verdict = Evaluator(tuple(workloads.created_pods(resource, shapes, policy.server))).verdict(asked)
+        verdict = Evaluator(policy.created_pods_of(resource)).verdict(asked)
         if not verdict.allowed:
             groups.setdefault(verdict.reason, []).append(name)
     if groups:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from krm_harden.controls import named
-from krm_harden.model import mapping
+from krm_harden.model import mapping, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def _short(text: str) -> str:
 def _lines(resource: Resource) -> Iterator[tuple[str, list[str], str]]:
     said = resource.annotations.get(ANNOTATION)
     for text in str(said).splitlines() if said is not None else ():
-        # What a terminal obeys isn't for a report.
-        line = "".join(letter if letter.isprintable() else " " for letter in text)
+        line = one_line(text)
         if line.strip():
             names, _, reason = line.partition(":")
             yield line.strip(), [name.strip() for name in names.split(",") if name.strip()], reason.strip()

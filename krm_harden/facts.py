@@ -5,7 +5,6 @@ Which namespaces hold only pods that pass, so that `enforce: auto` may label the
 
 from __future__ import annotations
 
-from krm_harden import workloads
 from krm_harden.model import Facts, LevelVersion
 from krm_harden.resources import is_encrypted, left_alone
 from krm_harden.standard import Evaluator
@@ -75,8 +74,7 @@ def about(policy: Policy, resources: Iterable[Resource]) -> tuple[dict[str, dict
     pods: dict[str, dict[str, str]] = {}
     homeless = []
     for resource in resources:
-        shapes = workloads.shapes_of(resource, policy.kinds)
-        found = tuple(workloads.created_pods(resource, shapes, policy.server))
+        found = policy.created_pods_of(resource)
         reason = _why_refused(policy, resource, found)
         if not (reason or any(pod.containers for pod in found)):
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krm_harden import exemptions, workloads
+from krm_harden import exemptions
 from krm_harden.model import LevelVersion, parse_version
 from krm_harden.standard import Evaluator
 
@@ -52,7 +52,7 @@ def are_neighbours(older: str, newer: str) -> bool:
 
 def spans(policy: Policy, resource: Resource, levels: Sequence[str], versions: Sequence[str]) -> list[list[Span]]:
     """For each level its spans over the versions, which ascend. Empty for what makes no pods."""
-    pods = tuple(workloads.pods(resource, workloads.shapes_of(resource, policy.kinds), policy.server))
+    pods = policy.pods_of(resource)
     if not pods:
         return []
     evaluator = Evaluator(pods)

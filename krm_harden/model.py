@@ -501,6 +501,11 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def one_line(said: str) -> str:
+    """A text as one line of a report, whatever it holds: neither a line break nor what a terminal obeys."""
+    return said if said.isprintable() else "".join(letter if letter.isprintable() else " " for letter in said)
+
+
 _dotted: dict[Pointer, str] = {}
 """The same few fields of one workload after the other."""
 _MEMORY = 4096

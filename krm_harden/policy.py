@@ -11,7 +11,7 @@ from krm_harden.controls import active, load, named
 from krm_harden.errors import ConfigError
 from krm_harden.exemptions import glob, matches, of_policy
 from krm_harden.model import LATEST, LEVELS, LevelVersion, mapping, parse_version, sequence
-from krm_harden.workloads import Shape
+from krm_harden.workloads import Shape, created_pods, pods, shapes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.controls import Check, Control
-    from krm_harden.model import Container, Facts, Resource
+    from krm_harden.model import Container, Facts, Pod, Resource
 
 _ORDER = {
     "level": LEVELS,
@@ -229,6 +229,14 @@ class Policy:
                     known = merged["controls"].get(control, {})
                     merged["controls"] = merged["controls"] | {control: {**known, **settings}}
         return merged
+
+    def pods_of(self, resource: Resource) -> tuple[Pod, ...]:
+        """The pods of a resource as the target's server judges them."""
+        return tuple(pods(resource, shapes_of(resource, self.kinds), self.server))
+
+    def created_pods_of(self, resource: Resource) -> tuple[Pod, ...]:
+        """The pods that come of a resource, as the target's server judges each of them when it is made."""
+        return tuple(created_pods(resource, shapes_of(resource, self.kinds), self.server))
 
     def unused(self, facts: Facts) -> Iterator[str]:
         """One line for each exemption that exempted nothing in the whole input."""

@@ -101,6 +101,11 @@ def owner(resource: Resource) -> str:
     return next((f"{kind}/{name}" for kind, name in owners(resource)), "")
 
 
+def is_pod(resource: Resource) -> bool:
+    """Whether a resource is a Pod of its own, which the API server gives defaults and judges as it is."""
+    return (resource.group, resource.kind) == ("", "Pod")
+
+
 def is_namespace(resource: Resource) -> bool:
     return resource.kind == "Namespace" and resource.api_version == "v1"
 

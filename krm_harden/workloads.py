@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from krm_harden.defaulting import created
 from krm_harden.model import LATEST, Container, Pod, lookup, mapping, walk
+from krm_harden.resources import is_pod
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,12 +130,12 @@ def pods(resource: Resource, shapes: Iterable[Shape], server: tuple[int, int] = 
     Where a kind's containers lie under other names, what has none makes no pod. Raises nothing: `unreadable` says what
     can't be read.
     """
-    is_pod = (resource.group, resource.kind) == ("", "Pod")
+    is_created = is_pod(resource)
     for shape in shapes:
         for pointer in walk(resource.data, shape.spec):
             pod = _pod(resource, shape, pointer, server)
             if pod.containers or (shape.containers is POD_LISTS and pod.spec is lookup(resource.data, pointer)):
-                yield created(pod) if is_pod else pod
+                yield created(pod) if is_created else pod
 
 
 def created_pods(resource: Resource, shapes: Iterable[Shape], server: tuple[int, int] = LATEST) -> Iterator[Pod]:

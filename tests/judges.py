@@ -148,6 +148,7 @@ def _maps(data: dict, name: str) -> list[dict]:
 
 PROFILES = {"unconfined": {"type": "Unconfined"}, "runtime/default": {"type": "RuntimeDefault"}}
 """What AppArmor's annotation becomes; `localhost/NAME` becomes a profile to which the standard has no objection."""
+# Written out again: a judge doesn't take the list that it judges.
 VOLUME_SOURCES = frozenset(
     [
         "configMap",

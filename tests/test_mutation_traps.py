@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 
 import pytest
-from conftest import require
-from test_pod_security import Maker, policy, said, theirs
+from judges import admission, psa
+from test_pod_security import Maker, policy, said
 
 from krm_harden import harden
 
@@ -35,16 +34,7 @@ LINUX_FIELDS = {
 
 def created(manifests) -> list[dict]:
     """What the API server says to each manifest in a namespace that allows everything."""
-    done = subprocess.run(
-        [require("admission"), "-level", "privileged"],
-        input="".join(json.dumps(manifest) + "\n" for manifest in manifests),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(found) == len(manifests)
-    return found
+    return admission([json.dumps(manifest) for manifest in manifests], "privileged", "latest")
 
 
 def refused(manifests) -> list[tuple[dict, str]]:
@@ -91,7 +81,7 @@ def hardened(spec: dict, annotations: dict | None = None, kinds=KINDS, before: i
     after = [json.loads(made.text) for _, _, made in results]
     assert [made.errors for _, _, made in results] == [()] * len(results)
     assert refused(after) == []
-    judged = theirs([made.text for _, _, made in results], level, version)
+    judged = psa([made.text for _, _, made in results], level, version)
     for (pod, step, made), new, verdict in zip(results, after, judged, strict=True):
         if pod["kind"] != "Pod":
             assert said(verdict) == (made.resources[0].allowed, made.resources[0].message)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 from functools import cache
 
 import pytest
-from conftest import require
+from judges import psa
 
 from krm_harden import Policy, harden
 
@@ -195,23 +194,6 @@ def manifests() -> tuple[str, ...]:
     return tuple(json.dumps(Maker(seed).manifest(), ensure_ascii=False) for seed in range(COUNT))
 
 
-# The evaluator
-
-
-def theirs(texts, level: str, version: str) -> list[dict]:
-    """What the standard's evaluator says about each text."""
-    done = subprocess.run(
-        [require("psa"), "-level", level, "-version", version],
-        input="\n---\n".join(texts),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(found) == len(texts)
-    return found
-
-
 def policy(level: str, version: str, **spec) -> Policy:
     envelope = {"apiVersion": "krm-harden.dev/v1alpha1", "kind": "HardeningPolicy", "metadata": {"name": "test"}}
     return Policy.from_dict({**envelope, "spec": {"level": level, "version": version, **spec}})
@@ -238,7 +220,7 @@ def test_host_access_is_never_changed(level):
     held = policy(level, "latest", explicit="override")
     results = [harden(text, held) for text in texts]
 
-    before, after = theirs(texts, level, "latest"), theirs([result.text for result in results], level, "latest")
+    before, after = psa(texts, level, "latest"), psa([result.text for result in results], level, "latest")
 
     for result, old, new in zip(results, before, after, strict=True):
         states = {finding.state for finding in result.findings if finding.control in HOST_ACCESS}

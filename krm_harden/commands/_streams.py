@@ -6,6 +6,7 @@ import os
 import sys
 
 from krm_harden.errors import InputError
+from krm_harden.model import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,12 +70,7 @@ def print_lines(lines: Iterable[str], *, to_stderr: bool = False) -> None:
 
 
 def _joined(lines: Iterable[str]) -> str:
-    """Each line as one, whatever names in it hold: neither a line break nor what a terminal obeys."""
-    return "".join(f"{line if line.isprintable() else _printable(line)}\n" for line in lines)
-
-
-def _printable(line: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in line)
+    return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def complain(lines: Iterable[str]) -> None:

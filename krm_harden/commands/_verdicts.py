@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from krm_harden import admission, matrix, namespaces, workloads
+from krm_harden import admission, matrix, namespaces
 from krm_harden.commands import _streams
+from krm_harden.commands._run import Input
 from krm_harden.errors import ConfigError
 from krm_harden.model import ChunkResult, Unexamined
 from krm_harden.reports import json, labelled, table, text
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from krm_harden.commands._asked import Change
-    from krm_harden.commands._run import Input
     from krm_harden.model import Resource, ResourceResult
     from krm_harden.policy import Policy
 
@@ -46,23 +46,19 @@ def as_labelled(policy: Policy, inputs: Sequence[Input], output: str) -> tuple[i
 
     1 if pods are refused or a label is invalid; and whether each pod's namespace was there.
     """
-    found = {
-        result.resource.name: labelled.Labels(
-            name,
-            result,
-            namespaces.Labelled(namespaces.labels_of(result.resource), policy.server),
-            namespaces.labels_of(result.resource),
-        )
-        for name, result in _results(inputs)
-        if is_namespace(result.resource)
-    }
+    found: dict[str, labelled.Labels] = {}
+    for name, result in _results(inputs):
+        if is_namespace(result.resource):
+            labels = namespaces.labels_of(result.resource)
+            means = namespaces.Labelled(labels, policy.server)
+            found[result.resource.name] = labelled.Labels(name, result, means, labels)
     answers: list[labelled.Said] = []
     unknown: list[Input] = []
     for name, result in _results(inputs):
         resource = result.resource
         if resource.namespace in found:
             answers += _answers(policy, name, result, found[resource.namespace].labelled)
-        elif not is_namespace(resource) and _makes_pods(policy, resource):
+        elif not is_namespace(resource) and policy.pods_of(resource):
             unknown.append(_left_alone(name, result))
     everything = [*inputs, *unknown]
     if output == "json":
@@ -77,7 +73,7 @@ def _answers(policy: Policy, name: str, result: ResourceResult, means: namespace
     resource = result.resource
     exempting = matrix.exemptions_for(policy, resource)
     fails = matrix.fails_a_run(policy, resource)
-    pods = tuple(workloads.created_pods(resource, workloads.shapes_of(resource, policy.kinds), policy.server))
+    pods = policy.created_pods_of(resource)
     for answer in admission.as_labelled(policy, resource, means) if pods else ():
         exempt = matrix.is_exempt(answer.verdict, pods, exempting)
         yield labelled.Said(name, result, answer, exempt=exempt, fails=fails)
@@ -87,8 +83,6 @@ def _left_alone(name: str, result: ResourceResult) -> Input:
     resource = result.resource
     reason = f"the namespace {resource.namespace} isn't in the input" if resource.namespace else "it names no namespace"
     note = Unexamined(reason, resource.kind, resource.name, result.line)
-    from krm_harden.commands._run import Input
-
     return Input(name, b"", b"", (ChunkResult(b"", unexamined=(note,)),))
 
 
@@ -107,7 +101,7 @@ def what_breaks(policy: Policy, inputs: Sequence[Input], change: Change, output:
     homeless = [
         _left_alone(name, result)
         for name, result in _results(inputs)
-        if not result.resource.namespace and _makes_pods(policy, result.resource)
+        if not result.resource.namespace and policy.pods_of(result.resource)
     ]
     everything = [*inputs, *homeless]
     done = f"namespace/{change.namespace} {'' if found.changed else 'not '}labeled (server dry run)"
@@ -142,10 +136,6 @@ def _labels_now(resources: Sequence[Resource], namespace: str, *, whole: bool) -
         hint = similar(namespace, others)
         raise ConfigError(f"--what-breaks: nothing in the input is of the namespace {namespace!r}{hint}")
     return {}, [f"krm-harden: warning: Namespace/{namespace} isn't in the input: taken as one without labels"]
-
-
-def _makes_pods(policy: Policy, resource: Resource) -> bool:
-    return any(workloads.pods(resource, workloads.shapes_of(resource, policy.kinds)))
 
 
 def _results(inputs: Iterable[Input]) -> Iterator[tuple[str, ResourceResult]]:

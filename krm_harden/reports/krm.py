@@ -8,7 +8,7 @@ from __future__ import annotations
 from krm_harden import edit, place, source
 from krm_harden.emit import FlowStyle, flow, scalar
 from krm_harden.errors import InputError, RefusedEdit
-from krm_harden.model import Operation, same
+from krm_harden.model import Operation, one_line, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ class Results:
 
     def _write(self, group: str, message: str, rest: str) -> None:
         severity = "info" if group == "unexamined" else group
-        if not message.isprintable():
-            # A name may hold a line break: a result is one line.
-            message = "".join(letter if letter.isprintable() else " " for letter in message)
-        self._texts[group].append(f"- message: {scalar(message)}\n  severity: {severity}\n{rest}".encode())
+        self._texts[group].append(f"- message: {scalar(one_line(message))}\n  severity: {severity}\n{rest}".encode())
 
     def parts(self) -> list[bytes]:
         """The items of a block sequence at column 0: errors first, then warnings, what was left alone last."""
