@@ -129,6 +129,48 @@ def run_all(jobs: Mapping[str, Job]) -> dict[str, Outcome]:
         return dict(zip(jobs, pool.map(run, jobs.values()), strict=True))
 
 
+def pods(text: str) -> Iterator[dict[str, Any]]:
+    """The Pod that each workload of a text makes; a StatefulSet's with volumes for its claims."""
+    for workload, template in _templates(list(yaml.safe_load_all(text))):
+        claims = [claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", ())]
+        volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
+        spec = {**template["spec"], "volumes": [*template["spec"].get("volumes", ()), *volumes]}
+        metadata = {**template.get("metadata", {}), "name": workload["metadata"]["name"], "namespace": "default"}
+        yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def images(text: str) -> list[str]:
+    """The images of a text's pods, in its order."""
+    return [container["image"] for pod in pods(text) for container in containers(pod)]
+
+
+def took(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What a hardening added to a Pod beside the switches that every hardened pod has."""
+    found = []
+    for key, of_pod in (("runAsUser", "uid"), ("runAsGroup", "gid"), ("fsGroup", "fsGroup")):
+        found += [f"{of_pod} {said}" for said in _told(after, key) if said not in _told(before, key)]
+    found += [f"{each['name']}={each['value']}" for each in after["spec"]["securityContext"].get("sysctls", ())]
+    known = {(each["name"], mount["mountPath"]) for each in containers(before) for mount in _mounts(each)}
+    old, new = ({each["name"]: each for each in containers(pod)} for pod in (before, after))
+    found += [f"no container {name}" for name in old.keys() - new.keys()]
+    found += [f"init container {name}" for name in new.keys() - old.keys()]
+    for name in new.keys() & old.keys():
+        found += [f"emptyDir {at['mountPath']}" for at in _mounts(new[name]) if (name, at["mountPath"]) not in known]
+        found += [f"add {one}" for one in new[name]["securityContext"].get("capabilities", {}).get("add", ())]
+        names = {each["name"] for each in old[name].get("env", ())}
+        found += [f"{each['name']}={each['value']}" for each in new[name].get("env", ()) if each["name"] not in names]
+    return ", ".join(found) or "nothing else"
+
+
+def _told(pod: dict[str, Any], key: str) -> list[int]:
+    contexts = [each.get("securityContext", {}) for each in (pod["spec"], *containers(pod))]
+    return list(dict.fromkeys(context[key] for context in contexts if key in context))
+
+
+def _mounts(container: dict[str, Any]) -> list[dict[str, Any]]:
+    return container.get("volumeMounts", [])
+
+
 def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
     """Those that start with the pod, and those before them."""
     return [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
