@@ -3,6 +3,7 @@
     KrmHardenError           .exit_code, .where (file:line:column), .next_step
     ├── InputError      2    the text can't be read as Kubernetes would read it
     ├── RefusedEdit     2    the text can be read, but a safe edit of it isn't possible
+    ├── SourceError     2    an image can't be had from its registry, archive or layout
     └── ConfigError     3    the policy or the command line is wrong
 
 Each message is one line and names the place, what is wrong and what to do about it.
@@ -42,6 +43,10 @@ class InputError(KrmHardenError):
 
 class RefusedEdit(KrmHardenError):
     """An edit that can't be written, or that verification didn't accept. The document stays as it came."""
+
+
+class SourceError(KrmHardenError):
+    """An image that can't be had, or isn't what its digest says. `where` is the image."""
 
 
 class ConfigError(KrmHardenError):
