@@ -40,8 +40,7 @@ def images(path: str, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Image]:
     found: dict[str, Image] = {}
     for entry in _entries(archive, limits):
         image = _image(archive, entry, limits)
-        tags = entry.get("RepoTags") or [image.image_id]
-        found.update((tag, image) for tag in tags if isinstance(tag, str))
+        found.update((tag, image) for tag in entry.get("RepoTags") or [image.image_id])
     return found
 
 
@@ -51,14 +50,18 @@ def _entries(archive: Files, limits: Limits) -> list[dict[str, Any]]:
     if not isinstance(listed, list):
         raise SourceError("its manifest.json isn't a list", archive.path, "save the image again")
     for entry in listed:
-        layers = entry.get("Layers") if isinstance(entry, dict) else None
-        tags = entry.get("RepoTags") if isinstance(entry, dict) else None
-        named = isinstance(layers, list | None) and all(isinstance(name, str) for name in layers or [])
-        if not named or not isinstance(tags, list | None) or not isinstance(entry.get("Config"), str):
+        if not _is_entry(entry):
             raise SourceError("its manifest.json has no Config and Layers", archive.path, "save the image again")
     if not listed:
         raise SourceError("its manifest.json has no image", archive.path, "save the image again")
     return list(listed)
+
+
+def _is_entry(entry: object) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("Config"), str):
+        return False
+    lists = [entry.get("Layers"), entry.get("RepoTags")]
+    return all(isinstance(each, list | None) and all(isinstance(name, str) for name in each or []) for each in lists)
 
 
 def _image(archive: Files, entry: dict[str, Any], limits: Limits) -> Image:
@@ -68,7 +71,7 @@ def _image(archive: Files, entry: dict[str, Any], limits: Limits) -> Image:
     if named is not None and image_id != f"sha256:{named[1]}":
         what = f"{one_line(entry['Config'])} has other contents than its name says ({short(image_id)})"
         raise SourceError(what, archive.path, "save the image again")
-    tags = [tag for tag in entry.get("RepoTags") or [] if isinstance(tag, str)]
+    tags = entry.get("RepoTags") or []
     where = f"{archive.path} ({one_line(tags[0]) if tags else short(image_id)})"
     names = entry.get("Layers") or []
     blobs = [(_blob(name), DOCKER_LAYER, archive.size(name), _opener(archive, name, where)) for name in names]

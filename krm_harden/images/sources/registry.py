@@ -347,15 +347,14 @@ class _Session:
         if asked.scheme == "basic":
             if not who.basic:
                 raise self._error(f"the registry wants a login{self._noted()}", login)
-            if who.basic == refused:
-                raise self._error(f"the registry refuses the login of {one_line(who.username, 40)}", login)
+            self._note = f"the login of {one_line(who.username, 40)} isn't accepted"
             return who.basic
         if who.registry_token and refused != f"Bearer {who.registry_token}":
             return f"Bearer {who.registry_token}"
         self._may_tell(asked.realm, secret=bool(who))
         token = self._token(asked, who) if who else ""
         if who and not token:
-            self._note = f"the login of {one_line(who.username, 40) or 'the identity token'} is refused"
+            self._note = f"the login of {one_line(who.username, 40) or 'the identity token'} isn't accepted"
         token = token or self._token(asked, auth.Credentials())
         if not token:
             raise self._error(f"the registry gives no access{self._noted()}", f"{login}, or check the name")
