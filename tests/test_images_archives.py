@@ -296,8 +296,10 @@ def test_headers_that_would_fill_the_memory_are_refused(tmp_path, kind, size):
 
 
 def test_sizes_beyond_all_bounds_are_refused(tmp_path):
-    (tmp_path / "x.tar").write_bytes(header(tarfile.REGTYPE, 1 << 62) + bytes(1024))
-    assert "isn't a tar" in failed(docker_archive.images, str(tmp_path / "x.tar"))
+    for size in (1 << 62, 1 << 80, -5000):
+        for pack in (bytes, gzip.compress):
+            (tmp_path / "x.tar").write_bytes(pack(header(tarfile.REGTYPE, size) + bytes(1024)))
+            assert "isn't a tar" in failed(docker_archive.images, str(tmp_path / "x.tar"))
 
 
 def test_an_archive_of_too_many_files_is_refused(tmp_path):
@@ -457,10 +459,19 @@ def hostile_sparse():
     return out.getvalue()
 
 
+def pax_header(kind, **records):
+    """One extended header, its records and nothing else."""
+    return tarfile.TarInfo._create_pax_generic_header(records, kind, "utf-8")
+
+
 @pytest.mark.parametrize(
     "layer",
     [
         hostile_sparse(),
+        pax_header(tarfile.XHDTYPE, comment="x" * 99) * 2000,
+        b"".join(pax_header(tarfile.XGLTYPE, **{f"k{number}": "x" * 9999}) for number in range(200)),
+        pax_header(tarfile.XHDTYPE, size="-5000") + header(tarfile.REGTYPE, 0),
+        pax_header(tarfile.XHDTYPE, size="9" * 30) + header(tarfile.REGTYPE, 0),
         header(tarfile.GNUTYPE_SPARSE, 9),
         header(tarfile.XHDTYPE, 1 << 40),
         header(tarfile.XHDTYPE, -1),

@@ -111,7 +111,7 @@ def _members(path: str, limits: Limits) -> tuple[dict[str, tuple[int, int]], boo
                 elif member.islnk():
                     links[name] = posixpath.normpath(member.linkname)
             compressed = plain.compressed
-    except (tarfile.TarError, *FAILURES) as failure:
+    except (tarfile.TarError, OverflowError, *FAILURES) as failure:
         raise SourceError(f"isn't a tar ({one_line(failure, 80)})", path, "save the image again") from failure
     for name in links:
         target = name

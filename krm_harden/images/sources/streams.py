@@ -25,6 +25,10 @@ HEADER_BYTES = 1 << 20
 FAILURES = (OSError, EOFError, zlib.error, ValueError)
 ZSTD_WINDOW_LOG = 27
 """128 MiB: what zstd itself reads without --long."""
+MEMBER_BYTES = 1 << 35
+"""Of a file in a tar. Python skips a claimed size in small steps, even beyond the end: for years."""
+HEADERS = 8
+"""Extended headers of one file, each of which Python reads within the last."""
 HASHES = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 _FOREIGN = (
@@ -80,10 +84,11 @@ class Spent:
 
 
 class LimitedTarInfo(tarfile.TarInfo):
-    """Reads a layer's headers, and refuses those that would fill the memory.
+    """Reads a layer's headers, and refuses those that would fill the memory: whatever is wrong is a TarError.
 
-    Python's tarfile reads a PAX header or a long name of any claimed size into memory, and walks through sparse maps of
-    any length. No builder of images writes either.
+    Python's tarfile reads a PAX header or a long name of any claimed size into memory, one within the other, keeps
+    what all global headers say, and walks through sparse maps and past files of any claimed size. No builder of images
+    writes such.
     """
 
     _EXTENDED = (
@@ -94,13 +99,32 @@ class LimitedTarInfo(tarfile.TarInfo):
         tarfile.GNUTYPE_LONGLINK,
     )
 
-    def _proc_member(self, archive: tarfile.TarFile) -> Any:
-        """Overridden as CPython's tarfile.py says it may be."""
-        if self.type in self._EXTENDED and not 0 <= self.size <= HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {size_text(self.size)}")
+    def _proc_member(self, archive: Any) -> Any:
+        """Overridden as CPython's tarfile.py says it may be. Extended headers call it again for the next header."""
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise tarfile.ReadError("a sparse file")
-        return super()._proc_member(archive)  # type: ignore[misc]
+        if self.type not in self._EXTENDED:
+            return self._processed(archive)
+        if not 0 <= self.size <= HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size_text(self.size)}")
+        if self.type == tarfile.XGLTYPE:
+            archive.global_bytes = getattr(archive, "global_bytes", 0) + self.size
+        archive.headers = getattr(archive, "headers", 0) + 1
+        if archive.headers > HEADERS or getattr(archive, "global_bytes", 0) > HEADER_BYTES:
+            raise tarfile.ReadError("too many headers of one file")
+        try:
+            return self._processed(archive)
+        finally:
+            archive.headers -= 1
+
+    def _processed(self, archive: Any) -> Any:
+        try:
+            member = super()._proc_member(archive)  # type: ignore[misc]
+        except (ArithmeticError, LookupError, ValueError) as failure:
+            raise tarfile.ReadError(f"a header that can't be read ({one_line(failure, 60)})") from failure
+        if not 0 <= member.size <= MEMBER_BYTES:
+            raise tarfile.ReadError("a file of an absurd size")
+        return member
 
     def _proc_gnusparse_00(self, *_: Any) -> None:
         raise tarfile.ReadError("a sparse file")
