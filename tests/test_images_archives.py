@@ -485,7 +485,7 @@ def test_a_layers_headers_that_would_fill_the_memory_end_its_reading(tmp_path, l
 
 def test_a_large_layer_takes_time_and_no_memory(tmp_path):
     block = os.urandom(1 << 20)
-    tar = tarball(("big", block * 32))
+    tar = tarball(("big", block * 12))
     path = unpacked(tmp_path / "x", layout_files(index(named(made((tar,)), **{TAG: "1"})), made((tar,))))
     image = oci_layout.images(path)["1"]
     tracemalloc.start()

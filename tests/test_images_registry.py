@@ -519,6 +519,21 @@ def test_credentials_do_not_go_out_in_plain_text(site, app, client, realm):
     assert len(site.seen) == 1
 
 
+def test_a_host_that_is_named_insecure_gives_tokens_to_anybody_but_sees_no_login(site, app, client, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://{site.host}")
+    site.faults["/manifests/1"] = [bearer("http://token.example/auth")]
+    site.faults["/auth"] = [token_of({"token": "abc"})]
+    named = changed(client, insecure=frozenset({"token.example"}))
+    fetch(app[1], client=named)
+    assert site.asked("/auth")[0]["host"] == "token.example"
+    known = changed(client, insecure=named.insecure, credentials=lambda _: Credentials(USER, PASSWORD))
+    site.faults["/manifests/1"] = [bearer("http://token.example/auth")]
+    assert "which isn't https" in failed(fetch, app[1], client=known)
+    assert len(site.asked("/auth")) == 1
+
+
 @pytest.mark.parametrize("answer", [{}, {"token": 1}, {"token": "a\r\nX: y"}, {"token": ""}, [], "x"])
 def test_a_token_server_that_gives_none_is_an_error(site, app, client, answer):
     site.faults["/manifests/1"] = [bearer(f"http://{site.host}/auth")]
