@@ -99,7 +99,7 @@ def _members(path: str, limits: Limits) -> tuple[dict[str, tuple[int, int]], boo
     places: dict[str, tuple[int, int]] = {}
     links: dict[str, str] = {}
     try:
-        with _Forward(path, limits) as plain, _tar(path, plain) as tar:
+        with _forward(path, limits) as plain, _tar(path, plain) as tar:
             for count, member in enumerate(tar):
                 if count >= limits.members:
                     raise SourceError(f"has more than {limits.members} files", path, "save fewer images at once")
@@ -142,7 +142,7 @@ def _section(path: str, place: tuple[int, int], limits: Limits, parked: list[_Fo
         if forward is not None and forward.at > offset:
             forward.close()
             forward = None
-        forward = forward or _Forward(path, limits)
+        forward = forward or _forward(path, limits)
         forward.skip_to(offset)
     except FAILURES as failure:
         raise SourceError(f"can't be read ({one_line(failure, 80)})", path, "save the image again") from failure
@@ -176,21 +176,48 @@ class _Section(io.RawIOBase):
         super().close()
 
 
+class _Handle:
+    """A file that may stay open between two reads: it is closed with the last that knows its archive."""
+
+    def __init__(self, path: str) -> None:
+        self._number = -1
+        self._number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, size: int) -> bytes:
+        return os.read(self._number, size)
+
+    def close(self) -> None:
+        number, self._number = self._number, -1
+        if number >= 0:
+            os.close(number)
+
+    __del__ = close
+
+
+def _forward(path: str, limits: Limits) -> _Forward:
+    """A file from its first byte on."""
+    stored = Counted(cast("BinaryIO", _Handle(path)))
+    try:
+        return _Forward(path, limits, stored, decompressed(stored))
+    except SourceError as failure:
+        stored.close()
+        raise SourceError(failure.message, path, failure.next_step) from failure
+    except OSError:
+        stored.close()
+        raise
+
+
 class _Forward(io.RawIOBase):
     """A file's unpacked bytes, limited, from the first to the last."""
 
-    def __init__(self, path: str, limits: Limits) -> None:
+    def __init__(self, path: str, limits: Limits, stored: Counted, plain: BinaryIO) -> None:
         super().__init__()
         self.at = 0
+        self.compressed = not isinstance(plain, io.BufferedReader)
         self._path = path
         self._limits = limits
-        self._stored = Counted(open(path, "rb"))  # noqa: SIM115 - closed with this
-        try:
-            self._plain = decompressed(self._stored)
-        except SourceError as failure:
-            self._stored.close()
-            raise SourceError(failure.message, path, failure.next_step) from failure
-        self.compressed = not isinstance(self._plain, io.BufferedReader)
+        self._stored = stored
+        self._plain = plain
 
     def readable(self) -> bool:
         return True
