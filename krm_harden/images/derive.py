@@ -102,7 +102,7 @@ NOISE_BELOW = ("/proc/", "/sys/", "/dev/", "/run/secrets/", "/var/cache/ldconfig
 NOISE_NAMES = re.compile(r"(^|/)__pycache__(/|$)|\.py[co]$")
 
 IN_PLACE = ("-i", "--in-place")
-PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/@+:-]+")
+PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/@+-]+")  # a mountPath holds no colon
 TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|\d*>>?\|?|&>|[;|&()<\n]|(?:\\.|[^\s;|&()<>\"'])+|[\"']")
 VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
 
@@ -189,7 +189,7 @@ def facts(
     found.update(_refusal(image))
     kept = {
         field: (value, evidence)
-        for field, (value, evidence) in {**found, **_writable(image, paths, known)}.items()
+        for field, (value, evidence) in {**found, **_writable(image, paths, _listed(known))}.items()
         if evidence != GUESS or not known or field not in known
     }
     return (
@@ -507,7 +507,7 @@ def _paths(image: Image, uid: int | None) -> Iterator[Path]:
     """All that is known to be written, the surest first."""
     for volume in image.start.volumes:
         path = image.files.real(volume)
-        if _mountable(path):
+        if mountable(path):
             yield Path(path, "data", CONFIG)
     if image.observed:
         yield from _observed(image, image.observed)
@@ -522,14 +522,14 @@ def _below(folder: str, observed: Observed | None) -> bool:
     return observed is not None and any(path.startswith(folder + "/") for path in (*observed.added, *observed.changed))
 
 
-def _mountable(path: str) -> bool:
+def mountable(path: str) -> bool:
     return path not in NEVER and not f"{path}/".startswith(NEVER_BELOW) and PLAIN_PATH.fullmatch(path) is not None
 
 
 def _observed(image: Image, observed: Observed) -> Iterator[Path]:
     """The exact folders of what a run wrote."""
     for path in sorted({*_new_folders(image, observed), *_folders_of_files(image, observed), *observed.paths}):
-        if _mountable(path):
+        if mountable(path):
             yield Path(path, _seed(image, path), OBSERVED, path in OPTIONAL)
 
 
@@ -537,9 +537,9 @@ def _seed(image: Image, path: str) -> str:
     return "copy" if image.files.has_files(path) and path not in EXPENDABLE else "empty"
 
 
-def _written(observed: Observed) -> list[str]:
-    """The added and changed paths that the program wrote, not the runtime."""
-    made = {parent for mount in observed.mounts for parent in _with_parents(mount)}
+def _written(image: Image, observed: Observed) -> list[str]:
+    """The added and changed paths that the program wrote, not the runtime, which makes what it mounts on."""
+    made = {parent for place in (*observed.mounts, image.start.working_dir) for parent in _with_parents(place)}
     return [
         path
         for path in (*observed.added, *observed.changed)
@@ -572,18 +572,21 @@ def _holding(observed: Observed) -> set[str]:
 
 
 def _new_folders(image: Image, observed: Observed) -> Iterator[str]:
-    """The topmost folders that weren't in the image."""
+    """The topmost folders that weren't in the image; where several are in one empty folder, that one."""
     holding = _holding(observed)
-    added = {path for path in _written(observed) if path in set(observed.added)}
-    for path in added:
-        if _is_folder(path, image, observed, holding) and _parent(path) not in added:
-            yield path
+    added = {path for path in _written(image, observed) if path in set(observed.added)}
+    new = [path for path in added if _is_folder(path, image, observed, holding) and _parent(path) not in added]
+    for path in new:
+        parent = image.files.real(_parent(path))
+        several = sum(_parent(other) == _parent(path) for other in new) > 1
+        emptied = mountable(parent) and parent not in EXPENDABLE and not image.files.has_files(parent)
+        yield parent if several and emptied else path
 
 
 def _folders_of_files(image: Image, observed: Observed) -> Iterator[str]:
     """The folders of the image in which files were added or changed."""
     holding = _holding(observed)
-    written = _written(observed)
+    written = _written(image, observed)
     new = set(observed.added)
     for path in written:
         folder = _parent(path) or "/"
@@ -594,7 +597,7 @@ def _folders_of_files(image: Image, observed: Observed) -> Iterator[str]:
 def _written_to_root(image: Image) -> Iterator[str]:
     observed = image.observed or Observed()
     holding = _holding(observed)
-    for path in _written(observed):
+    for path in _written(image, observed):
         if path.count("/") == 1 and path not in EXPENDABLE and not _is_folder(path, image, observed, holding):
             yield path
 
@@ -606,7 +609,7 @@ def _from_scripts(image: Image) -> Iterator[str]:
             path = image.files.real(_expanded(word, image)) if "/" in _expanded(word, image)[:1] else ""
             entry = image.files.entries.get(path)
             folder = path if entry and entry.kind == "folder" else path if is_folder else _parent(path)
-            if _mountable(folder) and not folder.startswith(f"{TMP}/"):
+            if mountable(folder) and not folder.startswith(f"{TMP}/"):
                 yield folder
 
 
@@ -637,15 +640,21 @@ def _open_folders(image: Image, uid: int | None) -> Iterator[str]:
             and path not in SHARED_FOLDERS
             and path not in image.files.filled
             and not path.startswith("/etc/")
-            and _mountable(path)
+            and mountable(path)
         ):
             yield path
 
 
-def _writable(image: Image, paths: Iterable[Path], known: Mapping[str, Any] | None) -> dict[str, Fact]:
-    """The paths as facts, without those that another one covers."""
-    guesses_matter = not (known and "writablePaths" in known)
-    wanted = [path for path in paths if guesses_matter or path.evidence != GUESS]
+def _writable(image: Image, paths: Iterable[Path], known: set[str] | None) -> dict[str, Fact]:
+    """The paths as facts, without those that another one covers.
+
+    `known` are the catalogue's. A run may change files that it leaves out: the program can do without.
+    """
+    wanted = [
+        path._replace(optional=path.optional or (known is not None and path.seed == "copy" and path.path not in known))
+        for path in paths
+        if known is None or path.evidence != GUESS
+    ]
     first = {path.path: path for path in reversed(wanted)}
     above = {parent for path in wanted if path.evidence != GUESS for parent in _with_parents(_parent(path.path))}
     kept = [
@@ -659,8 +668,15 @@ def _writable(image: Image, paths: Iterable[Path], known: Mapping[str, Any] | No
     if not kept:
         return {}
     seen = image.observed is not None and image.observed.restricted == "runs"
-    surest = OBSERVED if seen else GUESS if guesses_matter else min(path.evidence for path in kept)
+    surest = OBSERVED if seen else GUESS if known is None else min(path.evidence for path in kept)
     return {"writablePaths": ([_item(path) for path in sorted(kept)], surest)}
+
+
+def _listed(known: Mapping[str, Any] | None) -> set[str] | None:
+    """The paths that the catalogue has, or None."""
+    if known is None or "writablePaths" not in known:
+        return None
+    return {item if isinstance(item, str) else item["path"] for item in known["writablePaths"]}
 
 
 def _covers(parent: Path, path: Path, image: Image) -> bool:
@@ -679,7 +695,7 @@ def _environment(image: Image, found: Mapping[str, Fact], paths: list[Path]) -> 
     if (
         observed is None
         or observed.user
-        or not _below("/root", observed._replace(added=tuple(_written(observed)), changed=()))
+        or not _below("/root", observed._replace(added=tuple(_written(image, observed)), changed=()))
     ):
         return {}
     uid = _number(found, "uid")
