@@ -47,6 +47,8 @@ UNKNOWN_UID = 10001
 FIRST_EPHEMERAL_PORT = 32768
 LIMITS = ("--memory", "2g", "--pids-limit", "2048")
 LONGEST_NOTE = 200
+ALIVE = {"running", "stopping"}
+ENDED = {"exited", "stopped", "dead", "removing"}
 LISTENING = "0A"  # a state of /proc/net/tcp
 
 REFUSED_BY_SYSTEM = re.compile(r"read-only file ?system|permission denied|EROFS|EACCES", re.IGNORECASE)
@@ -402,10 +404,12 @@ def _watch(wanted: Wanted, name: str, is_ready: Ready) -> Trial:
     users: tuple[int, ...] = ()
     ready: float = PATIENCE
     while True:
-        state = wanted.engine.ask("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}} {{.State.Pid}}", name)
-        running, code, pid = state.split()
+        state = wanted.engine.ask("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.State.Pid}}", name)
+        status, code, pid = state.split()
         passed = time.monotonic() - started
-        if running != "true":
+        if status not in ALIVE | ENDED:
+            raise InputError(f"{wanted.engine.program} lost the container: it says {status}", next_step="run it again")
+        if status in ENDED:
             return Trial(True, False, int(code), round(passed), tuple(sorted(heard)), users, "")
         heard = set(listening(pid))
         users = _users(pid) or users
