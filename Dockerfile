@@ -1,7 +1,7 @@
 # krm-harden in a container: small, user nobody, fit for a read-only root file system.
 #
-#     docker build -t krm-harden:v0.1.0 .
-#     docker build --build-arg PYTHON_IMAGE=docker.io/library/python@sha256:... -t krm-harden:v0.1.0 .
+#     docker build -t krm-harden:v0.2.0 .
+#     docker build --build-arg PYTHON_IMAGE=docker.io/library/python@sha256:... -t krm-harden:v0.2.0 .
 #
 # Both stages must have the same Python. Pin the image by digest where builds must be repeatable.
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim

@@ -10,7 +10,7 @@ Names are loaded when they are used: a pipeline calls `krm-harden` hundreds of t
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -92,7 +92,10 @@ def _specificity(match: Mapping[str, Any]) -> tuple[int, int]:
 
 
 class Settings:
-    """What holds for one resource. `asked` is the level to reach, at a version of the standard."""
+    """What holds for one resource. `asked` is the level to reach, at a version of the standard.
+
+    `output` is the release whose output is written: what a later one brought stays off.
+    """
 
     __slots__ = (
         "_checks",
@@ -108,6 +111,7 @@ class Settings:
         "immutable",
         "namespaces",
         "on_violation",
+        "output",
         "platform",
     )
 
@@ -124,6 +128,7 @@ class Settings:
         self.exemptions = policy.exemptions
         self.namespaces = policy.namespaces
         self.platform = policy.platform
+        self.output = policy.output
         self._enabled: tuple[Control, ...] | None = None
         self._checks: tuple[tuple[Control, Check], ...] | None = None
 
@@ -177,6 +182,7 @@ class Policy:
         "kinds",
         "name",
         "namespaces",
+        "output",
         "platform",
         "rules",
         "server",
@@ -190,6 +196,7 @@ class Policy:
         self.spec = spec
         self.server = min(server or LATEST, LATEST)
         self.platform: str = target.get("platform", "kubernetes")
+        self.output = release(self.compatibility)
         self.images = tuple(
             ImageFacts(entry, entry.get("evidence") or f"{name}: images[{index}] {entry['match']}")
             for index, entry in enumerate(sequence(spec.get("images")))
@@ -212,6 +219,11 @@ class Policy:
     def version(self) -> str:
         """The version of the standard as written."""
         return str(self.spec.get("version", _DEFAULTS["version"]))
+
+    @property
+    def compatibility(self) -> str:
+        """The release whose output is kept, as written."""
+        return str(self.spec.get("compatibility", schema.RELEASES[-1]))
 
     def settings_for(self, resource: Resource) -> Settings:
         """What holds for a resource: the policy, then each rule that matches it, the narrowest last."""
@@ -247,6 +259,12 @@ class Policy:
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
         """The policy with some fields of its spec replaced."""
         return Policy({**self.spec, **changes}, name or self.name, self.images_above)
+
+
+def release(text: str) -> tuple[int, int]:
+    """A release as numbers: `0.2` is (0, 2)."""
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
 
 
 def _today() -> str:
@@ -328,7 +346,7 @@ def _from_config_map(data: Mapping[str, Any], where: str) -> dict[str, Any]:
         path = key.split(".")
         found = _field(schema.spec_schema(), path) or _field(schema.spec_schema(), ["controls", *path])
         if found is None:
-            allowed = ", ".join([*_HOW_FAR, "target.*", "namespaces.*", "CONTROL.*"])
+            allowed = ", ".join([*_HOW_FAR, "compatibility", "target.*", "namespaces.*", "CONTROL.*"])
             raise ConfigError(f"data.{key} is unknown; allowed: {allowed}", where)
         path = path if _field(schema.spec_schema(), path) else ["controls", *path]
         place = spec
@@ -373,6 +391,9 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
     if "version" in spec:
         _must_be_same_version("spec.version", ceiling.version, spec["version"], ceiling, below)
         merged.setdefault("version", spec["version"])
+    if "compatibility" in spec:
+        _must_be_same_release(ceiling, below)
+        merged.setdefault("compatibility", spec["compatibility"])
     merged["controls"] = _tightened_controls(ceiling, below)
     merged["namespaces"] = _tightened_namespaces(ceiling, below)
     for index, entry in enumerate(sequence(spec.get("images"))):
@@ -398,6 +419,16 @@ def _must_be_same_version(path: str, upper: str, lower: str, ceiling: Policy, be
     if LevelVersion("", lower, ceiling.server).version != LevelVersion("", upper, ceiling.server).version:
         raise ConfigError(
             f"{path} {lower} has other rules than {upper}, which the policy {ceiling.name} asks for", below.name
+        )
+
+
+def _must_be_same_release(ceiling: Policy, below: Policy) -> None:
+    """No release is stricter than another: a later one may also know that an image can't take a change."""
+    if below.output != ceiling.output:
+        raise ConfigError(
+            f"spec.compatibility {below.compatibility} has other output than {ceiling.compatibility}, "
+            f"which the policy {ceiling.name} asks for",
+            below.name,
         )
 
 

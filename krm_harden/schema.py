@@ -19,6 +19,8 @@ API_VERSION = "krm-harden.dev/v1alpha1"
 KIND = "HardeningPolicy"
 MAX_ID = 2**31 - 1
 """User and group ids are 32 bit signed in Kubernetes' validation."""
+RELEASES = ["0.1", "0.2"]
+"""The releases whose output can be had, oldest first; the last is this one."""
 
 
 def _text(description: str, **more: Any) -> Schema:
@@ -113,6 +115,9 @@ def spec_schema() -> Schema:
         "What to harden, and how far.",
         {
             **fields,
+            "compatibility": _choice(
+                "The release whose output is kept. Quote it: `0.1` alone is a number.", RELEASES, RELEASES[-1]
+            ),
             "target": _object(
                 "Where the manifests run.",
                 {

@@ -7,7 +7,7 @@ import json
 import pytest
 from conftest import run_cli
 
-from krm_harden import Policy, check, controls, harden, schema
+from krm_harden import Policy, __version__, check, controls, harden, schema
 from krm_harden import policy as policies
 from krm_harden.errors import ConfigError
 from krm_harden.source import read
@@ -1044,3 +1044,36 @@ def test_an_annotation_exempts_nothing():
     text = ESCALATING.replace("  labels:\n", "  annotations:\n    krm-harden.dev/exempt: '*'\n  labels:\n")
 
     assert states(text)["allowPrivilegeEscalation"] == "explicit"
+
+
+# The release whose output is kept
+
+
+def test_the_output_is_that_of_this_release_unless_the_policy_names_another():
+    resource = harden(DEPLOYMENT).resources[0].resource
+
+    assert policies.Policy({}).settings_for(resource).output == policies.release(schema.RELEASES[-1])
+    assert policies.from_data(whole({"compatibility": "0.1"}), "policy").settings_for(resource).output == (0, 1)
+    assert __version__.startswith(f"{schema.RELEASES[-1]}.")
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("0.0", "must be one of 0.1, 0.2, not '0.0'"),
+        ("0.1.0", "must be one of 0.1, 0.2, not '0.1.0'"),
+        (0.1, "must be a string, not 0.1"),
+    ],
+)
+def test_a_release_that_is_not_known_is_refused(said, wrong):
+    with pytest.raises(ConfigError, match=rf"spec\.compatibility {wrong}"):
+        policy(compatibility=said)
+
+
+def test_a_rule_keeps_no_other_output_than_its_policy():
+    with pytest.raises(ConfigError, match=r"spec\.rules\[0\]\.compatibility is unknown"):
+        policy(rules=[{"match": {}, "compatibility": "0.1"}])
+
+
+def test_a_config_map_names_a_release_too():
+    assert policies.from_data(config_map(compatibility="0.1"), "functionConfig").output == (0, 1)

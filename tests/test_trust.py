@@ -197,6 +197,7 @@ REFUSED: dict[str, list[tuple[Spec, Any]]] = {
         ({"namespaces": {"version": "v1.34"}}, "v1.33"),
         ({"namespaces": {"version": "v1.34"}}, "latest"),
     ],
+    "compatibility": [({}, "0.1"), ({"compatibility": "0.1"}, schema.RELEASES[-1])],
     "images[].uid": [({}, 0), (KNOWN, 0)],
 }
 """A field, the ceilings over it, and what is refused below each. `*` stands for every control."""
@@ -386,6 +387,7 @@ FLAT = [
     ("target.kubernetes", "1.20"),
     ("namespaces.audit", "none"),
     ("namespaces.version", "v1.0"),
+    ("compatibility", "0.1"),
     ("runAsNonRoot.enabled", "false"),
     ("controls.capabilities.enabled", "false"),
     ("seccompProfile.enabled", "False"),
@@ -466,6 +468,9 @@ def test_no_policy_loosens_any_ceiling(upper, spec):
     [
         ({"level": "baseline"}, {"level": "restricted"}),
         ({"changes": "additive"}, {"changes": "complete"}),
+        ({"compatibility": "0.1"}, {"compatibility": "0.1"}),
+        ({"compatibility": "0.1"}, {"level": "restricted"}),
+        ({}, {"compatibility": schema.RELEASES[-1]}),
         ({}, {"explicit": "override"}),
         ({"onViolation": "Warn"}, {"onViolation": "Fail"}),
         ({"immutable": "skip"}, {"immutable": "fix"}),
