@@ -7,19 +7,22 @@ controls can't matter.
 from __future__ import annotations
 
 from krm_harden.emit import FlowStyle, flow
+from krm_harden.images import command_lines
+from krm_harden.images.facts import OF_ENTRYPOINT, capabilities_of
 from krm_harden.model import Finding, Operation, Proposal, Violation, dotted, lookup, mapping, sequence
 from krm_harden.resources import owners
 from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from krm_harden.controls import Control
     from krm_harden.exemptions import Exemption
+    from krm_harden.images.facts import ImageFacts
     from krm_harden.model import Container, Pod, Pointer
-    from krm_harden.policy import ImageFacts, Settings
+    from krm_harden.policy import Settings
 
 _REACH = {"additive": 0, "evidence": 1, "complete": 2}
 _BASIS = {"safe": 0, "evidence": 1, "default": 2}
@@ -46,6 +49,12 @@ DEFAULT_CAPABILITIES = frozenset(
 """What baseline does."""
 CAPABILITIES = ("capabilities_baseline", "capabilities_restricted")
 DATA_VOLUMES = ("persistentVolumeClaim", "ephemeral", "nfs", "hostPath")
+CLAIMS = ("persistentVolumeClaim", "ephemeral")
+"""Those that belong to root when they are new."""
+NO_GROUP_VOLUMES = ("nfs", "hostPath")
+"""Those that an fsGroup doesn't reach."""
+FACTS_SINCE = (0, 2)
+"""The first release that knows images by itself."""
 INJECTION = {
     "sidecar.istio.io/inject": ("true",),
     "linkerd.io/inject": ("enabled", "ingress"),
@@ -69,9 +78,12 @@ class Situation:
 
     __slots__ = (
         "_exemptions",
+        "_facts",
+        "_fixes",
         "_held",
         "_injected",
         "_mounters",
+        "_replaced",
         "checking",
         "on_windows",
         "pod",
@@ -101,9 +113,93 @@ class Situation:
         }
         self.wanted_volumes: dict[str, set[tuple[str, str]]] = {}
         self._mounters: dict[str, set[str]] | None = None
+        self._facts: dict[Pointer, ImageFacts] = {}
+        self._fixes: dict[str, dict[Pointer | None, Proposal]] = {}
+        self._replaced: dict[Pointer, str] = {}
 
-    def facts(self, container: Container) -> ImageFacts | None:
-        return self.settings.facts(container)
+    @property
+    def knows_images(self) -> bool:
+        """Whether the output may rely on more than what the policy says of images."""
+        return self.settings.output >= FACTS_SINCE
+
+    def facts(self, container: Container) -> ImageFacts:
+        """What is known of a container's image, as far as it holds for the command that it runs."""
+        found = self._facts.get(container.pointer)
+        if found is None:
+            found = self._facts[container.pointer] = self._known(container)
+        return found
+
+    def _known(self, container: Container) -> ImageFacts:
+        policy = self.settings.policy
+        stated = policy.stated(container.image)
+        if not self.knows_images:
+            return stated
+        found = policy.found(container.image)
+        if found and command_lines.replaces_entrypoint(container, found.value("programs")):
+            self._replaced[container.pointer] = found.evidence("programs")
+            found = found.without(OF_ENTRYPOINT)
+        return stated.over(found)
+
+    def replaced(self, container: Container) -> str:
+        """Who describes the entrypoint that a container's command takes the place of, or empty."""
+        self.facts(container)
+        return self._replaced.get(container.pointer, "")
+
+    def fixes(self, control: str, container: Container | None) -> Proposal | None:
+        """What a control writes in this run to a container, or to the pod (None), before containers are put together.
+
+        None also for what a control asks about itself.
+        """
+        found = self._fixes.get(control)
+        if found is None:
+            found = self._fixes[control] = {}
+            for made, check in self.settings.checks():
+                for violation in check(self.pod) if made.id == control else ():
+                    judgement = _judge(made, self, violation)
+                    if judgement and judgement.state == "fixed":
+                        of = self.pod.containers[violation.container].pointer if violation.container >= 0 else None
+                        found[of] = judgement.proposal
+        return found.get(container.pointer if container else None)
+
+    def new_user(self, container: Container) -> int | None:
+        """The uid that this run gives a container which would start as another one without it, else None."""
+        made = self.fixes("numericUser", container) or self.fixes("runAsUser", container)
+        if made is None and container.security_context.get("runAsUser") is None:
+            made = self.fixes("runAsUser", None)
+        uid: int | None = made.value if made else None
+        return None if uid is None or self.facts(container).value("defaultUser") == uid else uid
+
+    def replaced_init_containers(self) -> list[Container]:
+        """The init containers that only change owners, where the policy has an fsGroup take their place."""
+        asked = self.knows_images and self.settings.control("fsGroup").get("replaceChown", False)
+        if not asked or self.pod.context_pointer is None or self.settings.platform == "openshift":
+            return []
+        return [one for one in self.pod.containers if self.given_owner(one)]
+
+    def goes(self, container: Container) -> bool:
+        """Whether this run takes a container away."""
+        if container.role != "init" or not self.settings.control("fsGroup").get("replaceChown", False):
+            return False
+        gone = [one.pointer for one in self.replaced_init_containers()]
+        return container.pointer in gone and self.fixes("fsGroup", None) is not None
+
+    def given_owner(self, container: Container) -> tuple[int, int | None] | None:
+        """(uid, gid) that an init container gives to volumes which an fsGroup reaches, if that is all that it does."""
+        if container.role != "init" or self.exemptions("fsGroup", container) or self.exemptions("fsGroup", None):
+            return None
+        if self.data_mount(container, NO_GROUP_VOLUMES):
+            return None
+        return command_lines.owner_given(container)
+
+    def volume_of(self, mount: Any) -> Mapping[str, Any]:
+        """The volume of a mount; of a claim's template, a claim."""
+        name = mapping(mount).get("name")
+        found = mapping(self.volume_names.get(str(name)))
+        return {"persistentVolumeClaim": {}} if not found and name in self._claim_templates() else found
+
+    def _claim_templates(self) -> set[str]:
+        templates = sequence(mapping(self.pod.resource.data.get("spec")).get("volumeClaimTemplates"))
+        return {str(mapping(mapping(template).get("metadata")).get("name")) for template in templates}
 
     def exemptions(self, control: str, container: Container | None) -> list[Exemption]:
         """Those that hold for a control in a container, or in the pod itself where `container` is None."""
@@ -121,21 +217,33 @@ class Situation:
         uid = self.effective(container, "runAsUser")
         return uid if isinstance(uid, int) and not isinstance(uid, bool) else None
 
-    def data_mount(self, container: Container) -> str:
+    def data_mount(self, container: Container, kinds: Sequence[str] = DATA_VOLUMES) -> str:
         """The first claim, NFS or hostPath volume that a container mounts to write to, or empty."""
-        templates = {
-            str(mapping(mapping(template).get("metadata")).get("name"))
-            for template in sequence(mapping(self.pod.resource.data.get("spec")).get("volumeClaimTemplates"))
-        }
         for mount in sequence(container.data.get("volumeMounts")):
-            name = str(mapping(mount).get("name"))
-            volume = mapping(self.volume_names.get(name))
-            sources = [mapping(volume[source]) for source in DATA_VOLUMES if source in volume]
+            volume = self.volume_of(mount)
+            sources = [mapping(volume[source]) for source in kinds if source in volume]
             if mapping(mount).get("readOnly") is True or any(source.get("readOnly") is True for source in sources):
                 continue
-            if name in templates or sources:
-                return name
+            if sources:
+                return str(mapping(mount).get("name"))
         return ""
+
+    def programs(self, container: Container) -> list[str]:
+        """The names of the programs that a container starts, as far as its command or its image's facts say."""
+        line = command_lines.words(container)
+        found = list(command_lines.started_by(line)) if line else []
+        if sequence(container.data.get("command")):
+            return found
+        return [*sequence(self.facts(container).value("programs")), *found]
+
+    def is_mounted(self, container: Container, path: str) -> bool:
+        """Whether a path, or a folder above it, is a mount: whatever lies there must stay visible."""
+        wanted = path.rstrip("/") + "/"
+        for mount in (*sequence(container.data.get("volumeMounts")), *sequence(container.data.get("volumeDevices"))):
+            mounted = str(mapping(mount).get("mountPath") or mapping(mount).get("devicePath") or "")
+            if mounted and wanted.startswith(mounted.rstrip("/") + "/"):
+                return True
+        return False
 
     def mounters(self, volume: str) -> set[str]:
         """The names of the containers that mount a volume."""
@@ -196,12 +304,22 @@ class Situation:
             return [name for name in kept if name in DEFAULT_CAPABILITIES]
         return kept
 
+    def refusal(self, container: Container) -> tuple[str, str]:
+        """(code, reason) why a container can't run restricted, whatever is written; twice empty if it can."""
+        if not self.knows_images:
+            return "", ""
+        for code, reason in _impossible(self, container):
+            return code, reason
+        return "", ""
+
     def _hold(self, container: Container) -> str:
         if container.security_context.get("privileged") is True:
             return "it is privileged"
-        facts = self.facts(container)
+        code, reason = self.refusal(container)
+        if code:
+            return f"it can't run restricted ({code}: {reason})"
         # The pod's own 0 becomes our default, whatever is known of one container's image.
-        known = bool(facts and facts.uid) and container.security_context.get("runAsUser") == 0
+        known = bool(self.facts(container).value("uid")) and container.security_context.get("runAsUser") == 0
         if self.user(container) == 0 and not self._is_replaced("runAsUser", container, known=known):
             return "it runs as root explicitly (runAsUser: 0)"
         if truth(self.effective(container, "runAsNonRoot")) is False and not self._overrides("runAsNonRoot"):
@@ -213,6 +331,29 @@ class Situation:
             if self.exemptions(control, container):
                 return f"it is exempt from {control}"
         return ""
+
+
+def _impossible(situation: Situation, container: Container) -> Iterator[tuple[str, str]]:
+    """The reasons why a container can't run restricted, each with its code."""
+    facts = situation.facts(container)
+    known = mapping(facts.value("cannotRestrict"))
+    settled = bool(situation.user(container)) or truth(situation.effective(container, "runAsNonRoot")) is True
+    if known and not (settled and known["code"] in OF_ROOT):
+        yield known["code"], f"{known['reason']} ({facts.evidence('cannotRestrict')})"
+    started = situation.programs(container)
+    name, what = command_lines.daemon_of_many_users(started)
+    if name and not settled:
+        yield "switches-users", f"{name}: {what}, which takes root"
+    for path, capability in capabilities_of(facts, started):
+        if capability not in KEPT_CAPABILITIES:
+            yield "file-capability", f"{path} has the file capability {capability}: without it, it can't be executed"
+    target = command_lines.writes_into_root(container)
+    if target and not situation.is_mounted(container, target):
+        yield "writes-to-root", f"its command writes {target}, and no volume can make / writable"
+
+
+OF_ROOT = ("needs-root", "switches-users", "changes-owners")
+"""Refusals that are void where a manifest names another user than root: it runs as that one already."""
 
 
 class Judgement:
@@ -253,6 +394,8 @@ def judge(control: Control, situation: Situation, violations: Iterable[Violation
 def _judge(control: Control, situation: Situation, violation: Violation) -> Judgement | None:
     pod, settings = situation.pod, situation.settings
     container = pod.containers[violation.container] if violation.container >= 0 else None
+    if container and situation.goes(container):
+        return None
     exemptions = situation.exemptions(control.id, container)
     if exemptions:
         note = f" (expired on {exemptions[0].expired})" if exemptions[0].expired else ""
@@ -284,7 +427,7 @@ def _left_to_its_author(control: Control, pod: Pod, violation: Violation) -> str
 def _at_pod_level(control: Control, situation: Situation, found: list[Judgement]) -> list[Judgement]:
     """One change for the pod, where every container needs the same one and none says anything itself."""
     pod, context = situation.pod, situation.pod.context_pointer
-    if context is None or not found or len(found) != len(pod.containers):
+    if context is None or not found or len(found) != sum(not situation.goes(one) for one in pod.containers):
         return found
     first = found[0].proposal
     for judgement in found:
@@ -375,8 +518,16 @@ def finding(
         reason=reason,
         evidence=proposal.evidence,
         exemption=exemption_text(control.id, pod, container) if stays else "",
+        code=_code(situation, container, judgement, state),
         container=container.name if container else "",
     )
+
+
+def _code(situation: Situation, container: Container | None, judgement: Judgement, state: str) -> str:
+    """The sort of reason for what stays as it is."""
+    if state == "refused" and container:
+        return situation.refusal(container)[0]
+    return judgement.proposal.code if state == "manual" else ""
 
 
 def _severity(control: Control, settings: Settings, state: str, risk: str, *, expired: bool) -> str:
@@ -400,6 +551,8 @@ def _message(
         message = f"{who} gets no {field}, in place of {written(violation.current)}"
     elif state == "fixed":
         message = f"{who} gets {field}={written(judgement.proposal.value)}{_instead(violation, judgement.proposal)}"
+        evidence = judgement.proposal.evidence
+        message += f" ({evidence})" if evidence and evidence not in reason else ""
     elif violation.current is None:
         message = f"{who} lacks {field}"
     else:

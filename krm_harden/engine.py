@@ -72,9 +72,13 @@ class Engine:
         """The same for manifests on their way to a cluster."""
         return self._with(rendered=True, facts=self.facts)
 
-    def _with(self, *, rendered: bool, facts: Facts | None) -> Engine:
+    def under(self, policy: Policy) -> Engine:
+        """The same by another policy."""
+        return self._with(rendered=self.rendered, facts=self.facts, policy=policy)
+
+    def _with(self, *, rendered: bool, facts: Facts | None, policy: Policy | None = None) -> Engine:
         return Engine(
-            self.policy,
+            policy or self.policy,
             checking=self.checking,
             strict=self.strict,
             lines=self.lines,

@@ -154,15 +154,23 @@ class Proposal:
     `default`: our own default for an image that nobody described. `manual`: nothing, for the reason given.
     """
 
-    __slots__ = ("basis", "evidence", "operations", "reason", "value")
+    __slots__ = ("basis", "code", "evidence", "operations", "reason", "value")
 
     def __init__(
-        self, basis: str, value: Any = None, reason: str = "", evidence: str = "", operations: Sequence[Operation] = ()
+        self,
+        basis: str,
+        value: Any = None,
+        reason: str = "",
+        evidence: str = "",
+        operations: Sequence[Operation] = (),
+        code: str = "",
     ) -> None:
         self.basis = basis
         self.value = value
         self.reason = reason
         self.evidence = evidence
+        self.code = code
+        """The sort of reason, where nothing is written."""
         self.operations = operations
         """Operations beside the field itself: a volume and its mount."""
 
@@ -172,10 +180,11 @@ class Finding:
 
     `state` is fixed, open, exempt, deferred, explicit, manual, refused, stale, immutable or unused; `risk` is safe,
     evidence, may-break or none; `severity` is info, warning or error. `pointer` is relative to the resource.
-    `exemption` is the text to paste into a policy, or empty.
+    `exemption` is the text to paste into a policy, or empty; `code` is the sort of reason why something can't be done.
     """
 
     __slots__ = (
+        "code",
         "container",
         "control",
         "current",
@@ -207,6 +216,7 @@ class Finding:
         reason: str = "",
         evidence: str = "",
         exemption: str = "",
+        code: str = "",
         container: str = "",
         line: int = 0,
     ) -> None:
@@ -222,6 +232,7 @@ class Finding:
         self.reason = reason
         self.evidence = evidence
         self.exemption = exemption
+        self.code = code
         self.container = container
         self.line = line
 

@@ -10,6 +10,8 @@ from krm_harden import schema
 from krm_harden.controls import active, load, named
 from krm_harden.errors import ConfigError
 from krm_harden.exemptions import glob, matches, of_policy
+from krm_harden.images.facts import NOTHING, of_entry
+from krm_harden.images.names import canonical, parse
 from krm_harden.model import LATEST, LEVELS, LevelVersion, mapping, parse_version, sequence
 from krm_harden.workloads import Shape, created_pods, pods, shapes_of
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.controls import Check, Control
-    from krm_harden.model import Container, Facts, Pod, Resource
+    from krm_harden.images.facts import ImageFacts
+    from krm_harden.images.lock import Lock
+    from krm_harden.model import Facts, Pod, Resource
 
 _ORDER = {
     "level": LEVELS,
@@ -27,10 +31,20 @@ _ORDER = {
     "onViolation": ["Warn", "Fail"],
     "immutable": ["skip", "fix"],
     "explicit": ["respect", "override"],
+    "unknownUser": ["userNamespace", "uid", "report"],
     "exemptionAnnotations": ["allow", "ignore"],
 }
 """Each choice from soft to strict."""
-_HOW_FAR = ("level", "version", "changes", "explicit", "onViolation", "immutable", "exemptionAnnotations")
+_HOW_FAR = (
+    "level",
+    "version",
+    "changes",
+    "explicit",
+    "onViolation",
+    "immutable",
+    "unknownUser",
+    "exemptionAnnotations",
+)
 _DEFAULTS = {
     "level": "restricted",
     "version": "latest",
@@ -38,51 +52,28 @@ _DEFAULTS = {
     "explicit": "respect",
     "onViolation": "Fail",
     "immutable": "fix",
+    "unknownUser": "uid",
     "exemptionAnnotations": "ignore",
 }
 
 
-def canonical_image(image: str) -> str:
-    """An image with its registry and library spelled out: `nginx:1` is `docker.io/library/nginx:1`."""
-    first, slash, rest = image.partition("/")
-    if first in {"docker.io", "index.docker.io"}:
-        return canonical_image(rest)
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        return image
-    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+class Stated:
+    """An entry of `images`: what somebody states of the images that a glob matches."""
 
-
-class ImageFacts:
-    """What somebody knows of an image. `evidence` says who: the policy or the lock, and which entry."""
-
-    __slots__ = ("evidence", "gid", "match", "uid", "writable_paths")
+    __slots__ = ("facts", "match")
 
     def __init__(self, entry: Mapping[str, Any], evidence: str) -> None:
         self.match: str = entry["match"]
-        self.uid: int | None = entry.get("uid")
-        self.gid: int | None = entry.get("gid")
-        paths = entry.get("writablePaths")
-        self.writable_paths: tuple[str, ...] | None = None if paths is None else tuple(paths)
-        self.evidence = evidence
+        self.facts = of_entry(entry, evidence)
 
-    def knows(self, image: str) -> bool:
-        return glob([self.match], image) or glob([self.match, canonical_image(self.match)], canonical_image(image))
-
-    def with_more(self, below: ImageFacts) -> ImageFacts:
-        """The same, with what only the other one says."""
-        missing = {
-            "uid": below.uid if self.uid is None else None,
-            "gid": below.gid if self.gid is None else None,
-            "writablePaths": below.writable_paths if self.writable_paths is None else None,
-        }
-        more = {field: value for field, value in missing.items() if value is not None}
-        own = {"match": self.match, "uid": self.uid, "gid": self.gid, "writablePaths": self.writable_paths}
-        return ImageFacts({**own, **more}, f"{self.evidence}; {below.evidence}") if more else self
+    def is_about(self, image: str) -> bool:
+        return glob([self.match], image) or glob([self.match, canonical(self.match)], canonical(image))
 
 
-def _narrowest(images: Sequence[ImageFacts], image: str) -> ImageFacts | None:
-    found = [facts for facts in images if facts.knows(image)]
-    return max(found, key=lambda facts: len(facts.match.replace("*", "")), default=None)
+def _narrowest(images: Sequence[Stated], image: str) -> ImageFacts:
+    found = [stated for stated in images if stated.is_about(image)]
+    best = max(found, key=lambda stated: len(stated.match.replace("*", "")), default=None)
+    return best.facts if best else NOTHING
 
 
 def _specificity(match: Mapping[str, Any]) -> tuple[int, int]:
@@ -106,13 +97,13 @@ class Settings:
         "exemption_annotations",
         "exemptions",
         "explicit_mode",
-        "images",
-        "images_above",
         "immutable",
         "namespaces",
         "on_violation",
         "output",
         "platform",
+        "policy",
+        "unknown_user",
     )
 
     def __init__(self, policy: Policy, spec: Mapping[str, Any]) -> None:
@@ -123,8 +114,8 @@ class Settings:
         self.immutable: str = spec["immutable"]
         self.exemption_annotations: bool = spec["exemptionAnnotations"] == "allow"
         self.controls: Mapping[str, Mapping[str, Any]] = spec["controls"]
-        self.images = policy.images
-        self.images_above = policy.images_above
+        self.unknown_user: str = spec["unknownUser"]
+        self.policy = policy
         self.exemptions = policy.exemptions
         self.namespaces = policy.namespaces
         self.platform = policy.platform
@@ -135,7 +126,8 @@ class Settings:
     def enabled_controls(self) -> tuple[Control, ...]:
         """The controls that are on, in the order of the standard's messages."""
         if self._enabled is None:
-            self._enabled = tuple(made for made in load().values() if self.enabled(made.id, made.level))
+            known = [made for made in load().values() if made.since <= self.output]
+            self._enabled = tuple(made for made in known if self.enabled(made.id, made.level))
         return self._enabled
 
     def checks(self) -> tuple[tuple[Control, Check], ...]:
@@ -159,27 +151,22 @@ class Settings:
     def required(self, name: str) -> bool:
         return bool(self.control(name).get("required", False))
 
-    def facts(self, container: Container) -> ImageFacts | None:
-        """What is known of a container's image: the narrowest entry that matches, the first of equals.
-
-        What an entry of the ceiling says stays, however narrow those below it are: they only add to it.
-        """
-        if not self.images:
-            return None
-        above = _narrowest(self.images[: self.images_above], container.image)
-        below = _narrowest(self.images[self.images_above :], container.image)
-        return above.with_more(below) if above and below else above or below
-
 
 class Policy:
-    """A validated policy. `name` is what reports call it; the first `images_above` of its images are a ceiling's."""
+    """A validated policy, and what image locks add to it.
+
+    `name` is what reports call it; the first `images_above` of its images are a ceiling's.
+    """
 
     __slots__ = (
         "_cache",
+        "_found",
+        "_stated",
         "exemptions",
         "images",
         "images_above",
         "kinds",
+        "locks",
         "name",
         "namespaces",
         "output",
@@ -189,7 +176,9 @@ class Policy:
         "spec",
     )
 
-    def __init__(self, spec: Mapping[str, Any], name: str = "default", images_above: int = 0) -> None:
+    def __init__(
+        self, spec: Mapping[str, Any], name: str = "default", images_above: int = 0, locks: Sequence[Lock] = ()
+    ) -> None:
         target = mapping(spec.get("target"))
         server = parse_version("v" + str(target.get("kubernetes", "")).removeprefix("v"))
         self.name = name
@@ -198,10 +187,13 @@ class Policy:
         self.platform: str = target.get("platform", "kubernetes")
         self.output = release(self.compatibility)
         self.images = tuple(
-            ImageFacts(entry, entry.get("evidence") or f"{name}: images[{index}] {entry['match']}")
+            Stated(entry, entry.get("evidence") or f"{name}: images[{index}] {entry['match']}")
             for index, entry in enumerate(sequence(spec.get("images")))
         )
         self.images_above = images_above
+        self.locks = tuple(locks)
+        self._stated: dict[str, ImageFacts] = {}
+        self._found: dict[str, ImageFacts] = {}
         self.rules = sorted(sequence(spec.get("rules")), key=lambda rule: _specificity(rule["match"]))
         self.exemptions = tuple(of_policy(sequence(spec.get("exemptions")), _today()))
         self.namespaces = mapping(spec.get("namespaces"))
@@ -258,7 +250,42 @@ class Policy:
 
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
         """The policy with some fields of its spec replaced."""
-        return Policy({**self.spec, **changes}, name or self.name, self.images_above)
+        return Policy({**self.spec, **changes}, name or self.name, self.images_above, self.locks)
+
+    def with_locks(self, locks: Iterable[Lock]) -> Policy:
+        """The policy with further image locks; what an earlier one says of an image stays."""
+        return Policy(self.spec, self.name, self.images_above, [*self.locks, *locks])
+
+    def stated(self, image: str) -> ImageFacts:
+        """What the policy states of an image: its narrowest entry that matches, the first of equals.
+
+        What an entry of the ceiling says stays, however narrow those below it are: they only add to it.
+        """
+        if not self.images:
+            return NOTHING
+        if image not in self._stated:
+            above = _narrowest(self.images[: self.images_above], image)
+            self._stated[image] = above.over(_narrowest(self.images[self.images_above :], image))
+        return self._stated[image]
+
+    def found(self, image: str) -> ImageFacts:
+        """What image locks and the catalogue know of an image, the locks first."""
+        known = self._found.get(image)
+        if known is None:
+            from krm_harden.images.known import of_catalogue
+
+            reference = parse(image)
+            known = NOTHING
+            for lock in self.locks:
+                known = known.over(lock.facts(reference))
+            known = known.over(of_catalogue(reference), unite=True)
+            if len(self._found) < _MEMORY:
+                self._found[image] = known
+        return known
+
+
+_MEMORY = 4096
+"""The same few images in one workload after the other."""
 
 
 def release(text: str) -> tuple[int, int]:
@@ -299,7 +326,15 @@ def from_data(data: Any, where: str) -> Policy:
     _reject(schema.problems(spec, schema.spec_schema(), "spec"), where)
     _check_controls(spec, where)
     _check_kinds(spec, where)
-    return Policy(spec, name)
+    return Policy(spec, name, locks=_locks(spec, name))
+
+
+def _locks(spec: Mapping[str, Any], name: str) -> list[Lock]:
+    if "imageLock" not in spec:
+        return []
+    from krm_harden.images.lock import Lock
+
+    return [Lock(sequence(spec["imageLock"].get("images")), f"{name}: imageLock")]
 
 
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
@@ -361,7 +396,7 @@ def _field(schema_: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
         schema_ = schema_.get("properties", {}).get(step)
         if schema_ is None:
             return None
-    simple = schema_["type"] not in {"object", "array"} or schema_.get("items", {}).get("type") == "string"
+    simple = schema_.get("type") not in {"object", "array"} or schema_.get("items", {}).get("type") == "string"
     return schema_ if simple else None
 
 
@@ -396,14 +431,20 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
         merged.setdefault("compatibility", spec["compatibility"])
     merged["controls"] = _tightened_controls(ceiling, below)
     merged["namespaces"] = _tightened_namespaces(ceiling, below)
-    for index, entry in enumerate(sequence(spec.get("images"))):
-        if entry.get("uid") == 0:
-            raise ConfigError(f"spec.images[{index}].uid must not be 0 below the policy {ceiling.name}", below.name)
+    _must_not_be_root(ceiling, below)
     known = [{**entry, "evidence": f"{below.name}: images {entry['match']}"} for entry in sequence(spec.get("images"))]
     merged["images"] = [*sequence(ceiling.spec.get("images")), *known]
     # The first of two entries for a kind counts: the ceiling's.
     merged["kinds"] = [*sequence(ceiling.spec.get("kinds")), *sequence(spec.get("kinds"))]
-    return Policy(merged, ceiling.name, len(ceiling.images))
+    return Policy(merged, ceiling.name, len(ceiling.images), [*ceiling.locks, *below.locks])
+
+
+def _must_not_be_root(ceiling: Policy, below: Policy) -> None:
+    for index, entry in enumerate(sequence(below.spec.get("images"))):
+        if entry.get("uid") == 0:
+            raise ConfigError(f"spec.images[{index}].uid must not be 0 below the policy {ceiling.name}", below.name)
+    for lock in below.locks:
+        lock.must_not_be_root(ceiling.name)
 
 
 def _must_not_loosen(field: str, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:

@@ -144,7 +144,7 @@ class Review:
             return ()
         wanted = [operation for _, operations in self._labels for operation in operations]
         wanted += [operation for _, _, judgement in self._judged for operation in decide.operations(judgement)]
-        return sorted(wanted, key=_is_volume)
+        return sorted(wanted, key=_place)
 
     def _skips_immutable(self) -> bool:
         return self.settings.immutable == "skip" and is_immutable(self.resource)
@@ -210,5 +210,8 @@ class Review:
         return found.allowed, found.message
 
 
-def _is_volume(operation: Operation) -> bool:
-    return operation.path[-1] == "-" and operation.path[-2] in {"volumes", "volumeMounts"}
+def _place(operation: Operation) -> int:
+    """Volumes and mounts after what needs them; what goes, last: then nothing else changes its index."""
+    if operation.op == "remove" and "initContainers" in operation.path[-2:]:
+        return 2
+    return int(operation.path[-1] == "-" and operation.path[-2] in {"volumes", "volumeMounts", "initContainers"})

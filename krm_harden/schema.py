@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 API_VERSION = "krm-harden.dev/v1alpha1"
 KIND = "HardeningPolicy"
+LOCK_KIND = "ImageLock"
 MAX_ID = 2**31 - 1
 """User and group ids are 32 bit signed in Kubernetes' validation."""
 RELEASES = ["0.1", "0.2"]
@@ -61,18 +62,111 @@ _MATCH_CONTAINERS = _MATCH | {
     "images": _list("Images of containers, as globs."),
     "containers": _list("Names of containers, as globs. Without it: all, and the pod itself."),
 }
+_FOLDER: Schema = {"type": "string", "format": "folder"}
+_CAPABILITIES = _list("Capabilities, without CAP_.")
+REFUSALS = [
+    "needs-root",
+    "host-agent",
+    "switches-users",
+    "file-capability",
+    "writes-to-root",
+    "changes-owners",
+    "windows",
+]
+"""Why an image can't run restricted."""
+_WRITABLE_PATH = _object(
+    "One folder, and what an emptyDir there would hide.",
+    {
+        "path": _FOLDER | {"description": "The folder."},
+        "seed": _choice(
+            "empty: nothing; copy: files of the image that are needed; data: what is written should last.",
+            ["empty", "copy", "data"],
+            "empty",
+        ),
+        "sizeLimit": _text("The emptyDir's size limit, `64Mi`."),
+        "optional": {"type": "boolean", "description": "Whether it is written only where a feature is used."},
+        "evidence": _text("How it is known.", enum=["config", "layers", "observed", "guess"]),
+    },
+    ("path",),
+)
+_FACTS: dict[str, Schema] = {
+    "uid": _ID | {"description": "The numeric user that the image runs as."},
+    "gid": _ID | {"description": "The numeric group that the image runs as."},
+    "fsGroup": _ID | {"description": "The group for its claims, where that isn't its gid."},
+    "defaultUser": _ID | {"description": "The user that the image starts as when nobody says otherwise."},
+    "anyUid": {"type": "boolean", "description": "Whether it runs as any user."},
+    "dependsOnCommand": {"type": "boolean", "description": "A base image: what it needs depends on its command."},
+    "programs": _list("The programs that it starts, without their folders."),
+    "writablePaths": _list(
+        "Folders that it must be able to write, each an emptyDir under a read-only root.",
+        {"anyOf": [_FOLDER, _WRITABLE_PATH]},
+    ),
+    "fileCapabilities": _list(
+        "Binaries with file capabilities.",
+        _object("One binary.", {"path": _text("The file."), "capabilities": _CAPABILITIES}, ("path", "capabilities")),
+    ),
+    "ports": _list("The ports that it listens on.", {"type": "integer", "minimum": 1, "maximum": 65535}),
+    "env": {
+        "type": "object",
+        "description": "Variables that it needs as another user, or with a read-only root.",
+        "additionalProperties": {"type": "string"},
+    },
+    "ownedFolder": _object(
+        "A folder that its program must own, and the variable that moves it.",
+        {
+            "path": _FOLDER | {"description": "The folder."},
+            "variable": _text("The variable that names it.", minLength=1),
+            "subfolder": _text("What the folder below a volume is called.", minLength=1),
+        },
+        ("path", "variable", "subfolder"),
+    ),
+    "cannotRestrict": _object(
+        "Why it can't run restricted.",
+        {"code": _text("The sort of reason.", enum=REFUSALS), "reason": _text("The reason.", minLength=1)},
+        ("code", "reason"),
+    ),
+}
 _IMAGE = _object(
     "What you know of an image.",
+    {"match": _text("The image as manifests name it, as a glob: `registry.example/app:*`."), **_FACTS},
+    ("match",),
+)
+_EVIDENCE = ["config", "layers", "observed", "guess"]
+_LOCKED_IMAGE = _object(
+    "What was found out about one image.",
     {
-        "match": _text("The image as manifests name it, as a glob: `registry.example/app:*`."),
-        "uid": _ID | {"description": "The numeric user that the image runs as."},
-        "gid": _ID | {"description": "The numeric group that the image runs as."},
-        "writablePaths": _list(
-            "Folders that it must be able to write, each an emptyDir under a read-only root.",
-            {"type": "string", "format": "folder"},
+        "digest": _text("Its digest in the registry, else its id.", minLength=1),
+        "imageID": _text("The digest of its configuration."),
+        "images": _list("Its names, as manifests write them."),
+        "platform": _text("The platform that was looked at: `linux/amd64`."),
+        "config": _object(
+            "What its configuration says.",
+            {
+                "user": _text("USER."),
+                "workingDir": _text("WORKDIR."),
+                "entrypoint": _list("ENTRYPOINT."),
+                "cmd": _list("CMD."),
+                "exposedPorts": _list("EXPOSE."),
+                "volumes": _list("VOLUME."),
+            },
+        ),
+        "facts": _object("What it needs.", _FACTS),
+        "evidence": {
+            "type": "object",
+            "description": "How each fact is known: config, layers, observed, or a guess.",
+            "additionalProperties": {"type": "string", "enum": _EVIDENCE},
+        },
+        "probe": _object(
+            "What a run of it showed.",
+            {
+                "seconds": {"type": "integer", "minimum": 0, "maximum": 3600, "description": "How long it ran."},
+                "user": _text("Who it ran as."),
+                "restricted": _text("Whether it ran restricted: runs or fails.", enum=["runs", "fails", "refused"]),
+                "note": _text("What it said last."),
+            },
         ),
     },
-    ("match",),
+    ("digest", "images"),
 )
 
 
@@ -96,6 +190,11 @@ def _how_far() -> dict[str, Schema]:
         "explicit": _choice("What to do with weaker values that the author wrote.", ["respect", "override"], "respect"),
         "onViolation": _choice("Whether what stays open fails the run.", ["Fail", "Warn"], "Fail"),
         "immutable": _choice("Whether Jobs and bare Pods, which can't be updated, change.", ["fix", "skip"], "fix"),
+        "unknownUser": _choice(
+            "Images that nobody described: write a uid, report them, or give them a user namespace.",
+            ["uid", "report", "userNamespace"],
+            "uid",
+        ),
         "exemptionAnnotations": _choice(
             "Whether objects may exempt themselves, by the annotation krm-harden.dev/exempt.",
             ["ignore", "allow"],
@@ -129,6 +228,8 @@ def spec_schema() -> Schema:
                 },
             ),
             "images": _list("What you know of your images.", _IMAGE),
+            "imageLock": lock_spec_schema()
+            | {"description": "The spec of an ImageLock, as `images resolve` writes it."},
             "rules": _list(
                 "Other settings for what matches. The most specific match wins.",
                 _object("One rule.", {"match": _object("What it is for.", _MATCH), **_how_far()}, ("match",)),
@@ -171,19 +272,38 @@ def spec_schema() -> Schema:
     )
 
 
+def lock_spec_schema() -> Schema:
+    """The schema of an ImageLock's `spec`."""
+    return _object("What was found out about images.", {"images": _list("One block an image.", _LOCKED_IMAGE)})
+
+
+def facts_schema() -> Schema:
+    """The schema of what can be known of an image, wherever it is said."""
+    return _object("What an image needs.", _FACTS)
+
+
+def lock_schema() -> Schema:
+    """The JSON Schema (draft 7) of a whole ImageLock."""
+    return _document_schema(LOCK_KIND, lock_spec_schema())
+
+
 def policy_schema() -> Schema:
     """The JSON Schema (draft 7) of a whole HardeningPolicy."""
+    return _document_schema(KIND, spec_schema())
+
+
+def _document_schema(kind: str, spec: Schema) -> Schema:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "$id": "https://krm-harden.dev/schemas/hardeningpolicy_v1alpha1.json",
-        "title": KIND,
+        "$id": f"https://krm-harden.dev/schemas/{kind.lower()}_v1alpha1.json",
+        "title": kind,
         "type": "object",
         "required": ["apiVersion", "kind"],
         "properties": {
             "apiVersion": {"const": API_VERSION},
-            "kind": {"const": KIND},
+            "kind": {"const": kind},
             "metadata": {"type": "object"},
-            "spec": spec_schema(),
+            "spec": spec,
         },
         "additionalProperties": False,
     }
@@ -200,6 +320,9 @@ _TYPES: dict[str, Any] = {
 
 def problems(value: Any, schema: Schema, path: str) -> Iterator[str]:
     """What is wrong with a value, one line each: the path, the value and what is allowed."""
+    if "anyOf" in schema:
+        yield from problems(value, _meant(value, schema["anyOf"]), path)
+        return
     kind = schema["type"]
     if not isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, bool)):
         yield f"{path} must be {_article(kind)}, not {_shown(value)}"
@@ -214,6 +337,11 @@ def problems(value: Any, schema: Schema, path: str) -> Iterator[str]:
         yield f"{path} must be from {schema['minimum']} to {schema['maximum']}, not {value}"
     elif kind == "string":
         yield from _string_problems(value, schema, path)
+
+
+def _meant(value: Any, choices: list[Schema]) -> Schema:
+    """The schema of a value that may be of several types."""
+    return next((choice for choice in choices if isinstance(value, _TYPES[choice["type"]])), choices[0])
 
 
 def _object_problems(value: dict[str, Any], schema: Schema, path: str) -> Iterator[str]:

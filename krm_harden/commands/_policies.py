@@ -9,8 +9,10 @@ from krm_harden.errors import ConfigError, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from krm_harden.images.lock import Lock
     from krm_harden.policy import Policy
 
 VARIABLE = "KRM_HARDEN_POLICY"
@@ -55,23 +57,64 @@ def below(said: Policy, upper: Policy | None) -> Policy:
     return policy.restricted_by(upper, said) if upper else said
 
 
-def chosen(path: str | None, lock: str | None) -> Policy:
+def chosen(path: str | None, images: str | None) -> Policy:
     """The policy of a command line: `--policy` or the environment's or the default, with `--images`."""
     found = ceiling(path) or policy.Policy({})
-    if lock:
-        known = [*(found.spec.get("images") or []), *images(lock)]
-        found = found.with_changes({"images": known})
-    return found
+    return with_images(found, images) if images else found
 
 
-def images(path: str) -> list[dict[str, Any]]:
-    """The entries of an image lock: `images:` as in a policy."""
+def with_images(found: Policy, path: str) -> Policy:
+    """A policy with what a file knows of images: an ImageLock, or `images:` as a policy. Raises ConfigError."""
     data = load(path)
+    if isinstance(data, dict) and data.get("kind") == schema.LOCK_KIND:
+        return found.with_locks([lock(data, path)])
     entries = data.get("images") if isinstance(data, dict) else None
     problems = list(schema.problems(entries, schema.spec_schema()["properties"]["images"], "images"))
     if problems:
         raise ConfigError("; ".join(problems), path)
-    return [{**entry, "evidence": f"{path}: {entry['match']}"} for entry in entries or []]
+    stated = [{**entry, "evidence": f"{path}: {entry['match']}"} for entry in entries or []]
+    return found.with_changes({"images": [*(found.spec.get("images") or []), *stated]})
+
+
+def lock(data: Any, where: str) -> Lock:
+    """An ImageLock's data as what it is. Raises ConfigError."""
+    from krm_harden.images.lock import Lock, entries
+
+    return Lock(entries(data, where), where)
+
+
+def with_items(found: Policy, chunks: Iterable[bytes], *, ceiling: str = "") -> Policy:
+    """A policy with the ImageLocks among the manifests that it is for.
+
+    `ceiling` names the policy above, which lets no lock say that an image runs as root. Raises ConfigError.
+    """
+    locks = []
+    for chunk in chunks:
+        if schema.LOCK_KIND.encode() in chunk:
+            locks += [lock(data, _name(data)) for data in _locks_in(chunk)]
+    for one in locks if ceiling else ():
+        one.must_not_be_root(ceiling)
+    return found.with_locks(locks) if locks else found
+
+
+def _locks_in(chunk: bytes) -> Iterator[Any]:
+    """The ImageLocks that a document is, or has among its items. What can't be read is for the engine to say."""
+    try:
+        data = source.read(split.after_mark(chunk)[1].decode()).data
+    except InputError:
+        return
+    every = data if isinstance(data, list) else [data]
+    for item in every:
+        inner = item.get("items") if isinstance(item, dict) else None
+        for one in inner if isinstance(inner, list) else [item]:
+            if isinstance(one, dict) and one.get("kind") == schema.LOCK_KIND:
+                yield one
+
+
+def _name(data: Any) -> str:
+    metadata = data.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else ""
+    return f"{schema.LOCK_KIND} {name}" if name else schema.LOCK_KIND
 
 
 def load(path: str) -> Any:

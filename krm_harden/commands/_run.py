@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krm_harden import facts, split
-from krm_harden.commands import _files, _streams
+from krm_harden.commands import _files, _policies, _streams
 from krm_harden.commands.function import exit_code
 from krm_harden.errors import InputError, KrmHardenError
 from krm_harden.model import ChunkResult, Facts, Unexamined
+from krm_harden.schema import LOCK_KIND
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +29,7 @@ class Input:
     """One file or stdin, and what became of it.
 
     `error` is why it couldn't be read at all, or written. `relies`: its labels rely on what the other inputs become.
+    `locks`: it holds an ImageLock, which is for this input alone.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Input:
     chunks: tuple[ChunkResult, ...]
     error: str = ""
     relies: bool = False
+    locks: bool = False
 
     @property
     def changed(self) -> bool:
@@ -53,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
     )
     parser.add_argument(
-        "--images", metavar="LOCK", help="what is known of images: a file with `images:` as in a policy"
+        "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
     )
     parser.add_argument(
         "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
@@ -102,8 +105,12 @@ def facts_of(inputs: Iterable[Input]) -> Facts:
 
 
 def warnings(engine: Engine, inputs: Iterable[Input]) -> list[str]:
-    """What concerns no object: exemptions that nothing needed."""
-    return list(engine.policy.unused(facts_of(inputs))) if engine.policy.exemptions else []
+    """What concerns no object: exemptions that nothing needed, an ImageLock that nothing uses."""
+    inputs = list(inputs)
+    found = list(engine.policy.unused(facts_of(inputs))) if engine.policy.exemptions else []
+    idle = [made.name for made in inputs if made.locks and not any(chunk.resources for chunk in made.chunks)]
+    hint = "holds an ImageLock that is for itself alone: name it with --images"
+    return found if engine.policy.locks else [*found, *(f"{name} {hint}" for name in idle)]
 
 
 def _progress(count: int, total: int) -> None:
@@ -140,9 +147,17 @@ def of_bytes(engine: Engine, name: str, data: bytes) -> Input:
         return Input(name, data, data, (), f"line {max(error.line, 0) + 1}: {error}")
     if is_empty(text):
         return Input(name, data, data, ())
-    chunks = tuple(engine.run(text))
+    locked = LOCK_KIND.encode() in text and _with_locks(engine, text)
+    chunks = tuple((locked or engine).run(text))
     joined = b"".join(chunk.text for chunk in chunks)
-    return Input(name, data, encoding.encode(joined) if joined != text else data, chunks)
+    return Input(name, data, encoding.encode(joined) if joined != text else data, chunks, locks=bool(locked))
+
+
+def _with_locks(engine: Engine, text: bytes) -> Engine | None:
+    """The engine with the ImageLocks among a stream's documents, None without any. Raises ConfigError."""
+    above = engine.policy.name if engine.ceiling else ""
+    known = _policies.with_items(engine.policy, split.documents(text), ceiling=above)
+    return None if known is engine.policy else engine.under(known)
 
 
 def write(inputs: Iterable[Input]) -> list[Input]:

@@ -32,6 +32,9 @@ written but at 0
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = make("fn", SUMMARY, EXAMPLES)
+    options.add_argument(
+        "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
+    )
     options.add_argument("config", metavar="CONFIG", help="a HardeningPolicy or a flat ConfigMap")
     options.add_argument(
         "files", nargs="*", metavar="FILE", default=[_run.STDIN], help="manifests, or - for standard input (default)"
@@ -43,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     upper = _policies.ceiling()
     policy = _policies.below(_policies.read(options.config), upper)
+    policy = _policies.with_images(policy, options.images) if options.images else policy
     engine = Engine(policy, rendered=True, ceiling=upper is not None)
     files = options.files or [_run.STDIN]
     inputs = list(_run.settled(engine, [_run.of_bytes(engine, name, _read(name)) for name in files]))

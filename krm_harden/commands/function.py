@@ -141,6 +141,7 @@ def _items(
     """A list cut into items, each of which is dropped when it is done. Raises NotAList when it has to be read whole."""
     _check_list(outside)
     policy = _policies.effective(_config(outside.data), "functionConfig", upper)
+    policy = _policies.with_items(policy, cut.items, ceiling=upper.name if upper else "")
 
     def once(engine: Engine, report: Report) -> list[bytes]:
         return [report.add(item) for item in engine.items(cut, before.count(b"\n"))]
@@ -177,6 +178,7 @@ def _whole(
         if not isinstance(item, dict):
             raise InputError(f"stdin: items[{index}] of the ResourceList must be a mapping")
     policy = _policies.effective(_config(document.data), "functionConfig", upper)
+    policy = _policies.with_items(policy, [chunk], ceiling=upper.name if upper else "")
 
     def once(engine: Engine, report: Report) -> list[bytes]:
         return [report.add(engine.chunk(chunk, before.count(b"\n")))]

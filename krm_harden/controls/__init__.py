@@ -37,7 +37,7 @@ def named(name: str) -> tuple[str, ...]:
 
 def unknown_image(container: Container, what: str) -> str:
     """The reason for a default: nobody described an image. `what` is the part of it that matters here."""
-    advice = "describe it under images in the policy, or in a lock as `images resolve` will write it"
+    advice = "describe it under images in the policy, or run `krm-harden images resolve`"
     return f"nothing is known of the image {container.image}, or of {what}: {advice}"
 
 
@@ -50,7 +50,7 @@ class Control:
     those that `own` names; `on_windows`, that Windows has it. `standard` is False for what goes beyond the Pod Security
     Standards; `safe` says that writing it can't hurt a container that keeps root, so that it is no half measure.
     `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own default where the
-    policy now says otherwise.
+    policy now says otherwise. `since` is the release that brought it.
     """
 
     __slots__ = (
@@ -67,6 +67,7 @@ class Control:
         "revisions",
         "safe",
         "settings",
+        "since",
         "stale",
         "standard",
         "title",
@@ -89,6 +90,7 @@ class Control:
         own: Own | None = None,
         safe: bool = False,
         settings: Mapping[str, Any] | None = None,
+        since: tuple[int, int] = (0, 1),
         stale: Stale | None = None,
     ) -> None:
         self.id = id
@@ -105,6 +107,7 @@ class Control:
         self.own = own
         self.safe = safe
         self.settings = settings or {}
+        self.since = since
         self.stale = stale
         self.standard = forbidden is not None
 

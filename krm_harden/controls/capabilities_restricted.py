@@ -100,13 +100,14 @@ def _without_additions(container: Container, violation: Violation) -> Proposal:
 
 def _how_sure(situation: Situation, container: Container) -> tuple[str, str, str]:
     """Basis, reason and evidence for dropping ALL."""
-    hint = _file_capability_hint(container)
+    facts = situation.facts(container)
+    knows = facts.value("uid") and facts.sure("uid")
+    hint = "" if facts.value("fileCapabilities") is not None else _file_capability_hint(container)
     uid = situation.user(container)
     if uid and not hint:
         return "safe", "", f"runAsUser: {uid} in the manifest"
-    facts = situation.facts(container)
-    if facts and facts.uid and not hint:
-        return "evidence", "", facts.evidence
+    if knows and not hint:
+        return "evidence", "", facts.evidence("uid")
     reason = hint or unknown_image(container, "its capabilities")
     return "default", reason, ""
 

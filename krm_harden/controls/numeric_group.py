@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Pod, Violation
+    from krm_harden.model import Container, Pod, Violation
 
 FIELD = "runAsGroup"
 
@@ -51,9 +51,23 @@ def check(pod: Pod) -> Iterator[Violation]:
 def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
     facts = situation.facts(container)
-    if situation.settings.platform == "openshift" or facts is None or facts.gid is None:
+    gid = facts.value("gid")
+    if situation.settings.platform == "openshift" or gid is None:
         return Proposal("none", None, f"the group of the image {container.image} isn't known: name it under images")
-    return Proposal("evidence", facts.gid, "", facts.evidence)
+    if situation.knows_images and not _is_its_user(situation, container):
+        return Proposal("none", None, f"the group {gid} belongs to another user of the image {container.image}")
+    basis = "evidence" if facts.sure("gid") else "default"
+    reason = "" if facts.sure("gid") else f"{facts.evidence('gid')} only guesses its group: test it"
+    return Proposal(basis, gid, reason, facts.evidence("gid"))
+
+
+def _is_its_user(situation: Situation, container: Container) -> bool:
+    """Whether a container runs as the user to whom the known group belongs, after this run."""
+    uid = situation.facts(container).value("uid")
+    if uid is None:
+        return True
+    made = situation.fixes("numericUser", container) or situation.fixes("runAsUser", container)
+    return bool(uid == (made.value if made else situation.user(container)))
 
 
 CONTROL = Control("numericGroup", "A numeric group", {(1, 0): check}, propose, field=(FIELD,), inherited=True)

@@ -31,9 +31,10 @@ that mounts a claim, NFS or a hostPath to write to, unless its image's uid is kn
 
 from __future__ import annotations
 
-from krm_harden.controls import Control, unknown_image
+from krm_harden.controls import Control
+from krm_harden.controls._users import DEFAULT_UID, ID, our_user, user, writable_for
 from krm_harden.inherit import numbered
-from krm_harden.model import Proposal
+from krm_harden.model import Operation, Proposal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,55 +43,34 @@ if TYPE_CHECKING:
     from krm_harden.decide import Situation
     from krm_harden.model import Container, Pod, Violation
 
-ID = "numericUser"
 FIELD = "runAsUser"
-DEFAULT_UID = 10001
 
 
 def check(pod: Pod) -> Iterator[Violation]:
     yield from numbered(pod, FIELD)
 
 
-def our_user(situation: Situation) -> int:
-    """The uid for an image that nobody described."""
-    uid: int = situation.settings.control(ID).get("uid", DEFAULT_UID)
-    return uid
-
-
-def known_user(situation: Situation, container: Container) -> Proposal | None:
-    """The uid that the policy or a lock gives an image."""
-    facts = situation.facts(container)
-    if facts is None or facts.uid is None:
-        return None
-    if facts.uid == 0:
-        reason = f"the image {container.image} runs as root: use one that doesn't, or try a runAsUser of your own"
-        return Proposal("manual", None, reason, facts.evidence)
-    return Proposal("evidence", facts.uid, "", facts.evidence)
-
-
 def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
     if situation.settings.platform == "openshift":
         return Proposal("none", None, "OpenShift gives each namespace a range of users")
-    known = known_user(situation, container)
-    if known:
-        return known
-    mount = situation.data_mount(container)
-    if mount:
-        reason = f"it writes to the volume {mount}, whose files belong to a user that only the image knows"
-        return Proposal("manual", None, f"{reason}: name it under images in the policy")
-    reason = unknown_image(container, "its user")
-    return Proposal("default", our_user(situation), reason)
+    made = user(situation, container)
+    beside = writable_for(situation, container) if made.basis in {"evidence", "default"} else ()
+    if not beside:
+        return made
+    own = Operation("add", violation.pointer, made.value)
+    return Proposal(made.basis, made.value, made.reason, made.evidence, (own, *beside))
 
 
 def stale(situation: Situation, container: Container) -> tuple[int, int, str] | None:
-    """Our own default where the policy now says otherwise: (what is there, what should be, who says so)."""
+    """Our own default where somebody now knows better: (what is there, what should be, who says so)."""
     uid = situation.user(container)
     if uid != DEFAULT_UID:
         return None
     facts = situation.facts(container)
-    if facts and facts.uid:
-        return (uid, facts.uid, facts.evidence) if facts.uid != uid else None
+    known = facts.value("uid")
+    if known and facts.sure("uid"):
+        return (uid, known, facts.evidence("uid")) if known != uid else None
     wanted = our_user(situation)
     return (uid, wanted, f"controls.{ID}.uid of the policy") if wanted != uid else None
 
@@ -109,7 +89,12 @@ CONTROL = Control(
             "maximum": 2**31 - 1,
             "default": DEFAULT_UID,
             "description": "The user for images that nobody described.",
-        }
+        },
+        "dataSubfolder": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether a program that must own its data folder gets one below a fresh volume.",
+        },
     },
     stale=stale,
 )

@@ -31,6 +31,7 @@ Hardening Guide, "Non-root containers".
 from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
+from krm_harden.controls._users import in_user_namespace, user
 from krm_harden.inherit import inherited
 from krm_harden.model import Proposal
 from krm_harden.scalars import truth
@@ -68,16 +69,18 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     uid = situation.user(container)
     if uid:
         return Proposal("safe", True, "", f"runAsUser: {uid} in the manifest")
-    facts = situation.facts(container)
-    if facts and facts.uid == 0:
-        reason = f"the image {container.image} runs as root: use one that doesn't, or try a runAsUser of your own"
-        return Proposal("manual", True, reason, facts.evidence)
-    if facts and facts.uid:
-        return Proposal("evidence", True, "", facts.evidence)
-    if situation.settings.platform == "openshift":
+    openshift = situation.settings.platform == "openshift"
+    if openshift and situation.facts(container).value("uid") is None:
         return Proposal("evidence", True, "", "OpenShift gives each namespace a range of users")
-    reason = unknown_image(container, "its user")
-    return Proposal("default", True, reason)
+    if in_user_namespace(situation, container):
+        return Proposal("none", None, "root within the pod's user namespace is nobody outside of it")
+    made = user(situation, container)
+    if made.basis == "evidence":
+        return Proposal("evidence", True, "", made.evidence)
+    reports = situation.settings.unknown_user == "report" and situation.knows_images
+    if made.basis == "manual" and (reports or made.code != "unknown-image"):
+        return Proposal("manual", True, made.reason, made.evidence, code=made.code)
+    return Proposal("default", True, made.reason if made.evidence else unknown_image(container, "its user"))
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:

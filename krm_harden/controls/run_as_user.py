@@ -25,7 +25,7 @@ Hardening Guide, "Non-root containers".
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.controls.numeric_user import known_user, our_user
+from krm_harden.controls._users import our_user, user
 from krm_harden.model import Proposal, Violation
 from krm_harden.wording import setters
 
@@ -67,7 +67,9 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     if violation.container < 0:
         return Proposal("default", our_user(situation), "explicit: override")
     container = situation.pod.containers[violation.container]
-    return known_user(situation, container) or Proposal("default", our_user(situation), "explicit: override")
+    if situation.facts(container).value("uid") is not None:
+        return user(situation, container)
+    return Proposal("default", our_user(situation), "explicit: override")
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 {"version": 1,
 "resources": [{"file", "line", "apiVersion", "kind", "namespace", "name", "level", "version", "allowed", "message",
 "findings": [{"control", "level", "state", "risk", "severity", "path", "line", "current",
-"proposed", "message", "reason", "evidence", "exemption"}],
+"proposed", "message", "reason", "code", "evidence", "exemption"}],
 "operations": [RFC 6902, relative to the resource]}],
 "notExamined": [{"file", "line", "kind", "name", "reason"}],
 "errors": [{"file", "message"}],
@@ -107,5 +107,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "reason": finding.reason,
         "evidence": finding.evidence,
+        "code": finding.code,
         "exemption": finding.exemption,
     }

@@ -1,0 +1,201 @@
+"""Who a container runs as, for the controls that write a user, a group, or what depends on them."""
+
+from __future__ import annotations
+
+from krm_harden.controls import unknown_image
+from krm_harden.controls._writable import mounts, unseeded
+from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
+from krm_harden.model import Operation, Proposal, mapping, sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.decide import Situation
+    from krm_harden.images.facts import ImageFacts
+    from krm_harden.model import Container
+
+ID = "numericUser"
+DEFAULT_UID = 10001
+USER_NAMESPACES = (1, 35)
+"""The first version of the standard that lets root be root within a user namespace."""
+_EPHEMERAL = ("emptyDir", "ephemeral")
+
+
+def our_user(situation: Situation) -> int:
+    """The uid for an image that nobody described."""
+    uid: int = situation.settings.control(ID).get("uid", DEFAULT_UID)
+    return uid
+
+
+def user(situation: Situation, container: Container) -> Proposal:
+    """The uid that a container should get, how sure that is, and why."""
+    facts = situation.facts(container)
+    uid = facts.value("uid")
+    if uid == 0:
+        reason = f"the image {container.image} runs as root: use one that doesn't, or try a runAsUser of your own"
+        return Proposal("manual", None, reason, facts.evidence("uid"), code="needs-root")
+    if uid is not None:
+        return _known(situation, container, facts)
+    return _guessed(situation, container, facts)
+
+
+def _known(situation: Situation, container: Container, facts: ImageFacts) -> Proposal:
+    uid, evidence = facts.value("uid"), facts.evidence("uid")
+    # Files on a volume belong to the user that the image has had: one who stays the same changes nothing.
+    changes = facts.value("defaultUser") != uid
+    sure = facts.sure("uid")
+    mount = situation.data_mount(container) if changes else ""
+    if mount and not sure:
+        return _unowned(mount)
+    blocked = _blocked(situation, container, facts) if changes and situation.knows_images else None
+    if blocked:
+        return blocked
+    basis, reason = ("evidence", "") if sure else ("default", f"{evidence} only guesses its user: test it")
+    if sure and situation.knows_images:
+        doubt = _doubt(situation, container, facts) if changes else ""
+        basis, reason = ("default", doubt) if doubt else (basis, reason)
+    return Proposal(basis, uid, reason, evidence)
+
+
+def _blocked(situation: Situation, container: Container, facts: ImageFacts) -> Proposal | None:
+    """What is known to stop a container under its user, with the setting that helps."""
+    path = owned_folder(situation, container, ("emptyDir", "ephemeral"))
+    if path and not subfolders(situation):
+        variable = facts.value("ownedFolder")["variable"]
+        reason = f"its program must own {path}, which a fresh volume doesn't give it: set {variable} to a folder below"
+        reason += f", or controls.{ID}.dataSubfolder: true"
+        return Proposal("manual", None, reason, facts.evidence("ownedFolder"), code="needs-own-folder")
+    path = next(iter(unseeded(situation, container)), "")
+    if path:
+        reason = f"it must be able to write {path}, where its image ships files that it needs"
+        reason += ": set controls.readOnlyRootFilesystem.initCopy: true"
+        return Proposal("manual", None, reason, facts.evidence("writablePaths"), code="needs-init-copy")
+    return None
+
+
+def _doubt(situation: Situation, container: Container, facts: ImageFacts) -> str:
+    """What may still break a container under a user that is known."""
+    uid = facts.value("uid")
+    if owned_folder(situation, container, ("persistentVolumeClaim",)):
+        variable = facts.value("ownedFolder")["variable"]
+        return f"a claim that is still empty can't be initialised by {uid}: it needs {variable} to be a folder below it"
+    mount = situation.data_mount(container, NO_GROUP_VOLUMES)
+    return f"no fsGroup reaches the volume {mount}: its files must be writable for {uid}" if mount else ""
+
+
+def owned_folder(situation: Situation, container: Container, kinds: tuple[str, ...]) -> str:
+    """The folder that a container's program insists on owning, where a volume of some kinds is mounted on it itself."""
+    owned = situation.facts(container).value("ownedFolder")
+    if not owned or not situation.knows_images:
+        return ""
+    said = variable(container, owned["variable"])
+    path = owned["path"] if said is None else text_of(said)
+    for mount in sequence(container.data.get("volumeMounts")):
+        same = str(mapping(mount).get("mountPath")).rstrip("/") == path.rstrip("/")
+        if same and not mapping(mount).get("subPath") and any(kind in situation.volume_of(mount) for kind in kinds):
+            return path
+    return ""
+
+
+def variable(container: Container, name: str) -> object | None:
+    """The entry of a container's env by its name, or None."""
+    return next((item for item in sequence(container.data.get("env")) if mapping(item).get("name") == name), None)
+
+
+def text_of(item: object) -> str:
+    """The literal value of an env entry; empty where it comes from elsewhere."""
+    return str(mapping(item).get("value") or "")
+
+
+def subfolders(situation: Situation) -> bool:
+    """Whether the policy lets a program's data go into a folder of its own on a fresh volume."""
+    return bool(situation.settings.control(ID).get("dataSubfolder", False))
+
+
+def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> Proposal:
+    mount = situation.data_mount(container)
+    if mount:
+        return _unowned(mount)
+    if not situation.knows_images:
+        return Proposal("default", our_user(situation), unknown_image(container, "its user"))
+    if not facts and situation.effective(container, "runAsNonRoot") is True:
+        return Proposal("none", None, "its image has a numeric user other than root, else it wouldn't start")
+    if not facts.value("anyUid"):
+        return _unknown(situation, container)
+    who = facts.evidence("dependsOnCommand", "anyUid")
+    reason = f"{who}: any user does for the image, but its command may want another"
+    return Proposal("default", _neighbour(situation, container), reason, who)
+
+
+def _unknown(situation: Situation, container: Container) -> Proposal:
+    mode = situation.settings.unknown_user
+    reason = unknown_image(container, "its user")
+    if mode == "uid":
+        return Proposal("default", _neighbour(situation, container), reason)
+    if mode == "userNamespace" and not namespace_obstacle(situation):
+        return Proposal("none", None, "root within the pod's user namespace is nobody outside of it")
+    return Proposal("manual", None, reason, code="unknown-image")
+
+
+def in_user_namespace(situation: Situation, container: Container) -> bool:
+    """Whether a user namespace stands in for the user of an image that nobody described."""
+    if situation.settings.unknown_user != "userNamespace" or not situation.knows_images:
+        return False
+    facts = situation.facts(container)
+    unknown = facts.value("uid") is None and not facts.value("anyUid") and not situation.user(container)
+    return unknown and not namespace_obstacle(situation) and not situation.data_mount(container)
+
+
+def namespace_obstacle(situation: Situation) -> str:
+    """Why a pod can't have a user namespace of its own, or empty."""
+    pod = situation.pod
+    if min(situation.settings.asked.version, pod.server) < USER_NAMESPACES:
+        return "the standard accepts root in a user namespace from v1.35 only"
+    if pod.context_pointer is None or pod.context_pointer[:-1] != pod.spec_pointer:
+        return f"a {pod.resource.kind} has no hostUsers"
+    host = next((name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.spec.get(name) is True), "")
+    return f"the API refuses hostUsers: false beside {host}" if host else ""
+
+
+def _unowned(mount: str) -> Proposal:
+    reason = f"it writes to the volume {mount}, whose files belong to a user that only the image knows"
+    return Proposal(
+        "manual",
+        None,
+        f"{reason}: name it under images in the policy, or run `krm-harden images resolve`",
+        code="unknown-image",
+    )
+
+
+def _neighbour(situation: Situation, container: Container) -> int:
+    """The uid of a container that shares a volume, so that both can read what either writes; else our own."""
+    for other in _sharing(situation, container):
+        uid = situation.user(other) or situation.facts(other).value("uid")
+        if uid and situation.facts(other).value("keepsUser") is not True:
+            return int(uid)
+    return our_user(situation)
+
+
+def _sharing(situation: Situation, container: Container) -> Iterator[Container]:
+    shared = {
+        str(mapping(mount).get("name"))
+        for mount in sequence(container.data.get("volumeMounts"))
+        if any(kind in situation.volume_of(mount) for kind in (*_EPHEMERAL, *DATA_VOLUMES))
+    }
+    for other in situation.pod.containers if shared else ():
+        if other.pointer != container.pointer and any(container_mounts(other, name) for name in shared):
+            yield other
+
+
+def container_mounts(container: Container, name: str) -> bool:
+    return any(mapping(mount).get("name") == name for mount in sequence(container.data.get("volumeMounts")))
+
+
+def writable_for(situation: Situation, container: Container) -> tuple[Operation, ...]:
+    """The mounts that another user needs even where the root filesystem stays writable: it isn't for that user."""
+    if situation.checking or not situation.knows_images or container.security_context.get("readOnlyRootFilesystem"):
+        return ()
+    if situation.fixes("readOnlyRootFilesystem", container) or not situation.facts(container).sure("writablePaths"):
+        return ()
+    return tuple(mounts(situation, container))

@@ -1,0 +1,151 @@
+"""The folders that a container writes: an emptyDir for each, filled from the image where that is asked for."""
+
+from __future__ import annotations
+
+from krm_harden.model import Operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from krm_harden.decide import Situation
+    from krm_harden.images.facts import WritablePath
+    from krm_harden.model import Container
+
+ID = "readOnlyRootFilesystem"
+DEFAULT_PATHS = ("/tmp",)  # noqa: S108 - a path in a container
+MAX_LABEL = 63
+COPY_FOLDER = "/krm-harden-copy"
+"""Where an init container sees the emptyDir that it fills."""
+
+
+def known_paths(situation: Situation, container: Container) -> Sequence[WritablePath]:
+    """The folders that somebody says a container writes."""
+    return situation.facts(container).value("writablePaths") or ()
+
+
+def default_paths(situation: Situation) -> Sequence[str]:
+    """The folders that a container gets whose image nobody described."""
+    paths: Sequence[str] = situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS)
+    return paths
+
+
+def copies(situation: Situation) -> bool:
+    """Whether the policy lets init containers fill folders from the image."""
+    return bool(situation.settings.control(ID).get("initCopy", False))
+
+
+def unseeded(situation: Situation, container: Container) -> Iterator[str]:
+    """The folders that a container must write, has no volume for, and that an emptyDir would hide files in."""
+    if not situation.facts(container).sure("writablePaths") or (copies(situation) and can_copy(situation, container)):
+        return
+    for path in known_paths(situation, container):
+        if path.seed == "copy" and not path.optional and not situation.is_mounted(container, path.path):
+            yield path.path
+
+
+def can_copy(situation: Situation, container: Container) -> bool:
+    """Whether an init container can come before a container."""
+    return container.role == "container" and _init_containers(situation) is not None
+
+
+def _init_containers(situation: Situation) -> tuple[str | int, ...] | None:
+    """Where a pod's init containers lie, None where its kind has them elsewhere or not at all."""
+    pod = situation.pod
+    is_plain = pod.context_pointer is not None and pod.context_pointer[:-1] == pod.spec_pointer
+    return (*pod.spec_pointer, "initContainers") if is_plain and pod.spec_pointer[-1] == "spec" else None
+
+
+def mounts(situation: Situation, container: Container) -> Iterator[Operation]:
+    """The volumes and mounts of the folders that somebody says a container writes, as far as they aren't there."""
+    for path in known_paths(situation, container):
+        if situation.is_mounted(container, path.path):
+            continue
+        if path.seed != "copy":
+            yield from empty_dir(situation, container, path.path, path.size_limit)
+        elif copies(situation) and can_copy(situation, container):
+            yield from empty_dir(situation, container, path.path, path.size_limit)
+            yield _copy(situation, container, path.path)
+
+
+def empty_dir(situation: Situation, container: Container, path: str, size_limit: str = "") -> Iterator[Operation]:
+    """An emptyDir of its own for one folder of a container."""
+    name = volume_name(situation, container.name, path)
+    yield Operation("add", (*container.pointer, "volumeMounts", "-"), {"name": name, "mountPath": path})
+    if name not in situation.volume_names:
+        volume = {"name": name, "emptyDir": {"sizeLimit": size_limit} if size_limit else {}}
+        situation.volume_names[name] = volume
+        yield Operation("add", (*situation.pod.volumes_pointer, "-"), volume)
+
+
+def _copy(situation: Situation, container: Container, path: str) -> Operation:
+    """An init container of the same image that fills the emptyDir of one folder; restricted itself."""
+    user = situation.new_user(container) or situation.user(container)
+    group = situation.fixes("numericGroup", container)
+    context: dict[str, Any] = {"runAsNonRoot": True}
+    context |= {} if user is None else {"runAsUser": user}
+    context |= {"runAsGroup": group.value} if group else {}
+    context |= {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    name = volume_name(situation, container.name, path)
+    made: dict[str, Any] = {"name": f"{name[: MAX_LABEL - 5].rstrip('-')}-copy", "image": container.image}
+    pulled = container.data.get("imagePullPolicy")
+    made |= {"imagePullPolicy": pulled} if pulled else {}
+    made |= {
+        "command": ["cp", "-R", f"{path}/.", f"{COPY_FOLDER}/"],
+        "securityContext": context,
+        "volumeMounts": [{"name": name, "mountPath": COPY_FOLDER}],
+    }
+    made |= {"resources": container.data["resources"]} if container.data.get("resources") else {}
+    return Operation("add", (*(_init_containers(situation) or ()), "-"), made)
+
+
+def volume_name(situation: Situation, container: str, path: str) -> str:
+    """`krm-harden-<container>-<path>`, the same for ever: a DNS label, hashed where too long or ambiguous."""
+    label = _label(container, path)
+    if len(label) <= MAX_LABEL and not _could_be_anothers(situation, label, container, path):
+        return label
+    from hashlib import sha256
+
+    digest = sha256(f"{container}\0{path}".encode()).hexdigest()[:8]
+    return f"{label[: MAX_LABEL - 9].rstrip('-')}-{digest}"
+
+
+def _label(container: str, path: str) -> str:
+    known = _labels.get((container, path))
+    if known is None:
+        words = f"krm-harden-{container}-{path}".lower()
+        kept = "".join(character if character.isascii() and character.isalnum() else "-" for character in words)
+        known = "-".join(part for part in kept.split("-") if part)
+        if len(_labels) < MEMORY:
+            _labels[container, path] = known
+    return known
+
+
+_labels: dict[tuple[str, str], str] = {}
+"""The same few containers in one workload after the other."""
+MEMORY = 4096
+
+
+def _could_be_anothers(situation: Situation, label: str, container: str, path: str) -> bool:
+    """Whether a volume of that name is there and isn't this container's, or another path has that name."""
+    volume = situation.volume_names.get(label)
+    if volume is not None and ("emptyDir" not in volume or situation.mounters(label) - {container}):
+        return True
+    return bool(_wanted(situation)[label] - {(container, path)})
+
+
+def _wanted(situation: Situation) -> Mapping[str, set[tuple[str, str]]]:
+    """For each label the containers' names and paths that have it: looked up once for a pod, not for each container."""
+    wanted = situation.wanted_volumes
+    if not wanted:
+        for one in situation.pod.containers:
+            known = (path.path for path in known_paths(situation, one))
+            for path in dict.fromkeys([*known, *default_paths(situation)]):
+                wanted.setdefault(_label(one.name, path), set()).add((one.name, path))
+    return wanted

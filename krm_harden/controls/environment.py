@@ -1,0 +1,84 @@
+"""A program finds the folders that it can write as another user, or with a read-only root filesystem.
+
+Beyond the Pod Security Standards.
+
+**Fields**: `spec.containers[*].env`, also of initContainers and ephemeralContainers. Not on Windows.
+
+**Allowed**: anything where nothing is known of the image's variables, or where neither its user nor its root filesystem
+changes in this run.
+
+**Before** (with `images: [{match: "registry.example/app:*", env: {HOME: /tmp}}]`):
+
+    containers:
+    - name: app
+      image: registry.example/app:2
+
+**After**:
+
+    containers:
+    - name: app
+      image: registry.example/app:2
+      env:
+      - name: HOME
+        value: /tmp
+
+**Fix safety**: as safe as what is known of the image. A variable that the container sets itself stays. A program that
+must own its data folder (Postgres' initdb) gets one below a fresh volume that is mounted there, by its own variable,
+where `controls.numericUser.dataSubfolder` is true; on a claim it is never moved.
+
+**Reference**: docker-library/docs, postgres, `PGDATA`; kubernetes.io, "Define environment variables for a container".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.controls._users import owned_folder, subfolders, variable
+from krm_harden.model import Operation, Proposal, Violation, mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Container, Pod
+
+
+def check(pod: Pod) -> Iterator[Violation]:
+    for index, container in enumerate(pod.containers):
+        yield Violation((*container.pointer, "env"), None, "missing", index)
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    container = situation.pod.containers[violation.container]
+    found = {name: said for name, *said in _wanted(situation, container) if variable(container, name) is None}
+    if not found or not _changes(situation, container):
+        return Proposal("none", None, "no variable is known to be needed")
+    value = [{"name": name, "value": text} for name, (text, _) in found.items()]
+    evidence = "; ".join(dict.fromkeys(who for _, who in found.values()))
+    writes = tuple(Operation("add", (*violation.pointer, "-"), item) for item in value)
+    return Proposal("evidence", value, "", evidence, writes)
+
+
+def _wanted(situation: Situation, container: Container) -> Iterator[tuple[str, str, str]]:
+    """The variables that a container needs: (name, value, who says so)."""
+    facts = situation.facts(container)
+    for name, value in mapping(facts.value("env")).items():
+        yield name, value, facts.evidence("env")
+    path = owned_folder(situation, container, ("emptyDir", "ephemeral")) if subfolders(situation) else ""
+    if path:
+        owned = facts.value("ownedFolder")
+        yield owned["variable"], f"{path.rstrip('/')}/{owned['subfolder']}", facts.evidence("ownedFolder")
+
+
+def _changes(situation: Situation, container: Container) -> bool:
+    """Whether a container gets another user, or a read-only root filesystem, in this run."""
+    return bool(situation.new_user(container) or situation.fixes("readOnlyRootFilesystem", container))
+
+
+CONTROL = Control(
+    "environment",
+    "Variables that name writable folders",
+    {(1, 0): check},
+    propose,
+    since=(0, 2),
+)

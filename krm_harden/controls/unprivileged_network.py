@@ -1,0 +1,111 @@
+"""A process that is root no more may still listen on its port below 1024, and ping.
+
+Beyond the Pod Security Standards, which call these kernel parameters safe: they concern the pod's own network alone.
+
+**Fields**: `spec.securityContext.sysctls`. Not on Windows, not with `hostNetwork`, not where the kind has no pod-level
+securityContext.
+
+**Allowed**: anything where no container's user changes; else `net.ipv4.ip_unprivileged_port_start` where one of those
+containers listens on a port below 1024, and `net.ipv4.ping_group_range` where one of them pings.
+
+**Before**:
+
+    spec:
+      containers:
+      - name: web
+        image: nginx:1.27
+        ports:
+        - containerPort: 80
+
+**After**:
+
+    spec:
+      containers:
+      - name: web
+        image: nginx:1.27
+        ports:
+        - containerPort: 80
+      securityContext:
+        sysctls:
+        - name: net.ipv4.ip_unprivileged_port_start
+          value: "0"
+
+**Fix safety**: safe beside the new user, which can't listen on such a port without it: the capability NET_BIND_SERVICE
+doesn't help a process that isn't root. containerd 2, Docker, kind and k3s have this value anyway; containerd 1 and
+CRI-O don't. Ports and Services stay as they are. With `hostNetwork` the API refuses it: give the program a higher port.
+
+**Reference**: Pod Security Standards, baseline, "Sysctls"; kubernetes.io, "Using sysctls in a Kubernetes Cluster".
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.images.command_lines import PING
+from krm_harden.images.facts import capabilities_of
+from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Container, Pod
+
+PORTS = "net.ipv4.ip_unprivileged_port_start"
+PINGS = "net.ipv4.ping_group_range"
+VALUES = {PORTS: "0", PINGS: "0 2147483647"}
+PRIVILEGED = range(1, 1024)
+
+
+def check(pod: Pod) -> Iterator[Violation]:
+    if pod.context_pointer is not None and not _said(pod).issuperset(VALUES):
+        current = pod.security_context.get("sysctls")
+        yield Violation((*pod.context_pointer, "sysctls"), current, "missing")
+
+
+def propose(situation: Situation, violation: Violation) -> Proposal:
+    pod = situation.pod
+    needed = {name: why for name, why in _needed(situation) if name not in _said(pod)}
+    if not needed:
+        return Proposal("none", None, "no new user needs it")
+    reason = "; ".join(needed.values())
+    if pod.spec.get("hostNetwork") is True:
+        return Proposal("manual", None, f"{reason}, and the node's network can't be set from a pod: use a higher port")
+    value = [{"name": name, "value": VALUES[name]} for name in needed]
+    writes = tuple(Operation("add", (*violation.pointer, "-"), item) for item in value)
+    return Proposal("evidence", value, reason, operations=writes)
+
+
+def _said(pod: Pod) -> set[object]:
+    return {mapping(item).get("name") for item in sequence(pod.security_context.get("sysctls"))}
+
+
+def _needed(situation: Situation) -> Iterator[tuple[str, str]]:
+    """The parameters that containers need under their new users, each with the reason, the first container's first."""
+    for container in situation.pod.containers:
+        port = _privileged_port(situation, container)
+        if port and situation.new_user(container):
+            yield PORTS, f'container "{container.name}" listens on port {port}, and is root no more'
+        if PING.intersection(situation.programs(container)) and situation.new_user(container):
+            yield PINGS, f'container "{container.name}" pings, and is root no more'
+
+
+def _privileged_port(situation: Situation, container: Container) -> int:
+    """The first port below 1024 that a container listens on, without a file capability that does it; 0 if none."""
+    facts = situation.facts(container)
+    declared = [mapping(port).get("containerPort") for port in sequence(container.data.get("ports"))]
+    for port in (*declared, *sequence(facts.value("ports"))):
+        if isinstance(port, int) and port in PRIVILEGED:
+            held = capabilities_of(facts, situation.programs(container)) if facts.value("fileCapabilities") else []
+            return 0 if any(name == "NET_BIND_SERVICE" for _, name in held) else port
+    return 0
+
+
+CONTROL = Control(
+    "unprivilegedNetwork",
+    "Low ports and pings without root",
+    {(1, 0): check},
+    propose,
+    field=("sysctls",),
+    since=(0, 2),
+)

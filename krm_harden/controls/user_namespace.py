@@ -1,0 +1,62 @@
+"""A pod whose images nobody described may get a user namespace, in which root is nobody outside of the pod.
+
+Beyond the Pod Security Standards, which accept root in such a pod from v1.35. Only where the policy says
+`unknownUser: userNamespace`.
+
+**Fields**: `spec.hostUsers`. Not on Windows, not beside host namespaces, not where the kind has no such field.
+
+**Allowed**: anything where every container's user is known, or is written.
+
+**Before** (with `unknownUser: userNamespace`):
+
+    spec:
+      containers:
+      - name: app
+        image: registry.example/app:2
+
+**After**:
+
+    spec:
+      hostUsers: false
+      containers:
+      - name: app
+        image: registry.example/app:2
+
+**Fix safety**: the image keeps its own user, and its files theirs. But all capabilities go all the same: an entrypoint
+that changes owners or steps down to another user still fails. Needs Kubernetes 1.35 or newer on Linux nodes whose
+container runtime and file systems support it.
+
+**Reference**: KEP-127; Pod Security Standards, restricted, "Running as non-root", from v1.35.
+"""
+
+from __future__ import annotations
+
+from krm_harden.controls import Control
+from krm_harden.controls._users import in_user_namespace
+from krm_harden.model import Proposal, Violation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.decide import Situation
+    from krm_harden.model import Pod
+
+FIELD = "hostUsers"
+
+
+def check(pod: Pod) -> Iterator[Violation]:
+    current = pod.spec.get(FIELD)
+    if current is not False and current is not True:
+        yield Violation((*pod.spec_pointer, FIELD), current, "missing" if current is None else "type")
+
+
+def propose(situation: Situation, _violation: Violation) -> Proposal:
+    for container in situation.pod.containers:
+        if in_user_namespace(situation, container):
+            reason = f"nothing is known of the user of the image {container.image}, and unknownUser: userNamespace"
+            return Proposal("default", False, reason)
+    return Proposal("none", None, "no container needs it")
+
+
+CONTROL = Control("userNamespace", "A user namespace", {(1, 0): check}, propose, field=(FIELD,), since=(0, 2))

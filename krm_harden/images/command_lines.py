@@ -1,0 +1,229 @@
+"""What a container's command says about itself: which programs it starts, and what a user other than root can't do.
+
+A word-by-word reading, not a shell: what it doesn't understand it says nothing about.
+"""
+
+from __future__ import annotations
+
+from krm_harden.model import mapping, sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.model import Container
+
+SHELLS = frozenset({"sh", "bash", "ash", "dash", "busybox", "zsh"})
+WRAPPERS = frozenset(
+    ["env", "exec", "nice", "nohup", "tini", "dumb-init", "time", "command", "ionice", "setsid", "stdbuf", "timeout"]
+)
+"""Programs that start the one named after them."""
+SEPARATORS = (";", ";;", "&&", "||", "|", "&", "\n", "(", ")", "{", "}")
+KEYWORDS = frozenset({"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "for", "!"})
+SWITCHES_USERS = {
+    "cron": "it starts each job as that job's user",
+    "crond": "it starts each job as that job's user",
+    "anacron": "it starts each job as that job's user",
+    "atd": "it starts each job as that job's user",
+    "sshd": "it becomes the user who logs in",
+    "dropbear": "it becomes the user who logs in",
+    "systemd": "it starts services as several users",
+}
+"""Daemons that must be root to become somebody else."""
+PING = frozenset({"ping", "ping4", "ping6"})
+OWNERSHIP = frozenset({"chown", "chgrp"})
+BESIDE_OWNERSHIP = frozenset({"chmod", "mkdir", "ls", "echo", "true", "set", "stat", "id", ":"})
+"""What an init container that only changes owners may do beside."""
+
+
+def words(container: Container) -> list[str]:
+    """The words of a container's command and args."""
+    both = (*sequence(container.data.get("command")), *sequence(container.data.get("args")))
+    return [str(word) for word in both]
+
+
+def replaces_entrypoint(container: Container, programs: object) -> bool:
+    """Whether a container's command starts none of the programs that its image would start."""
+    if not sequence(container.data.get("command")) or not isinstance(programs, list):
+        return False
+    started = set(started_by(words(container)))
+    return not started.intersection(programs)
+
+
+def started_by(line: list[str]) -> Iterator[str]:
+    """The names of the programs that a command line starts, those of a shell's script included."""
+    for simple in commands(line):
+        yield basename(simple[0])
+
+
+def commands(line: list[str]) -> Iterator[list[str]]:
+    """The simple commands of a command line: program and arguments; a shell's script is looked into."""
+    line = _unwrapped(line)
+    if not line:
+        return
+    script = _script(line)
+    if script is None:
+        yield line
+        return
+    yield line[:1]
+    for simple in _simple(script):
+        found = _unwrapped(simple)
+        if found and _script(found) is None:
+            yield found
+        elif found:
+            yield from commands(found)
+
+
+def _unwrapped(line: list[str]) -> list[str]:
+    """A command without what only starts it: `exec`, `tini --`, `NAME=value`."""
+    rest = list(line)
+    while rest and (basename(rest[0]) in WRAPPERS or rest[0] in KEYWORDS or _is_assignment(rest[0])):
+        rest = rest[1:]
+        while rest and rest[0].startswith("-"):
+            rest = rest[1:]
+    return rest
+
+
+def _is_assignment(word: str) -> bool:
+    name, equals, _ = word.partition("=")
+    return bool(equals) and name.replace("_", "a").isalnum()
+
+
+def _script(line: list[str]) -> str | None:
+    """The script of `sh -c SCRIPT`, or None. Under busybox, `busybox sh -c SCRIPT`."""
+    if basename(line[0]) not in SHELLS:
+        return None
+    for index, word in enumerate(line[1:], 1):
+        if word.startswith("-") and not word.startswith("--") and "c" in word[1:]:
+            return line[index + 1] if index + 1 < len(line) else ""
+    return None
+
+
+def _simple(script: str) -> Iterator[list[str]]:
+    """The simple commands of a script, each as its words without quotes; redirections stay as words of their own."""
+    simple: list[str] = []
+    for word in _tokens(script):
+        if word in SEPARATORS:
+            if simple:
+                yield simple
+            simple = []
+        else:
+            simple.append(word)
+    if simple:
+        yield simple
+
+
+def _tokens(script: str) -> Iterator[str]:
+    """The words and operators of a script."""
+    word: str | None = None
+    operator = ""
+    for letter, is_quoted in _letters(script):
+        is_operator = not is_quoted and letter in OPERATORS
+        if operator and not (is_operator and letter == operator and letter in DOUBLED):
+            yield operator
+            operator = ""
+        elif operator:
+            yield operator * 2
+            operator = ""
+            continue
+        if is_quoted or not (is_operator or letter.isspace()):
+            word = (word or "") + letter
+            continue
+        if word is not None:
+            yield word
+            word = None
+        operator = letter if is_operator else ""
+    if word is not None:
+        yield word
+    if operator:
+        yield operator
+
+
+def _letters(script: str) -> Iterator[tuple[str, bool]]:
+    """The letters of a script, each with whether it is quoted; quotes, comments and backslashes are gone."""
+    quote, escaped, comment, before = "", False, False, " "
+    for letter in script:
+        if comment:
+            comment = letter != "\n"
+        if escaped:
+            yield from () if letter == "\n" else ((letter, True),)
+            escaped = False
+        elif letter == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            yield ("", True) if letter == quote else (letter, True)
+            quote = "" if letter == quote else quote
+        elif letter in "'\"" and not comment:
+            quote = letter
+            yield "", True
+        elif letter == "#" and before.isspace():
+            comment = True
+        elif not comment:
+            yield letter, False
+        before = letter
+
+
+OPERATORS = ";&|(){}<>\n"
+DOUBLED = "&|>;"
+
+
+def basename(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def writes_into_root(container: Container) -> str:
+    """The first file directly in `/` that a command creates, by its own words, or empty."""
+    for simple in commands(words(container)):
+        for target in _written(simple):
+            name = target.removeprefix("/")
+            if target.startswith("/") and name and "/" not in name and "$" not in name:
+                return target
+    return ""
+
+
+def _written(simple: list[str]) -> Iterator[str]:
+    """The files that a simple command writes: redirections, and what touch and tee are given."""
+    for operator, target in zip(simple, simple[1:], strict=False):
+        if operator in {">", ">>"}:
+            yield target
+    if basename(simple[0]) in {"touch", "tee"}:
+        yield from (word for word in simple[1:] if not word.startswith("-"))
+
+
+def daemon_of_many_users(started: list[str]) -> tuple[str, str]:
+    """The first program of some that becomes other users, and what it does; twice empty if there is none."""
+    return next(((name, SWITCHES_USERS[name]) for name in started if name in SWITCHES_USERS), ("", ""))
+
+
+def owner_given(container: Container) -> tuple[int, int | None] | None:
+    """(uid, gid) that an init container gives what it mounts, where changing owners is all that it does.
+
+    None for every other command, for owners by name, and for folders that are no volume of it.
+    """
+    mounts = [str(mapping(mount).get("mountPath")) for mount in sequence(container.data.get("volumeMounts"))]
+    owners = set()
+    for index, simple in enumerate(commands(words(container))):
+        program = basename(simple[0])
+        if program in SHELLS and index == 0:
+            continue
+        if program not in OWNERSHIP | BESIDE_OWNERSHIP:
+            return None
+        if program in OWNERSHIP:
+            arguments = [word for word in simple[1:] if not word.startswith("-") and word not in {">", ">>"}]
+            if len(arguments) < 2 or not all(_is_within(path, mounts) for path in arguments[1:]):
+                return None
+            owners.add(arguments[0] if program == "chown" else f":{arguments[0]}")
+    return _numbers(owners)
+
+
+def _is_within(path: str, mounts: list[str]) -> bool:
+    return any(f"{path.rstrip('/')}/".startswith(f"{mount.rstrip('/')}/") for mount in mounts if mount)
+
+
+def _numbers(owners: set[str]) -> tuple[int, int | None] | None:
+    if len(owners) != 1:
+        return None
+    uid, _, gid = owners.pop().replace(".", ":").partition(":")
+    if not (uid.isdigit() and (gid.isdigit() or not gid)) and not (not uid and gid.isdigit()):
+        return None
+    return int(uid or 0), int(gid) if gid else None
