@@ -18,8 +18,8 @@ WRAPPERS = frozenset(
     ["env", "exec", "nice", "nohup", "tini", "dumb-init", "time", "command", "ionice", "setsid", "stdbuf", "timeout"]
 )
 """Programs that start the one named after them."""
-SEPARATORS = (";", ";;", "&&", "||", "|", "&", "\n", "(", ")", "{", "}")
-KEYWORDS = frozenset({"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "for", "!"})
+SEPARATORS = (";", ";;", "&&", "||", "|", "&", "\n", "(", ")")
+KEYWORDS = frozenset({"{", "}", "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "for", "!"})
 SWITCHES_USERS = {
     "cron": "it starts each job as that job's user",
     "crond": "it starts each job as that job's user",
@@ -103,6 +103,8 @@ def _simple(script: str) -> Iterator[list[str]]:
     """The simple commands of a script, each as its words without quotes; redirections stay as words of their own."""
     simple: list[str] = []
     for word in _tokens(script):
+        if word == "&" and simple[-1:] in ([">"], ["<"]):
+            continue  # 2>&1 goes nowhere else
         if word in SEPARATORS:
             if simple:
                 yield simple
@@ -163,7 +165,7 @@ def _letters(script: str) -> Iterator[tuple[str, bool]]:
         before = letter
 
 
-OPERATORS = ";&|(){}<>\n"
+OPERATORS = ";&|()<>\n"
 DOUBLED = "&|>;"
 
 
