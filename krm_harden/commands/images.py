@@ -1,0 +1,60 @@
+"""`krm-harden images resolve|check|explain`: what is known of container images, and the lock that travels with them."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+from typing import TYPE_CHECKING
+
+from krm_harden.commands import _images_check, _images_explain, _images_resolve
+from krm_harden.commands._parser import Parser, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SUMMARY = "find out what container images need, into a lock that fix uses; check it; explain an image"
+EXAMPLES = """\
+examples:
+  krm-harden images resolve deploy/           write images.lock.yaml; review its diff, commit it
+  krm-harden fix --images images.lock.yaml deploy/
+  krm-harden images check deploy/             exit 1 when the lock is stale
+  krm-harden images explain nginx:1.27        what is known, who says so, what would be written
+
+`krm-harden images COMMAND --help` explains each.
+
+exit codes: 0 done, 1 the lock is stale, or an image is missing in it, 2 an image or a manifest couldn't be read,
+3 wrong command line, lock or policy
+"""
+_COMMANDS = {
+    "resolve": _images_resolve,
+    "check": _images_check,
+    "explain": _images_explain,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands of the command, and the options of each."""
+    made = make("images", SUMMARY, "")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    usages = []
+    for name, command in _COMMANDS.items():
+        one = commands.add_parser(
+            name,
+            help=command.SUMMARY,
+            description=f"{command.SUMMARY[0].upper()}{command.SUMMARY[1:]}.",
+            epilog=command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.arguments(one)
+        usages.append(one.format_usage())
+    made.epilog = "".join(usages) + "\n" + EXAMPLES
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code. Raises KrmHardenError."""
+    # Unlike a run of the function, this one lasts and makes cycles: archives, connections.
+    gc.enable()
+    command: Callable[[argparse.Namespace], int] = _COMMANDS[options.command].run
+    return command(options)
