@@ -149,7 +149,7 @@ class Entry:
         """What is known, without what only those read who maintain the catalogue."""
         found = {field: self.data[field] for field in FACTS if field in self.data}
         if "writablePaths" in found:
-            found["writablePaths"] = [_without(path, "why") for path in found["writablePaths"]]
+            found["writablePaths"] = [_short(_without(path, "why")) for path in found["writablePaths"]]
         return found
 
     def unsure(self) -> tuple[str, ...]:
@@ -325,6 +325,11 @@ def _literal(value: Any) -> str:
     if isinstance(value, str):
         return '"' + repr("'" + value)[2:-1].replace("\\'", "'") + '"'
     return repr(value)
+
+
+def _short(path: dict[str, Any]) -> dict[str, Any] | str:
+    """A writable path as just its text where nothing else is to be said: a hundred mappings less to make."""
+    return str(path["path"]) if path.keys() == {"path", "seed"} and path["seed"] == "empty" else path
 
 
 def _without(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
