@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from krm_harden import schema, source
 from krm_harden.errors import ConfigError, InputError
+from krm_harden.images.facts import FIELDS
+from krm_harden.images.known import matches
+from krm_harden.images.names import canonical, upstream
 from krm_harden.model import mapping, sequence
 
 if TYPE_CHECKING:
@@ -42,73 +45,31 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 
 _TEXT = {"type": "string", "minLength": 1}
 _FOLDER = {"type": "string", "format": "folder"}
-_ID = {"type": "integer", "minimum": 0, "maximum": schema.MAX_ID}
-_TRUE = {"type": "boolean"}
 _SURENESS = {"type": "string", "enum": ["high", "medium", "low"]}
-FACTS: dict[str, Any] = {
-    "defaultUser": _ID,
-    "uid": _ID,
-    "gid": _ID,
-    "fsGroup": _ID,
-    "anyUid": _TRUE,
-    "dependsOnCommand": _TRUE,
-    "keepsUser": _TRUE,
-    "programs": _list(_TEXT),
-    "writablePaths": _list(
-        _object(
-            {
-                "path": _FOLDER,
-                "seed": {"type": "string", "enum": ["empty", "copy", "data"]},
-                "sizeLimit": _TEXT,
-                "optional": _TRUE,
-                "why": _TEXT,
-            },
-            "path",
-            "seed",
-        )
-    ),
-    "fileCapabilities": _list(
-        _object(
-            {
-                "path": _FOLDER,
-                "capabilities": _list(
-                    {"type": "string", "enum": ["IPC_LOCK", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW"]}
-                ),
-            },
-            "path",
-            "capabilities",
-        )
-    ),
-    "ports": _list({"type": "integer", "minimum": 1, "maximum": 65535}),
-    "env": {"type": "object", "additionalProperties": {"type": "string"}},
-    "ownedFolder": _object({"path": _FOLDER, "variable": _TEXT, "subfolder": _TEXT}, "path", "variable", "subfolder"),
-    "cannotRestrict": _object(
-        {
-            "code": {
-                "type": "string",
-                "enum": [
-                    "needs-root",
-                    "host-agent",
-                    "switches-users",
-                    "file-capability",
-                    "writes-to-root",
-                    "changes-owners",
-                    "windows",
-                ],
-            },
-            "reason": _TEXT,
-        },
-        "code",
-        "reason",
-    ),
+_WRITABLE_PATH = {
+    "path": _FOLDER,
+    "seed": {"type": "string", "enum": ["empty", "copy", "data"]},
+    "sizeLimit": _TEXT,
+    "optional": {"type": "boolean"},
+    "why": _TEXT,
 }
-"""What can be known of an image, in the order in which an entry is written."""
+_BINARY = {
+    "path": _FOLDER,
+    "capabilities": _list({"type": "string", "enum": ["IPC_LOCK", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW"]}),
+}
+_FACTS: dict[str, Any] = {
+    **schema.facts_schema()["properties"],
+    "keepsUser": {"type": "boolean"},
+    "writablePaths": _list(_object(_WRITABLE_PATH, "path", "seed")),
+    "fileCapabilities": _list(_object(_BINARY, "path", "capabilities")),
+}
+"""As in a policy, but always in the long form, and only with what an entry of the catalogue has a use for."""
 ENTRY_SCHEMA = _object(
     {
         "id": _TEXT,
         "names": _list(_TEXT),
         "tags": _list({"type": "string"}),
-        **FACTS,
+        **_FACTS,
         "confidence": _object({"user": _SURENESS, "writablePaths": _SURENESS}, "user", "writablePaths"),
         "sources": _list(_TEXT),
         "notes": _list(_TEXT),
@@ -122,14 +83,12 @@ FAMILY_SCHEMA = _object(
     {
         "family": _TEXT,
         "registries": _list(_TEXT),
-        "defaults": _object(FACTS),
+        "defaults": _object(_FACTS),
     },
     "family",
 )
 _OF_USER = ("uid", "gid", "fsGroup")
 _NAME = re.compile(r"[a-z0-9.-]+\.[a-z]+(:[0-9]+)?(/[a-z0-9._-]+)+(/?\*)?")
-_ALIASES = ("index.docker.io/", "registry-1.docker.io/", "registry.hub.docker.com/", "k8s.gcr.io/")
-_MIRRORS = ("public.ecr.aws/docker/library/", "mirror.gcr.io/library/")
 
 
 class Entry:
@@ -147,7 +106,7 @@ class Entry:
 
     def facts(self) -> dict[str, Any]:
         """What is known, without what only those read who maintain the catalogue."""
-        found = {field: self.data[field] for field in FACTS if field in self.data}
+        found = {field: self.data[field] for field in FIELDS if field in self.data}
         if "writablePaths" in found:
             found["writablePaths"] = [_short(_without(path, "why")) for path in found["writablePaths"]]
         return found
@@ -214,9 +173,9 @@ def _problems_alone(entry: Entry) -> Iterator[str]:
 
 def _problems_of_names(data: dict[str, Any]) -> Iterator[str]:
     for name in data["names"]:
-        if not _NAME.fullmatch(name) or name.startswith(_ALIASES):
+        if not _NAME.fullmatch(name) or canonical(name) != name:
             yield f"{name} isn't a canonical name, as docker.io/library/nginx is"
-        if name.startswith(_MIRRORS):
+        if upstream(name) != name:
             yield f"{name} is found by its name on Docker Hub"
 
 
@@ -277,13 +236,8 @@ def _hidden(name: str, entry: Entry, earlier: Iterable[Entry]) -> Iterator[str]:
     """The tags of an entry that never get there, as an earlier entry of that name takes them."""
     for first in earlier:
         for tag in entry.tags:
-            if any(_covers(glob, tag) for glob in first.tags):
+            if any(matches(glob, tag) for glob in first.tags):
                 yield f"{entry.where}: {entry.id}: {name}:{tag} is hidden by {first.id}"
-
-
-def _covers(glob: str, other: str) -> bool:
-    """Whether all that a glob matches another one matches, too; `*` is the only wildcard."""
-    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), other) is not None
 
 
 def render(entries: Sequence[Entry]) -> str:
