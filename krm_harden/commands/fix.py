@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _policies, _run, _streams
+from krm_harden.commands import _asked, _policies, _preview, _run, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
+from krm_harden.errors import ConfigError
 from krm_harden.model import LEVELS
 from krm_harden.reports import json, summary, text
+from krm_harden.schema import RELEASES
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from krm_harden.policy import Policy
 
 SUMMARY = "harden files in place, folders recursively; - is a filter"
 EXAMPLES = """\
@@ -21,6 +25,7 @@ examples:
   krm-harden fix --diff deploy/               write nothing, show the diff; exit 1 if there is one
   helm template . | krm-harden fix - > out    a filter: writes nothing unless everything is in order
   krm-harden fix --policy policy.yaml deploy/ with exemptions and what you know of your images
+  krm-harden fix --diff --against 0.1 deploy/ what an update from 0.1 would change; exit 1 if something
 
 exit codes: 0 done, 1 something stays open (or --diff shows a change), 2 something couldn't be read or written,
 3 wrong policy or command line
@@ -33,7 +38,13 @@ def parser() -> argparse.ArgumentParser:
     _run.arguments(options)
     options.add_argument("--level", choices=LEVELS, help="overrides the policy's level")
     options.add_argument("--version", metavar="VERSION", help="of the standard: latest or v1.x; overrides the policy's")
+    options.add_argument(
+        "--compatibility", choices=RELEASES, help="keeps the output of a release; overrides the policy's"
+    )
     options.add_argument("--diff", action="store_true", help="write nothing; exit 1 if something would change")
+    options.add_argument(
+        "--against", choices=RELEASES, help="with --diff: from what that release would have written; previews an update"
+    )
     options.add_argument("--paranoid", action="store_true", help="verify each edit once more, with ruamel.yaml (slow)")
     return options
 
@@ -42,8 +53,16 @@ def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     policy = _policies.chosen(options.policy, options.images)
     version = _asked.version(policy.version if options.version is None else options.version)
-    policy = policy.with_changes({"level": options.level or policy.level, "version": version})
-    engine = Engine(policy, ceiling=_policies.has_ceiling(options.policy), paranoid=options.paranoid)
+    policy = policy.with_changes(
+        {
+            "level": options.level or policy.level,
+            "version": version,
+            "compatibility": options.compatibility or policy.compatibility,
+        }
+    )
+    if options.against:
+        return _preview_update(options, policy)
+    engine = _engine(options, policy)
     filtering = _run.STDIN in options.paths and not options.diff
     found = _run.process(engine, options.paths, options.exclude)
     inputs = list(found) if options.diff else _run.write(found)
@@ -55,6 +74,25 @@ def run(options: argparse.Namespace) -> int:
     if filtering and code == 0:
         _streams.write_stdout(made.new for made in inputs if made.name == _run.STDIN)
     return code
+
+
+def _engine(options: argparse.Namespace, policy: Policy) -> Engine:
+    return Engine(policy, ceiling=_policies.has_ceiling(options.policy), paranoid=options.paranoid)
+
+
+def _preview_update(options: argparse.Namespace, policy: Policy) -> int:
+    """The exit code of `--diff --against`; nothing is written."""
+    if not options.diff:
+        raise ConfigError("--against only compares", next_step="add --diff")
+    if options.output == "json":
+        raise ConfigError("--against prints a diff, not JSON", next_step="leave --output away")
+    inputs = list(_run.process(_engine(options, policy), options.paths, options.exclude))
+    older = _engine(options, policy.with_changes({"compatibility": options.against}))
+    found = _preview.preview(older, inputs)
+    _streams.print_report("".join(line for step in found.steps for line in diff(step)))
+    line = found.line(options.against, policy.compatibility)
+    _streams.complain([*found.findings(), *text.unreadable(inputs), f"krm-harden: {line}"])
+    return max(found.exit_code, _run.nothing_found(inputs, allowed=options.allow_empty))
 
 
 def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: list[str], *, filtering: bool) -> None:
