@@ -8,7 +8,7 @@
 
 Messages may change in any release: none is recorded. A release's folder stays as it is from then on, but that a new
 case is added to it, by that release itself: `python tests/upgrades.py RELEASE CHECKOUT`, where CHECKOUT is a checkout
-of the release.
+of the release. `python tests/upgrades.py` prints what the changelog must name.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conftest import ROOT, clean_environment
+
+from krm_harden.schema import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -256,15 +258,26 @@ def _problem(what: str, before: str, release: str, missing: str, *, changed: boo
     return None
 
 
-def main(release: str, checkout: str) -> None:
-    """Record what a release makes of the cases that it was never asked about."""
+def main() -> None:
+    """What this release changes, as an item of the changelog names it."""
+    *_, before, _ = RELEASES
+    cases = [case for case in CASES if differs(recorded(case, before), run(case))]
+    print(f"(upgrade cases: {', '.join(cases)})")
+    print(f"(catalogue: {', '.join(sorted(changed_entries(recorded_catalogue(before), catalogue())))})")
+
+
+def ask(release: str, checkout: Path) -> None:
+    """Record what an older release makes of the cases that it was never asked about."""
     for case in CASES:
         if recorded(case, release) is None:
-            record(case, release, run(case, Path(checkout)))
+            record(case, release, run(case, checkout))
             print(f"{case} recorded")
-    if not (HOME / release / "catalogue.txt").exists():
-        record_catalogue(release, catalogue(Path(checkout)))
+    if not _has(HOME, release, "catalogue.txt"):
+        record_catalogue(release, catalogue(checkout))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) == 3:
+        ask(sys.argv[1], Path(sys.argv[2]).resolve())
+    else:
+        main()
