@@ -7,8 +7,9 @@ controls can't matter.
 from __future__ import annotations
 
 from krm_harden.emit import FlowStyle, flow
-from krm_harden.images import command_lines
-from krm_harden.images.facts import OF_ENTRYPOINT, capabilities_of
+from krm_harden.images import command_lines, obstacles
+from krm_harden.images.facts import OF_ENTRYPOINT
+from krm_harden.images.obstacles import KEPT_CAPABILITIES
 from krm_harden.model import Finding, Operation, Proposal, Violation, dotted, lookup, mapping, sequence
 from krm_harden.resources import owners
 from krm_harden.scalars import truth
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _REACH = {"additive": 0, "evidence": 1, "complete": 2}
 _BASIS = {"safe": 0, "evidence": 1, "default": 2}
 _RISK = {"safe": "safe", "evidence": "evidence", "default": "may-break"}
-KEPT_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
-"""What restricted lets a container add."""
 DEFAULT_CAPABILITIES = frozenset(
     [
         "AUDIT_WRITE",
@@ -308,9 +307,7 @@ class Situation:
         """(code, reason) why a container can't run restricted, whatever is written; twice empty if it can."""
         if not self.knows_images:
             return "", ""
-        for code, reason in _impossible(self, container):
-            return code, reason
-        return "", ""
+        return next(obstacles.found(self, container), ("", ""))
 
     def _hold(self, container: Container) -> str:
         if container.security_context.get("privileged") is True:
@@ -331,29 +328,6 @@ class Situation:
             if self.exemptions(control, container):
                 return f"it is exempt from {control}"
         return ""
-
-
-def _impossible(situation: Situation, container: Container) -> Iterator[tuple[str, str]]:
-    """The reasons why a container can't run restricted, each with its code."""
-    facts = situation.facts(container)
-    known = mapping(facts.value("cannotRestrict"))
-    settled = bool(situation.user(container)) or truth(situation.effective(container, "runAsNonRoot")) is True
-    if known and not (settled and known["code"] in OF_ROOT):
-        yield known["code"], f"{known['reason']} ({facts.evidence('cannotRestrict')})"
-    started = situation.programs(container)
-    name, what = command_lines.daemon_of_many_users(started)
-    if name and not settled:
-        yield "switches-users", f"{name}: {what}, which takes root"
-    for path, capability in capabilities_of(facts, started):
-        if capability not in KEPT_CAPABILITIES:
-            yield "file-capability", f"{path} has the file capability {capability}: without it, it can't be executed"
-    target = command_lines.writes_into_root(container)
-    if target and not situation.is_mounted(container, target):
-        yield "writes-to-root", f"its command writes {target}, and no volume can make / writable"
-
-
-OF_ROOT = ("needs-root", "switches-users", "changes-owners")
-"""Refusals that are void where a manifest names another user than root: it runs as that one already."""
 
 
 class Judgement:

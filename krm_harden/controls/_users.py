@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from krm_harden.controls import unknown_image
-from krm_harden.controls._writable import mounts, unseeded
+from krm_harden.controls._writable import mounts
 from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
+from krm_harden.images.obstacles import FRESH, owned_folder
 from krm_harden.model import Operation, Proposal, mapping, sequence
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ ID = "numericUser"
 DEFAULT_UID = 10001
 USER_NAMESPACES = (1, 35)
 """The first version of the standard that lets root be root within a user namespace."""
-_EPHEMERAL = ("emptyDir", "ephemeral")
 
 
 def our_user(situation: Situation) -> int:
@@ -48,30 +48,11 @@ def _known(situation: Situation, container: Container, facts: ImageFacts) -> Pro
     mount = situation.data_mount(container) if changes else ""
     if mount and not sure:
         return _unowned(mount)
-    blocked = _blocked(situation, container, facts) if changes and situation.knows_images else None
-    if blocked:
-        return blocked
     basis, reason = ("evidence", "") if sure else ("default", f"{evidence} only guesses its user: test it")
     if sure and situation.knows_images:
         doubt = _doubt(situation, container, facts) if changes else ""
         basis, reason = ("default", doubt) if doubt else (basis, reason)
     return Proposal(basis, uid, reason, evidence)
-
-
-def _blocked(situation: Situation, container: Container, facts: ImageFacts) -> Proposal | None:
-    """What is known to stop a container under its user, with the setting that helps."""
-    path = owned_folder(situation, container, ("emptyDir", "ephemeral"))
-    if path and not subfolders(situation):
-        variable = facts.value("ownedFolder")["variable"]
-        reason = f"its program must own {path}, which a fresh volume doesn't give it: set {variable} to a folder below"
-        reason += f", or controls.{ID}.dataSubfolder: true"
-        return Proposal("manual", None, reason, facts.evidence("ownedFolder"), code="needs-own-folder")
-    path = next(iter(unseeded(situation, container)), "")
-    if path:
-        reason = f"it must be able to write {path}, where its image ships files that it needs"
-        reason += ": set controls.readOnlyRootFilesystem.initCopy: true"
-        return Proposal("manual", None, reason, facts.evidence("writablePaths"), code="needs-init-copy")
-    return None
 
 
 def _doubt(situation: Situation, container: Container, facts: ImageFacts) -> str:
@@ -82,35 +63,6 @@ def _doubt(situation: Situation, container: Container, facts: ImageFacts) -> str
         return f"a claim that is still empty can't be initialised by {uid}: it needs {variable} to be a folder below it"
     mount = situation.data_mount(container, NO_GROUP_VOLUMES)
     return f"no fsGroup reaches the volume {mount}: its files must be writable for {uid}" if mount else ""
-
-
-def owned_folder(situation: Situation, container: Container, kinds: tuple[str, ...]) -> str:
-    """The folder that a container's program insists on owning, where a volume of some kinds is mounted on it itself."""
-    owned = situation.facts(container).value("ownedFolder")
-    if not owned or not situation.knows_images:
-        return ""
-    said = variable(container, owned["variable"])
-    path = owned["path"] if said is None else text_of(said)
-    for mount in sequence(container.data.get("volumeMounts")):
-        same = str(mapping(mount).get("mountPath")).rstrip("/") == path.rstrip("/")
-        if same and not mapping(mount).get("subPath") and any(kind in situation.volume_of(mount) for kind in kinds):
-            return path
-    return ""
-
-
-def variable(container: Container, name: str) -> object | None:
-    """The entry of a container's env by its name, or None."""
-    return next((item for item in sequence(container.data.get("env")) if mapping(item).get("name") == name), None)
-
-
-def text_of(item: object) -> str:
-    """The literal value of an env entry; empty where it comes from elsewhere."""
-    return str(mapping(item).get("value") or "")
-
-
-def subfolders(situation: Situation) -> bool:
-    """Whether the policy lets a program's data go into a folder of its own on a fresh volume."""
-    return bool(situation.settings.control(ID).get("dataSubfolder", False))
 
 
 def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> Proposal:
@@ -181,7 +133,7 @@ def _sharing(situation: Situation, container: Container) -> Iterator[Container]:
     shared = {
         str(mapping(mount).get("name"))
         for mount in sequence(container.data.get("volumeMounts"))
-        if any(kind in situation.volume_of(mount) for kind in (*_EPHEMERAL, *DATA_VOLUMES))
+        if any(kind in situation.volume_of(mount) for kind in (*FRESH, *DATA_VOLUMES))
     }
     for other in situation.pod.containers if shared else ():
         if other.pointer != container.pointer and any(container_mounts(other, name) for name in shared):

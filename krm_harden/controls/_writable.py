@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from krm_harden.images.obstacles import can_copy, init_containers, known_paths
 from krm_harden.model import Operation
 
 TYPE_CHECKING = False
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.decide import Situation
-    from krm_harden.images.facts import WritablePath
     from krm_harden.model import Container
 
 ID = "readOnlyRootFilesystem"
@@ -20,41 +20,10 @@ COPY_FOLDER = "/krm-harden-copy"
 """Where an init container sees the emptyDir that it fills."""
 
 
-def known_paths(situation: Situation, container: Container) -> Sequence[WritablePath]:
-    """The folders that somebody says a container writes."""
-    return situation.facts(container).value("writablePaths") or ()
-
-
 def default_paths(situation: Situation) -> Sequence[str]:
     """The folders that a container gets whose image nobody described."""
     paths: Sequence[str] = situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS)
     return paths
-
-
-def copies(situation: Situation) -> bool:
-    """Whether the policy lets init containers fill folders from the image."""
-    return bool(situation.settings.control(ID).get("initCopy", False))
-
-
-def unseeded(situation: Situation, container: Container) -> Iterator[str]:
-    """The folders that a container must write, has no volume for, and that an emptyDir would hide files in."""
-    if not situation.facts(container).sure("writablePaths") or (copies(situation) and can_copy(situation, container)):
-        return
-    for path in known_paths(situation, container):
-        if path.seed == "copy" and not path.optional and not situation.is_mounted(container, path.path):
-            yield path.path
-
-
-def can_copy(situation: Situation, container: Container) -> bool:
-    """Whether an init container can come before a container."""
-    return container.role == "container" and _init_containers(situation) is not None
-
-
-def _init_containers(situation: Situation) -> tuple[str | int, ...] | None:
-    """Where a pod's init containers lie, None where its kind has them elsewhere or not at all."""
-    pod = situation.pod
-    is_plain = pod.context_pointer is not None and pod.context_pointer[:-1] == pod.spec_pointer
-    return (*pod.spec_pointer, "initContainers") if is_plain and pod.spec_pointer[-1] == "spec" else None
 
 
 def mounts(situation: Situation, container: Container) -> Iterator[Operation]:
@@ -64,7 +33,7 @@ def mounts(situation: Situation, container: Container) -> Iterator[Operation]:
             continue
         if path.seed != "copy":
             yield from empty_dir(situation, container, path.path, path.size_limit)
-        elif copies(situation) and can_copy(situation, container):
+        elif can_copy(situation, container):
             yield from empty_dir(situation, container, path.path, path.size_limit)
             yield _copy(situation, container, path.path)
 
@@ -102,7 +71,7 @@ def _copy(situation: Situation, container: Container, path: str) -> Operation:
         "volumeMounts": [{"name": name, "mountPath": COPY_FOLDER}],
     }
     made |= {"resources": container.data["resources"]} if container.data.get("resources") else {}
-    return Operation("add", (*(_init_containers(situation) or ()), "-"), made)
+    return Operation("add", (*(init_containers(situation) or ()), "-"), made)
 
 
 def volume_name(situation: Situation, container: str, path: str) -> str:

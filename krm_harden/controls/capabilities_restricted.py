@@ -31,7 +31,7 @@ Kubernetes Hardening Guide, "Pod security".
 from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
-from krm_harden.decide import KEPT_CAPABILITIES
+from krm_harden.images.obstacles import KEPT_CAPABILITIES
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
 from krm_harden.wording import containers, must_set, quoted
 

@@ -32,7 +32,7 @@ where `controls.numericUser.dataSubfolder` is true; on a claim it is never moved
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.controls._users import owned_folder, subfolders, variable
+from krm_harden.images.obstacles import FRESH, owned_folder, subfolders, variable
 from krm_harden.model import Operation, Proposal, Violation, mapping
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ def _wanted(situation: Situation, container: Container) -> Iterator[tuple[str, s
     facts = situation.facts(container)
     for name, value in mapping(facts.value("env")).items():
         yield name, value, facts.evidence("env")
-    path = owned_folder(situation, container, ("emptyDir", "ephemeral")) if subfolders(situation) else ""
+    path = owned_folder(situation, container, FRESH) if subfolders(situation) else ""
     if path:
         owned = facts.value("ownedFolder")
         yield owned["variable"], f"{path.rstrip('/')}/{owned['subfolder']}", facts.evidence("ownedFolder")

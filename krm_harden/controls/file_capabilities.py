@@ -36,8 +36,8 @@ capability helps no other program: a process that isn't root doesn't get it by b
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.decide import KEPT_CAPABILITIES
 from krm_harden.images.facts import capabilities_of
+from krm_harden.images.obstacles import KEPT_CAPABILITIES
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
 
 TYPE_CHECKING = False

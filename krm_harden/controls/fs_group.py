@@ -42,7 +42,6 @@ volumes, which takes root, goes, and its group becomes the fsGroup.
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.controls._writable import copies
 from krm_harden.decide import CLAIMS
 from krm_harden.model import Operation, Proposal, Violation
 
@@ -76,14 +75,11 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
 
 
 def _removals(situation: Situation) -> Iterator[Operation]:
-    """The init containers that go; their whole list where nothing else is in it."""
+    """The init containers that go; their whole list where nothing else is in it, or comes into it."""
     gone = [container.pointer for container in situation.replaced_init_containers()]
-    every = (
-        [container.pointer for container in situation.pod.containers if container.pointer[-2:-1] == gone[0][-2:-1]]
-        if gone
-        else []
-    )
-    if gone and len(gone) == len(every) and not copies(situation):
+    beside = [one for one in situation.pod.containers if gone and one.pointer[:-1] == gone[0][:-1]]
+    filled = situation.settings.control("readOnlyRootFilesystem").get("initCopy", False)
+    if gone and len(gone) == len(beside) and not filled:
         yield Operation("remove", gone[0][:-1])
     else:
         yield from (Operation("remove", pointer) for pointer in reversed(gone))

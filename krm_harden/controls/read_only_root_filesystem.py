@@ -38,7 +38,8 @@ Guide, "Immutable container file systems".
 from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
-from krm_harden.controls._writable import DEFAULT_PATHS, ID, default_paths, empty_dir, known_paths, mounts, unseeded
+from krm_harden.controls._writable import DEFAULT_PATHS, ID, default_paths, empty_dir, mounts
+from krm_harden.images.obstacles import known_paths, unseeded
 from krm_harden.model import Operation, Proposal, Violation
 from krm_harden.scalars import truth
 

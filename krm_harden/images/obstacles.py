@@ -1,0 +1,113 @@
+"""What stops a container from running restricted, whatever is written: each reason with its code."""
+
+from __future__ import annotations
+
+from krm_harden.images import command_lines
+from krm_harden.images.facts import capabilities_of
+from krm_harden.model import mapping, sequence
+from krm_harden.scalars import truth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krm_harden.decide import Situation
+    from krm_harden.images.facts import WritablePath
+    from krm_harden.model import Container, Pointer
+
+KEPT_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
+"""What restricted lets a container add."""
+OF_ROOT = frozenset({"needs-root", "switches-users", "changes-owners"})
+"""Reasons that are void where a manifest names another user than root: it runs as that one already."""
+FRESH = ("emptyDir", "ephemeral")
+"""Volumes that are new with each pod."""
+
+
+def found(situation: Situation, container: Container) -> Iterator[tuple[str, str]]:
+    """The reasons why a container can't run restricted as it is: (code, reason)."""
+    facts = situation.facts(container)
+    settled = bool(situation.user(container)) or truth(situation.effective(container, "runAsNonRoot")) is True
+    known = mapping(facts.value("cannotRestrict"))
+    if known and not (settled and known["code"] in OF_ROOT):
+        yield known["code"], f"{known['reason']} ({facts.evidence('cannotRestrict')})"
+    started = situation.programs(container)
+    name, what = command_lines.daemon_of_many_users(started)
+    if name and not settled:
+        yield "switches-users", f"{name}: {what}, which takes root"
+    for path, capability in capabilities_of(facts, started):
+        if capability not in KEPT_CAPABILITIES:
+            yield "file-capability", f"{path} has the file capability {capability}: without it, it can't be executed"
+    target = command_lines.writes_into_root(container)
+    if target and not situation.is_mounted(container, target):
+        yield "writes-to-root", f"its command writes {target}, and no volume can make / writable"
+    if not settled:
+        yield from _of_new_user(situation, container)
+
+
+def _of_new_user(situation: Situation, container: Container) -> Iterator[tuple[str, str]]:
+    """What stops a container that would be root no more."""
+    facts = situation.facts(container)
+    if container.role == "init" and command_lines.owner_given(container):
+        yield "changes-owners", "it changes owners, which takes root: set controls.fsGroup.replaceChown: true"
+    if facts.value("uid") is not None and facts.value("uid") == facts.value("defaultUser"):
+        return
+    path = owned_folder(situation, container, FRESH)
+    if path and not subfolders(situation):
+        owned = facts.value("ownedFolder")
+        below = f"set {owned['variable']} to a folder below it, or controls.numericUser.dataSubfolder: true"
+        yield "needs-own-folder", f"its program must own {path}, which a fresh volume doesn't let it: {below}"
+    path = next(unseeded(situation, container), "")
+    if path:
+        copied = "set controls.readOnlyRootFilesystem.initCopy: true"
+        yield "needs-init-copy", f"it writes {path}, where its image ships files that it needs: {copied}"
+
+
+def owned_folder(situation: Situation, container: Container, kinds: Sequence[str]) -> str:
+    """The folder that a container's program insists on owning, where a volume of some kinds is mounted right there."""
+    owned = situation.facts(container).value("ownedFolder")
+    if not owned or not situation.knows_images:
+        return ""
+    said = variable(container, owned["variable"])
+    path = owned["path"] if said is None else str(mapping(said).get("value") or "")
+    for mount in sequence(container.data.get("volumeMounts")):
+        same = str(mapping(mount).get("mountPath")).rstrip("/") == path.rstrip("/")
+        if same and not mapping(mount).get("subPath") and any(kind in situation.volume_of(mount) for kind in kinds):
+            return str(path)
+    return ""
+
+
+def variable(container: Container, name: str) -> object | None:
+    """The entry of a container's env by its name, or None."""
+    return next((item for item in sequence(container.data.get("env")) if mapping(item).get("name") == name), None)
+
+
+def subfolders(situation: Situation) -> bool:
+    """Whether the policy lets a program's data go into a folder of its own on a fresh volume."""
+    return bool(situation.settings.control("numericUser").get("dataSubfolder", False))
+
+
+def known_paths(situation: Situation, container: Container) -> Sequence[WritablePath]:
+    """The folders that somebody says a container writes."""
+    return situation.facts(container).value("writablePaths") or ()
+
+
+def unseeded(situation: Situation, container: Container) -> Iterator[str]:
+    """The folders that a container must write, has no volume for, and that an emptyDir would hide files in."""
+    if not situation.facts(container).sure("writablePaths") or can_copy(situation, container):
+        return
+    for path in known_paths(situation, container):
+        if path.seed == "copy" and not path.optional and not situation.is_mounted(container, path.path):
+            yield path.path
+
+
+def can_copy(situation: Situation, container: Container) -> bool:
+    """Whether an init container may come before a container, to fill its folders from the image."""
+    asked = bool(situation.settings.control("readOnlyRootFilesystem").get("initCopy", False))
+    return asked and container.role == "container" and init_containers(situation) is not None
+
+
+def init_containers(situation: Situation) -> Pointer | None:
+    """Where a pod's init containers lie, None where its kind has them elsewhere or not at all."""
+    pod = situation.pod
+    is_plain = pod.context_pointer is not None and pod.context_pointer[:-1] == pod.spec_pointer
+    return (*pod.spec_pointer, "initContainers") if is_plain and pod.spec_pointer[-1] == "spec" else None
