@@ -78,9 +78,9 @@ class Situation:
     __slots__ = (
         "_exemptions",
         "_facts",
-        "_fixes",
         "_held",
         "_injected",
+        "_judged",
         "_mounters",
         "_replaced",
         "checking",
@@ -113,7 +113,7 @@ class Situation:
         self.wanted_volumes: dict[str, set[tuple[str, str]]] = {}
         self._mounters: dict[str, set[str]] | None = None
         self._facts: dict[Pointer, ImageFacts] = {}
-        self._fixes: dict[str, dict[Pointer | None, Proposal]] = {}
+        self._judged: dict[str, list[Judgement]] = {}
         self._replaced: dict[Pointer, str] = {}
 
     @property
@@ -144,21 +144,29 @@ class Situation:
         self.facts(container)
         return self._replaced.get(container.pointer, "")
 
+    def judged(self, control: Control, violations: Iterable[Violation]) -> list[Judgement]:
+        """What becomes of a control's violations, before containers are put together; worked out once."""
+        if control.id not in self._judged:
+            # Who asks about itself sees nothing yet.
+            self._judged[control.id] = []
+            made = (_judge(control, self, violation) for violation in violations)
+            self._judged[control.id] = [judgement for judgement in made if judgement is not None]
+        return self._judged[control.id]
+
     def fixes(self, control: str, container: Container | None) -> Proposal | None:
         """What a control writes in this run to a container, or to the pod (None), before containers are put together.
 
         None also for what a control asks about itself.
         """
-        found = self._fixes.get(control)
-        if found is None:
-            found = self._fixes[control] = {}
-            for made, check in self.settings.checks():
-                for violation in check(self.pod) if made.id == control else ():
-                    judgement = _judge(made, self, violation)
-                    if judgement and judgement.state == "fixed":
-                        of = self.pod.containers[violation.container].pointer if violation.container >= 0 else None
-                        found[of] = judgement.proposal
-        return found.get(container.pointer if container else None)
+        for made, check in self.settings.checks() if control not in self._judged else ():
+            if made.id == control:
+                self.judged(made, check(self.pod))
+        for judgement in self._judged.get(control, ()):
+            index = judgement.violation.container
+            pointer = self.pod.containers[index].pointer if index >= 0 else None
+            if judgement.state == "fixed" and pointer == (container.pointer if container else None):
+                return judgement.proposal
+        return None
 
     def new_user(self, container: Container) -> int | None:
         """The uid that this run gives a container which would start as another one without it, else None."""
@@ -361,7 +369,7 @@ class Judgement:
 
 def judge(control: Control, situation: Situation, violations: Iterable[Violation]) -> list[Judgement]:
     """The judgements of one control about one pod; what can be said once for the pod is."""
-    found = [made for violation in violations if (made := _judge(control, situation, violation)) is not None]
+    found = situation.judged(control, violations)
     return _at_pod_level(control, situation, found) if control.inherited else found
 
 
