@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from krm_harden.emit import FlowStyle, flow
 from krm_harden.images import command_lines, obstacles
-from krm_harden.images.facts import OF_ENTRYPOINT
+from krm_harden.images.facts import OF_ENTRYPOINT, OF_IMAGE
 from krm_harden.images.obstacles import KEPT_CAPABILITIES
 from krm_harden.model import Finding, Operation, Proposal, Violation, dotted, lookup, mapping, sequence
 from krm_harden.resources import owners
@@ -136,7 +136,8 @@ class Situation:
         found = policy.found(container.image)
         if found and command_lines.replaces_entrypoint(container, found.value("programs")):
             self._replaced[container.pointer] = found.evidence("programs")
-            found = found.without(OF_ENTRYPOINT)
+            code = mapping(found.value("cannotRestrict")).get("code")
+            found = found.without(OF_ENTRYPOINT if code in OF_IMAGE else (*OF_ENTRYPOINT, "cannotRestrict"))
         return stated.over(found)
 
     def replaced(self, container: Container) -> str:

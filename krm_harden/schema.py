@@ -85,6 +85,11 @@ _WRITABLE_PATH = _object(
         ),
         "sizeLimit": _text("The emptyDir's size limit, `64Mi`."),
         "optional": {"type": "boolean", "description": "Whether it is written only where a feature is used."},
+        "owned": {
+            "type": "boolean",
+            "description": "Whether its permissions in the image let the image's user write it.",
+        },
+        "from": _FOLDER | {"description": "The folder of the image that is copied, where that is another one."},
         "evidence": _text("How it is known.", enum=["config", "layers", "observed", "guess"]),
     },
     ("path",),

@@ -82,7 +82,12 @@ def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> P
 
 def _unknown(situation: Situation, container: Container) -> Proposal:
     mode = situation.settings.unknown_user
-    reason = unknown_image(container, "its user")
+    doubt = situation.facts(container).fact("cannotRestrict")
+    reason = (
+        f"it may need root: {doubt.value['reason']} ({doubt.evidence})"
+        if doubt
+        else unknown_image(container, "its user")
+    )
     if mode == "uid":
         return Proposal("default", _neighbour(situation, container), reason)
     if mode == "userNamespace" and not namespace_obstacle(situation):

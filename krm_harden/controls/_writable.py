@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.decide import Situation
+    from krm_harden.images.facts import WritablePath
     from krm_harden.model import Container
 
 ID = "readOnlyRootFilesystem"
@@ -35,7 +36,7 @@ def mounts(situation: Situation, container: Container) -> Iterator[Operation]:
             yield from empty_dir(situation, container, path.path, path.size_limit)
         elif can_copy(situation, container):
             yield from empty_dir(situation, container, path.path, path.size_limit)
-            yield _copy(situation, container, path.path)
+            yield _copy(situation, container, path)
 
 
 def empty_dir(situation: Situation, container: Container, path: str, size_limit: str = "") -> Iterator[Operation]:
@@ -48,7 +49,7 @@ def empty_dir(situation: Situation, container: Container, path: str, size_limit:
         yield Operation("add", (*situation.pod.volumes_pointer, "-"), volume)
 
 
-def _copy(situation: Situation, container: Container, path: str) -> Operation:
+def _copy(situation: Situation, container: Container, path: WritablePath) -> Operation:
     """An init container of the same image that fills the emptyDir of one folder; restricted itself."""
     user = situation.new_user(container) or situation.user(container)
     group = situation.fixes("numericGroup", container)
@@ -61,12 +62,12 @@ def _copy(situation: Situation, container: Container, path: str) -> Operation:
         "readOnlyRootFilesystem": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    name = volume_name(situation, container.name, path)
+    name = volume_name(situation, container.name, path.path)
     made: dict[str, Any] = {"name": f"{name[: MAX_LABEL - 5].rstrip('-')}-copy", "image": container.image}
     pulled = container.data.get("imagePullPolicy")
     made |= {"imagePullPolicy": pulled} if pulled else {}
     made |= {
-        "command": ["cp", "-R", f"{path}/.", f"{COPY_FOLDER}/"],
+        "command": ["cp", "-R", f"{path.source}/.", f"{COPY_FOLDER}/"],
         "securityContext": context,
         "volumeMounts": [{"name": name, "mountPath": COPY_FOLDER}],
     }

@@ -24,7 +24,7 @@ changes in this run.
 
 **Fix safety**: as safe as what is known of the image. A variable that the container sets itself stays. A program that
 must own its data folder (Postgres' initdb) gets one below a fresh volume that is mounted there, by its own variable,
-where `controls.numericUser.dataSubfolder` is true; on a claim it is never moved.
+where `controls.numericUser.dataSubfolder` isn't false; on a claim it is never moved.
 
 **Reference**: docker-library/docs, postgres, `PGDATA`; kubernetes.io, "Define environment variables for a container".
 """

@@ -92,8 +92,8 @@ CONTROL = Control(
         },
         "dataSubfolder": {
             "type": "boolean",
-            "default": False,
-            "description": "Whether a program that must own its data folder gets one below a fresh volume.",
+            "default": True,
+            "description": "Whether a program that must own its data folder gets one below an emptyDir.",
         },
     },
     stale=stale,

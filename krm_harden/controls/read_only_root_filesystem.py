@@ -63,9 +63,9 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
     facts = situation.facts(container)
     sure = facts.sure("writablePaths")
-    missing = next(iter(unseeded(situation, container)), "") if situation.knows_images else ""
+    missing = next(unseeded(situation, container), None) if situation.knows_images else None
     if missing:
-        reason = f"its image ships files in {missing}, which it writes: set controls.{ID}.initCopy: true"
+        reason = f"its image ships files in {missing.path}, which it writes: set controls.{ID}.initCopy: true"
         return Proposal("manual", True, reason, facts.evidence("writablePaths"), code="needs-init-copy")
     basis = "evidence" if sure else "default"
     reason = _lost(situation, container) if sure else _why_unsure(situation, container)

@@ -51,6 +51,8 @@ _WRITABLE_PATH = {
     "seed": {"type": "string", "enum": ["empty", "copy", "data"]},
     "sizeLimit": _TEXT,
     "optional": {"type": "boolean"},
+    "owned": {"type": "boolean"},
+    "from": _FOLDER,
     "why": _TEXT,
 }
 _BINARY = {
@@ -87,7 +89,7 @@ FAMILY_SCHEMA = _object(
     },
     "family",
 )
-_OF_USER = ("uid", "gid", "fsGroup")
+_OF_USER = ("uid", "gid", "fsGroup", "cannotRestrict")
 _NAME = re.compile(r"[a-z0-9.-]+\.[a-z]+(:[0-9]+)?(/[a-z0-9._-]+)+(/?\*)?")
 
 

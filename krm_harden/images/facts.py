@@ -27,24 +27,38 @@ FIELDS = (
 )
 IDENTITY = ("gid", "fsGroup")
 """Belong to the uid: a group that goes with another user isn't this one's."""
-OF_ENTRYPOINT = ("writablePaths", "ports", "env", "ownedFolder", "cannotRestrict")
+OF_ENTRYPOINT = ("writablePaths", "ports", "env", "ownedFolder")
 """What is said about the program that an image starts; a command that starts another one says nothing about it."""
+OF_IMAGE = ("host-agent", "windows")
+"""Reasons why an image can't run restricted that hold whatever it starts."""
 
 
 class WritablePath:
     """A folder that a program writes.
 
     `seed`: empty, an emptyDir does; copy, the image ships files there that it needs; data, what is written should
-    last. `optional`: written only where a feature is used.
+    last. `optional`: written only where a feature is used. `owned`: its permissions in the image let the image's user
+    write it, so that only a read-only root stands in the way. `source` is the folder of the image that is copied.
     """
 
-    __slots__ = ("optional", "path", "seed", "size_limit")
+    __slots__ = ("optional", "owned", "path", "seed", "size_limit", "source")
 
-    def __init__(self, path: str, seed: str = "empty", size_limit: str = "", *, optional: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        seed: str = "empty",
+        size_limit: str = "",
+        source: str = "",
+        *,
+        optional: bool = False,
+        owned: bool = False,
+    ) -> None:
         self.path = path
         self.seed = seed
         self.size_limit = size_limit
+        self.source = source or path
         self.optional = optional
+        self.owned = owned
 
     def __repr__(self) -> str:
         return f"WritablePath({self.path!r}, {self.seed!r})"
@@ -150,8 +164,14 @@ def of_entry(
 def _path(said: Any) -> WritablePath:
     if isinstance(said, str):
         return WritablePath(said)
-    optional = said.get("optional") is True
-    return WritablePath(said["path"], said.get("seed", "empty"), said.get("sizeLimit", ""), optional=optional)
+    return WritablePath(
+        said["path"],
+        said.get("seed", "empty"),
+        said.get("sizeLimit", ""),
+        said.get("from", ""),
+        optional=said.get("optional") is True,
+        owned=said.get("owned") is True,
+    )
 
 
 def capabilities_of(facts: ImageFacts, programs: Iterable[str]) -> list[tuple[str, str]]:

@@ -10,8 +10,8 @@ _ALIASES = {
     "k8s.gcr.io": "registry.k8s.io",
 }
 """Other names of the same registry."""
-LIBRARY_MIRRORS = ("public.ecr.aws/docker/library/", "mirror.gcr.io/library/")
-"""Where the official images of Docker Hub are, too, under the same name and tag."""
+MIRRORS = (("public.ecr.aws/docker/library/", f"{DOCKER_HUB}/library/"), ("mirror.gcr.io/", f"{DOCKER_HUB}/"))
+"""Where images of Docker Hub are, too, under the same tag: the start of their name, and what it stands for."""
 _LIBRARY = f"{DOCKER_HUB}/library/"
 
 
@@ -68,9 +68,9 @@ def canonical(image: str) -> str:
 
 def upstream(repository: str) -> str:
     """The repository that a known mirror serves; the repository itself for all else."""
-    for mirror in LIBRARY_MIRRORS:
+    for mirror, original in MIRRORS:
         if repository.startswith(mirror):
-            return _LIBRARY + repository[len(mirror) :]
+            return _repository(original + repository[len(mirror) :])
     return repository
 
 

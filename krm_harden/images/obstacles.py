@@ -19,6 +19,8 @@ KEPT_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 """What restricted lets a container add."""
 OF_ROOT = frozenset({"needs-root", "switches-users", "changes-owners"})
 """Reasons that are void where a manifest names another user than root: it runs as that one already."""
+HOST_AGENT = "host-agent"
+"""Void where a pod asks for nothing of its node: images of agents also hold operators and one-off jobs."""
 FRESH = ("emptyDir", "ephemeral")
 """Volumes that are new with each pod."""
 
@@ -27,8 +29,8 @@ def found(situation: Situation, container: Container) -> Iterator[tuple[str, str
     """The reasons why a container can't run restricted as it is: (code, reason)."""
     facts = situation.facts(container)
     settled = bool(situation.user(container)) or truth(situation.effective(container, "runAsNonRoot")) is True
-    known = mapping(facts.value("cannotRestrict"))
-    if known and not (settled and known["code"] in OF_ROOT):
+    known = mapping(facts.value("cannotRestrict")) if facts.sure("cannotRestrict") else {}
+    if known and not (_is_void(situation, known["code"]) or (settled and known["code"] in OF_ROOT)):
         yield known["code"], f"{known['reason']} ({facts.evidence('cannotRestrict')})"
     started = situation.programs(container)
     name, what = command_lines.daemon_of_many_users(started)
@@ -44,6 +46,18 @@ def found(situation: Situation, container: Container) -> Iterator[tuple[str, str
         yield from _of_new_user(situation, container)
 
 
+def _is_void(situation: Situation, code: str) -> bool:
+    return code == HOST_AGENT and not _on_host(situation)
+
+
+def _on_host(situation: Situation) -> bool:
+    """Whether a pod has a part of its node: its namespaces, its files or its privileges."""
+    pod = situation.pod
+    shares = any(pod.spec.get(name) is True for name in ("hostNetwork", "hostPID", "hostIPC"))
+    privileged = any(one.security_context.get("privileged") is True for one in pod.containers)
+    return shares or privileged or any("hostPath" in mapping(volume) for volume in situation.volume_names.values())
+
+
 def _of_new_user(situation: Situation, container: Container) -> Iterator[tuple[str, str]]:
     """What stops a container that would be root no more."""
     facts = situation.facts(container)
@@ -54,9 +68,9 @@ def _of_new_user(situation: Situation, container: Container) -> Iterator[tuple[s
     path = owned_folder(situation, container, FRESH)
     if path and not subfolders(situation):
         owned = facts.value("ownedFolder")
-        below = f"set {owned['variable']} to a folder below it, or controls.numericUser.dataSubfolder: true"
+        below = f"set {owned['variable']} to a folder below it"
         yield "needs-own-folder", f"its program must own {path}, which a fresh volume doesn't let it: {below}"
-    path = next(unseeded(situation, container), "")
+    path = next((path.path for path in unseeded(situation, container) if not path.owned), "")
     if path:
         copied = "set controls.readOnlyRootFilesystem.initCopy: true"
         yield "needs-init-copy", f"it writes {path}, where its image ships files that it needs: {copied}"
@@ -83,7 +97,7 @@ def variable(container: Container, name: str) -> object | None:
 
 def subfolders(situation: Situation) -> bool:
     """Whether the policy lets a program's data go into a folder of its own on a fresh volume."""
-    return bool(situation.settings.control("numericUser").get("dataSubfolder", False))
+    return bool(situation.settings.control("numericUser").get("dataSubfolder", True))
 
 
 def known_paths(situation: Situation, container: Container) -> Sequence[WritablePath]:
@@ -91,13 +105,13 @@ def known_paths(situation: Situation, container: Container) -> Sequence[Writable
     return situation.facts(container).value("writablePaths") or ()
 
 
-def unseeded(situation: Situation, container: Container) -> Iterator[str]:
+def unseeded(situation: Situation, container: Container) -> Iterator[WritablePath]:
     """The folders that a container must write, has no volume for, and that an emptyDir would hide files in."""
     if not situation.facts(container).sure("writablePaths") or can_copy(situation, container):
         return
     for path in known_paths(situation, container):
         if path.seed == "copy" and not path.optional and not situation.is_mounted(container, path.path):
-            yield path.path
+            yield path
 
 
 def can_copy(situation: Situation, container: Container) -> bool:
