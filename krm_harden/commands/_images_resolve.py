@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import source
-from krm_harden.commands import _files, _images_uses, _policies, _streams
+from krm_harden.commands import _files, _images_probe, _images_uses, _policies, _streams
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.images import resolve, write
 from krm_harden.images.lock import GUESS, entries
 from krm_harden.images.names import parse
+from krm_harden.images.probe import SECONDS
 from krm_harden.images.sources import registry
 from krm_harden.images.sources.cache import Cache, default_folder
 from krm_harden.images.sources.manifests import DEFAULT_PLATFORM, normal
@@ -27,9 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from krm_harden.commands._images_uses import Found
+    from krm_harden.images.layers import Files
 
 SUMMARY = "look into the images of manifests, and write what they need into a lock"
 DEFAULT_LOCK = "images.lock.yaml"
+LONGEST = 3600
+"""Seconds of a probe."""
 EXAMPLES = """\
 examples:
   krm-harden images resolve deploy/
@@ -41,7 +46,9 @@ examples:
   krm-harden images resolve -o - deploy/      onto standard output
   krm-harden fix --images images.lock.yaml deploy/
 
-Registries are asked with what `docker login` left. Nothing of an image is run.
+  krm-harden images resolve --probe deploy/   run them with podman or docker, without a network
+
+Registries are asked with what `docker login` left. Without --probe, nothing of an image is run.
 
 exit codes: 0 done, 1 some images are missing (--keep-going), 2 an image or a manifest couldn't be read: nothing is
 written, 3 wrong command line or policy
@@ -55,6 +62,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", default=DEFAULT_LOCK, help=f"the lock; - is stdout; default: {DEFAULT_LOCK}"
     )
     sources(parser)
+    parser.add_argument(
+        "--probe", action="store_true", help="run the images with podman or docker, and see what they write"
+    )
+    parser.add_argument(
+        "--seconds", metavar="N", type=int, default=SECONDS, help=f"how long each run lasts; default: {SECONDS}"
+    )
     parser.add_argument("--keep-going", action="store_true", help="write the lock even where images are missing")
 
 
@@ -94,14 +107,18 @@ def sources(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     started = time.monotonic()
+    if not 1 <= options.seconds <= LONGEST:
+        raise ConfigError(f"--seconds must be from 1 to {LONGEST}, not {options.seconds}")
     previous = _previous(options.output)
-    found, code = read(options)
+    found, code = read(options, with_data=options.probe)
     if code == 3:
         return 2
     had, failures = _had(options, found)
-    made = resolve.each(_entry, had, options.jobs, Progress("images read"))
+    made = _entries(options, found, had)
     failures += [
-        resolve.Failure(one.names[0], str(error)) for one, error in zip(had, made, strict=True) if _failed(error)
+        resolve.Failure.of(one.names[0], answer)
+        for one, answer in zip(had, made, strict=True)
+        if isinstance(answer, Exception)
     ]
     _complain(failures, found)
     code = max(code, 2 * bool(failures))
@@ -116,14 +133,14 @@ def run(options: argparse.Namespace) -> int:
     return 1 if code and not found.errors else code
 
 
-def read(options: argparse.Namespace) -> tuple[Found, int]:
+def read(options: argparse.Namespace, *, with_data: bool = False) -> tuple[Found, int]:
     """The images of the inputs, and 2 where one couldn't be read, 3 where there are none at all; it says so."""
     if options.jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, not {options.jobs}")
     if not normal(options.platform):
         raise ConfigError(f"--platform must be OS/ARCHITECTURE, such as {DEFAULT_PLATFORM}, not {options.platform!r}")
     engine = Engine(_policies.chosen(options.policy, None))
-    found = _images_uses.gather(engine, options.paths, options.exclude)
+    found = _images_uses.gather(engine, options.paths, options.exclude, with_data=with_data)
     _streams.complain(f"note: {note}" for note in found.notes)
     _streams.complain(f"error: {error}" for error in found.errors)
     if found.is_empty and not found.errors:
@@ -141,7 +158,7 @@ def _had(options: argparse.Namespace, found: Found) -> tuple[list[resolve.Had], 
     had, failures = resolve.images(
         wanted, archives, client(options), options.platform, jobs=options.jobs, progress=Progress("images found")
     )
-    used = {one.source for one in had}
+    used = {one.archive.said for one in had if one.archive}
     _streams.complain(
         f"warning: --from {made.said}: no image of the input is in it{_has(made)}"
         for made in archives
@@ -162,12 +179,31 @@ def client(options: argparse.Namespace) -> registry.Client:
     return registry.Client(Cache(default_folder()), frozenset(options.insecure_registry), offline=options.offline)
 
 
-def _entry(had: resolve.Had) -> dict[str, Any]:
-    return resolve.entry(had, resolve.read(had))
+def _entries(
+    options: argparse.Namespace, found: Found, had: Sequence[resolve.Had]
+) -> Sequence[dict[str, Any] | Exception]:
+    """The lock's entry of each image, or why there is none."""
+    if not options.probe:
+        progress = Progress("images read")
+        return resolve.each(lambda one: resolve.entry(one, resolve.read(one)), had, options.jobs, progress)
+    files = resolve.each(resolve.read, had, options.jobs, Progress("images read"))
+    with contextlib.closing(_images_probe.Prober(found, options.seconds)) as prober:
+        # In this thread, one after the other: an interrupt must reach what removes the containers.
+        made = list(_probed(prober, had, files))
+    _streams.complain(f"note: {note}" for note in prober.notes)
+    return made
 
 
-def _failed(answer: object) -> bool:
-    return isinstance(answer, Exception)
+def _probed(
+    prober: _images_probe.Prober, had: Sequence[resolve.Had], files: Sequence[Files | Exception]
+) -> Iterator[dict[str, Any] | Exception]:
+    progress = Progress("images probed")
+    for count, (one, answer) in enumerate(zip(had, files, strict=True), 1):
+        try:
+            yield answer if isinstance(answer, Exception) else prober.entry(one, answer)
+        except KrmHardenError as error:
+            yield error
+        progress(count, len(had))
 
 
 def _complain(failures: Sequence[resolve.Failure], found: Found) -> None:
@@ -255,9 +291,11 @@ def _summary(
     failures: Sequence[resolve.Failure],
     seconds: float,
 ) -> str:
-    counts = Counter("registry" if one.source == "registry" else "--from" for one in had)
+    counts = Counter("from --from" if one.archive else "from registries" for one in had)
     parts = [f"{counted(len(locked))} locked"]
-    parts += [f"{count} from {'registries' if name == 'registry' else name}" for name, count in sorted(counts.items())]
+    parts += [f"{count} {where}" for where, count in sorted(counts.items())]
+    probed = sum("probe" in one for one in locked)
+    parts += [f"{probed} probed"] if probed else []
     guessed = sum(GUESS in mapping(one.get("evidence")).values() for one in locked)
     parts += [f"{guessed} with guesses"] if guessed else []
     parts += [f"{len(failures)} missing"] if failures else []

@@ -71,6 +71,13 @@ class Found:
             found.setdefault(str(parse(use.image)), []).append(use)
         return {name: found[name] for name in sorted(found)}
 
+    def by_image(self) -> dict[str, list[Use]]:
+        """The uses of each image, by its name as it is written."""
+        found: dict[str, list[Use]] = {}
+        for use in self.uses:
+            found.setdefault(use.image.strip(), []).append(use)
+        return found
+
 
 def places(uses: Iterable[Use]) -> str:
     """Where an image is used: the first place, and how many others there are."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _images_check, _images_explain, _images_resolve
 from krm_harden.commands._parser import Parser, make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from types import ModuleType
 
 SUMMARY = "find out what container images need, into a lock that fix uses; check it; explain an image"
 EXAMPLES = """\
@@ -25,11 +25,12 @@ examples:
 exit codes: 0 done, 1 the lock is stale, or an image is missing in it, 2 an image or a manifest couldn't be read,
 3 wrong command line, lock or policy
 """
-_COMMANDS = {
-    "resolve": _images_resolve,
-    "check": _images_check,
-    "explain": _images_explain,
-}
+COMMANDS = ("resolve", "check", "explain")
+
+
+def _load(name: str) -> ModuleType:
+    """The module of one command. It speaks with registries: what only asks for help needn't load that."""
+    return import_module(f"krm_harden.commands._images_{name}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
     made = make("images", SUMMARY, "")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     usages = []
-    for name, command in _COMMANDS.items():
+    for name in COMMANDS:
+        command = _load(name)
         one = commands.add_parser(
             name,
             help=command.SUMMARY,
@@ -56,5 +58,4 @@ def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     # Unlike a run of the function, this one lasts and makes cycles: archives, connections.
     gc.enable()
-    command: Callable[[argparse.Namespace], int] = _COMMANDS[options.command].run
-    return command(options)
+    return int(_load(options.command).run(options))

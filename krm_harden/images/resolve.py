@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from krm_harden.errors import ConfigError, KrmHardenError, SourceError
 from krm_harden.images import layers
-from krm_harden.images.derive import facts
+from krm_harden.images.derive import OBSERVED, facts
 from krm_harden.images.facts import FIELDS, NOTHING
 from krm_harden.images.known import of_catalogue
 from krm_harden.images.names import parse
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 JOBS = 4
-REGISTRY = "registry"
-"""The source of an image that is in no archive."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Archive:
-    """A `--from`: its images by the names that it gives them, spelled out, and by digest where those can be proved."""
+    """A `--from` and its images, by the names that it gives them, spelled out."""
 
     said: str
+    path: str
     images: Mapping[str, Image]
     is_layout: bool
+    """An OCI layout. Only that knows digests."""
 
     def find(self, reference: Reference) -> Image | None:
         """The image of a reference. A digest must be the image's own, which only a layout knows."""
@@ -63,7 +63,8 @@ class Had:
 
     image: Image
     names: tuple[str, ...]
-    source: str
+    archive: Archive | None
+    """None: a registry."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ class Failure:
 
     name: str
     error: str
+
+    @classmethod
+    def of(cls, name: str, error: Exception) -> Failure:
+        """An error as a line that names its image."""
+        said = str(error).replace("\n", " ")
+        return cls(name, said if isinstance(error, SourceError) and error.where else f"{name}: {said}")
 
 
 KINDS = {"docker-archive": False, "oci": True}
@@ -92,8 +99,9 @@ def archive(said: str, platform: str) -> Archive:
     is_layout = KINDS[kind]
     found = oci_layout.images(path, platform) if is_layout else docker_archive.images(path)
     if name:
-        return Archive(said, {str(parse(name)): _named(found, name, path)}, is_layout)
-    return Archive(said, {str(parse(own)): image for own, image in found.items() if _is_full(own)}, is_layout)
+        return Archive(said, path, {str(parse(name)): _named(found, name, path)}, is_layout)
+    named = {str(parse(own)): image for own, image in found.items() if _is_full(own)}
+    return Archive(said, path, named, is_layout)
 
 
 def _is_full(name: str) -> bool:
@@ -124,19 +132,19 @@ def images(
     """The images of some references, each once, and those that can't be had."""
     asked = list(wanted)
 
-    def have(one: Wanted) -> tuple[Image, str]:
+    def have(one: Wanted) -> tuple[Image, Archive | None]:
         for made in archives:
             found = made.find(one.reference)
             if found:
-                return found, made.said
-        return in_registry(one.reference, client, platform), REGISTRY
+                return found, made
+        return in_registry(one.reference, client, platform), None
 
     made, failures = _sorted(asked, each(have, asked, jobs, progress))
     found: dict[tuple[str, str], Had] = {}
-    for one, (image, source) in made:
+    for one, (image, where) in made:
         before = found.get((image.digest, image.platform))
         names = sorted({*one.names, *(before.names if before else ())})
-        found[image.digest, image.platform] = Had(image, tuple(names), before.source if before else source)
+        found[image.digest, image.platform] = Had(image, tuple(names), before.archive if before else where)
     return list(found.values()), failures
 
 
@@ -154,7 +162,7 @@ def _sorted(asked: Sequence[Wanted], answers: Iterable[Any]) -> tuple[list[tuple
     made, failures = [], []
     for one, answer in zip(asked, answers, strict=True):
         if isinstance(answer, Exception):
-            failures.append(Failure(one.names[0], str(answer)))
+            failures.append(Failure.of(one.names[0], answer))
         else:
             made.append((one, answer))
     return made, failures
@@ -170,10 +178,13 @@ def read(had: Had) -> Files:
         raise SourceError(error.message, had.names[0], error.next_step) from None
 
 
-def entry(had: Had, files: Files, observed: Observed | None = None) -> dict[str, Any]:
-    """The lock's entry of an image."""
+def entry(had: Had, files: Files, observed: Observed | None = None, programs: Sequence[str] = ()) -> dict[str, Any]:
+    """The lock's entry of an image. `programs` are those of the command that was observed."""
     image = had.image
     found, evidence = facts(image.config, files, observed, _known(had.names))
+    if programs:
+        found = {**found, "programs": list(dict.fromkeys([*found.get("programs", ()), *programs]))}
+        evidence = {**evidence, "programs": OBSERVED}
     made: dict[str, Any] = {
         "digest": image.digest,
         "imageID": image.image_id,
@@ -204,6 +215,90 @@ def _configuration(image: Image) -> dict[str, Any]:
         "volumes": list(start.volumes),
     }
     return {field: value for field, value in made.items() if value}
+
+
+IDENTITY = ("uid", "gid", "anyUid")
+SEEDS = ("empty", "data", "copy")
+"""From what nobody misses to what an emptyDir would hide."""
+
+
+def united(
+    static: Mapping[str, Any],
+    entries: Sequence[Mapping[str, Any]],
+    observations: Sequence[Observed],
+    files: Files,
+) -> dict[str, Any]:
+    """One entry of an image from those of its runs, each with another command; `static` is the one without any.
+
+    What a run wrote counts for all of them; a user or a refusal only where they agree.
+    """
+    if not entries:
+        return dict(static)
+    facts_, evidence = dict(static["facts"]), dict(static["evidence"])
+    every = [entry["facts"] for entry in entries]
+    for field in {field for one in every for field in one}:
+        values = [one[field] for one in every if field in one]
+        if field == "writablePaths":
+            facts_[field] = _folders(values, files)
+        elif field in {"programs", "ports"}:
+            facts_[field] = sorted({item for value in values for item in value})
+        elif field == "env":
+            facts_[field] = {name: text for value in values for name, text in sorted(value.items())}
+        elif field not in IDENTITY and all(one.get(field) == values[0] for one in every):
+            facts_[field] = values[0]
+    if all([one.get(field) for field in IDENTITY] == [every[0].get(field) for field in IDENTITY] for one in every):
+        facts_ = {field: value for field, value in facts_.items() if field not in IDENTITY}
+        facts_ |= {field: every[0][field] for field in IDENTITY if field in every[0]}
+    for field in facts_:
+        said = {entry["evidence"].get(field) for entry in entries if entry["facts"].get(field) == facts_[field]}
+        said = said or {entry["evidence"].get(field) for entry in entries if field in entry["facts"]}
+        evidence[field] = max((one for one in said if one), key=EVIDENCE.index, default=evidence.get(field))
+    ordered = [field for field in FIELDS if field in facts_]
+    return {
+        **static,
+        "facts": {field: facts_[field] for field in ordered},
+        "evidence": {field: evidence[field] for field in ordered},
+        "probe": _probe(observations),
+    }
+
+
+EVIDENCE = ("config", "layers", "observed", "guess")
+"""A fact of several runs is as sure as the least sure of them."""
+
+
+def _folders(lists: Iterable[Sequence[Mapping[str, Any]]], files: Files) -> list[dict[str, Any]]:
+    """The folders of several runs; of one that several name, the seed that loses least."""
+    found: dict[str, dict[str, Any]] = {}
+    for item in (item for folders in lists for item in folders):
+        path, before = item["path"], found.get(item["path"])
+        if before is None:
+            found[path] = dict(item)
+            continue
+        both = {**before, **(item if item["evidence"] == OBSERVED else {})}
+        both["seed"] = max(before["seed"], item["seed"], key=SEEDS.index)
+        if not (before.get("optional") and item.get("optional")):
+            both.pop("optional", None)
+        found[path] = both
+    return [found[path] for path in sorted(found) if not _is_covered(path, found, files)]
+
+
+def _is_covered(path: str, found: Mapping[str, Mapping[str, Any]], files: Files) -> bool:
+    """Whether a volume above stands in for a folder: one that has the image's files, or that it isn't among."""
+    above = [other for other in found if path.startswith(f"{other}/")]
+    return any(found[other]["seed"] == "copy" or path not in files.entries for other in above)
+
+
+OUTCOMES = ("runs", "unclear", "fails")
+"""From good to bad."""
+
+
+def _probe(observations: Sequence[Observed]) -> dict[str, Any]:
+    """The runs of an image in a few words: the worst of them."""
+    worst = max(observations, key=lambda one: OUTCOMES.index(one.restricted or "unclear"))
+    user = worst.user if worst.uid is None or worst.restricted != "runs" else worst.uid
+    made = {"seconds": worst.seconds, "user": str(user)}
+    made |= {"restricted": worst.restricted} if worst.restricted in {"runs", "fails"} else {}
+    return made | ({"note": worst.note} if worst.note else {})
 
 
 def each(
