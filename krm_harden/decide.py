@@ -169,6 +169,10 @@ class Situation:
                 return judgement.proposal
         return None
 
+    def reaches(self, basis: str) -> bool:
+        """Whether `changes` goes as far as what is so sure."""
+        return _BASIS[basis] <= _REACH[self.settings.changes]
+
     def new_user(self, container: Container) -> int | None:
         """The uid that this run gives a container which would start as another one without it, else None."""
         made = self.fixes("numericUser", container) or self.fixes("runAsUser", container)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from krm_harden.controls import unknown_image
-from krm_harden.controls._writable import mounts
+from krm_harden.controls._writable import becomes_read_only, mounts
 from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
 from krm_harden.images.obstacles import FRESH, owned_folder
 from krm_harden.model import Operation, Proposal, mapping, sequence
@@ -88,6 +88,8 @@ def _unknown(situation: Situation, container: Container) -> Proposal:
         if doubt
         else unknown_image(container, "its user")
     )
+    if situation.pod.host_users_off and not namespace_obstacle(situation):
+        return Proposal("none", None, "the pod has a user namespace: its image keeps its own user")
     if mode == "uid":
         return Proposal("default", _neighbour(situation, container), reason)
     if mode == "userNamespace" and not namespace_obstacle(situation):
@@ -151,8 +153,6 @@ def container_mounts(container: Container, name: str) -> bool:
 
 def writable_for(situation: Situation, container: Container) -> tuple[Operation, ...]:
     """The mounts that another user needs even where the root filesystem stays writable: it isn't for that user."""
-    if situation.checking or not situation.knows_images or container.security_context.get("readOnlyRootFilesystem"):
+    if situation.checking or not situation.knows_images or not situation.facts(container).sure("writablePaths"):
         return ()
-    if situation.fixes("readOnlyRootFilesystem", container) or not situation.facts(container).sure("writablePaths"):
-        return ()
-    return tuple(mounts(situation, container))
+    return () if becomes_read_only(situation, container) else tuple(mounts(situation, container))

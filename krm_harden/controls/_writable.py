@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krm_harden.images.obstacles import can_copy, init_containers, known_paths
+from krm_harden.images.obstacles import can_copy, init_containers, known_paths, unseeded
 from krm_harden.model import Operation
 
 TYPE_CHECKING = False
@@ -25,6 +25,18 @@ def default_paths(situation: Situation) -> Sequence[str]:
     """The folders that a container gets whose image nobody described."""
     paths: Sequence[str] = situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS)
     return paths
+
+
+def becomes_read_only(situation: Situation, container: Container) -> bool:
+    """Whether this run makes the root filesystem of a container read-only, whose writable folders are known."""
+    said = container.security_context.get(ID)
+    if said is not None and not situation.settings.overrides(ID):
+        return said is True
+    enabled = any(control.id == ID for control, _ in situation.settings.checks())
+    stays = (
+        situation.exemptions(ID, container) or situation.hold(container) or next(unseeded(situation, container), None)
+    )
+    return enabled and not stays and situation.reaches("evidence")
 
 
 def mounts(situation: Situation, container: Container) -> Iterator[Operation]:

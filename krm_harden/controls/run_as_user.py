@@ -65,11 +65,21 @@ def instead(_pod: Pod, _violation: Violation) -> str:
 
 def propose(situation: Situation, violation: Violation) -> Proposal:
     if violation.container < 0:
-        return Proposal("default", our_user(situation), "explicit: override")
+        return _of_pod(situation)
     container = situation.pod.containers[violation.container]
     if situation.facts(container).value("uid") is not None:
         return user(situation, container)
     return Proposal("default", our_user(situation), "explicit: override")
+
+
+def _of_pod(situation: Situation) -> Proposal:
+    """The user that all containers want which take the pod's; our own where they differ, or nobody knows."""
+    inheriting = [one for one in situation.pod.containers if one.security_context.get(FIELD) is None]
+    wanted = {situation.facts(one).value("uid") for one in inheriting} if situation.knows_images else set()
+    known = wanted.pop() if len(wanted) == 1 else None
+    if not known:
+        return Proposal("default", our_user(situation), "explicit: override")
+    return Proposal("default", known, "explicit: override", situation.facts(inheriting[0]).evidence("uid"))
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:

@@ -18,13 +18,18 @@ def of_catalogue(reference: Reference) -> ImageFacts:
     """What the catalogue says of an image; a guess where only the end of a mirror's path says which image it is."""
     found = _entry(upstream(reference.repository), reference.tag_or_latest)
     if found:
-        return of_entry(found["facts"], f"catalogue: {found['id']}", found["unsure"])
+        return of_entry(_complete(found["facts"]), f"catalogue: {found['id']}", found["unsure"])
     likely = likely_upstream(reference.repository)
     found = _entry(likely, reference.tag_or_latest) if likely else None
     if found:
         evidence = f"catalogue: {found['id']}, if it is a mirror of {likely}"
         return of_entry(found["facts"], evidence, found["facts"])
     return NOTHING
+
+
+def _complete(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Facts with what they leave unsaid: a program whose file capabilities aren't named has none."""
+    return facts if facts.get("dependsOnCommand") else {"fileCapabilities": [], **facts}
 
 
 def _entry(repository: str, tag: str) -> Mapping[str, Any] | None:
