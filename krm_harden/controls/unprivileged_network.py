@@ -40,6 +40,7 @@ CRI-O don't. Ports and Services stay as they are. With `hostNetwork` the API ref
 from __future__ import annotations
 
 from krm_harden.controls import Control
+from krm_harden.controls._users import in_user_namespace
 from krm_harden.images.command_lines import PING
 from krm_harden.images.facts import capabilities_of
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
@@ -83,10 +84,12 @@ def _said(pod: Pod) -> set[object]:
 def _needed(situation: Situation) -> Iterator[tuple[str, str]]:
     """The parameters that containers need under their new users, each with the reason, the first container's first."""
     for container in situation.pod.containers:
+        if not (situation.new_user(container) or in_user_namespace(situation, container)):
+            continue
         port = _privileged_port(situation, container)
-        if port and situation.new_user(container):
+        if port:
             yield PORTS, f'container "{container.name}" listens on port {port}, and is root no more'
-        if PING.intersection(situation.programs(container)) and situation.new_user(container):
+        if PING.intersection(situation.programs(container)):
             yield PINGS, f'container "{container.name}" pings, and is root no more'
 
 
