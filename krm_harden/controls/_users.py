@@ -76,6 +76,8 @@ def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> P
     if not facts.value("anyUid"):
         return _unknown(situation, container)
     who = facts.evidence("dependsOnCommand", "anyUid")
+    if facts.sure("anyUid") and not facts.value("dependsOnCommand"):
+        return Proposal("evidence", _neighbour(situation, container), "", who)
     reason = f"{who}: any user does for the image, but its command may want another"
     return Proposal("default", _neighbour(situation, container), reason, who)
 

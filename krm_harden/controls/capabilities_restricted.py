@@ -101,13 +101,14 @@ def _without_additions(container: Container, violation: Violation) -> Proposal:
 def _how_sure(situation: Situation, container: Container) -> tuple[str, str, str]:
     """Basis, reason and evidence for dropping ALL."""
     facts = situation.facts(container)
-    knows = facts.value("uid") and facts.sure("uid")
+    known = "uid" if facts.value("uid") else "anyUid"
+    knows = facts.value(known) and facts.sure(known) and not facts.value("dependsOnCommand")
     hint = "" if facts.value("fileCapabilities") is not None else _file_capability_hint(container)
     uid = situation.user(container)
     if uid and not hint:
         return "safe", "", f"runAsUser: {uid} in the manifest"
     if knows and not hint:
-        return "evidence", "", facts.evidence("uid")
+        return "evidence", "", facts.evidence(known)
     reason = hint or unknown_image(container, "its capabilities")
     return "default", reason, ""
 
