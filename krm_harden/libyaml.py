@@ -47,12 +47,7 @@ def parser_class() -> tuple[Any, ModuleType, ModuleType]:
 
 
 def _load_in_parts() -> tuple[Any, ModuleType, ModuleType]:
-    from importlib import import_module
-    from importlib.machinery import PathFinder
-
-    spec = PathFinder.find_spec("yaml")
-    if spec is None:
-        raise ModuleNotFoundError("No module named 'yaml'", name="yaml")
+    spec = _spec("yaml")
     module = type(sys)
     package = module("yaml")
     package.__path__ = spec.submodule_search_locations or []
@@ -60,17 +55,31 @@ def _load_in_parts() -> tuple[Any, ModuleType, ModuleType]:
     sys.modules["yaml"] = package
     try:
         for name in _NEEDED:
-            setattr(package, name, import_module(f"yaml.{name}"))
+            setattr(package, name, _imported(f"yaml.{name}"))
         for name, error in _ERRORS.items():
             part = module(f"yaml.{name}")
             setattr(part, error, type(error, (package.error.YAMLError,), {"__init__": _remember}))
             setattr(package, name, part)
             sys.modules[part.__name__] = part
-        parser = import_module("yaml._yaml").CParser
+        parser = _imported("yaml._yaml").CParser
     finally:
         for name in ("yaml", *(f"yaml.{name}" for name in _ERRORS)):
             sys.modules.pop(name, None)
     return parser, package.nodes, package.error
+
+
+def _spec(name: str) -> Any:
+    """Where a module is, by the interpreter's own finders: `importlib` itself would cost a millisecond."""
+    for finder in sys.meta_path:
+        found = finder.find_spec(name, None)
+        if found is not None:
+            return found
+    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def _imported(name: str) -> Any:
+    __import__(name)
+    return sys.modules[name]
 
 
 def _remember(self: Any, *args: Any) -> None:

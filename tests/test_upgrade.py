@@ -191,7 +191,7 @@ CATALOGUES = {
 
 def catalogue(folder: Path, entry: dict, repository: str) -> dict[str, str]:
     (folder / "krm_harden" / "images").mkdir(parents=True, exist_ok=True)
-    text = f"ENTRIES = ({entry!r},)\nNAMES = {{{repository!r}: (0,)}}\nPATTERNS = ()\n"
+    text = f"ENTRIES = ({repr(entry)!r},)\nNAMES = {f'{repository} 0'!r}\nPATTERNS = ()\n"
     (folder / "krm_harden" / "images" / "_catalogue.py").write_text(text)
     return upgrades.catalogue(folder)
 

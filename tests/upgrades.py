@@ -13,6 +13,7 @@ of the release. `python tests/upgrades.py` prints what the changelog must name.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -137,8 +138,9 @@ def catalogue(package: Path = ROOT) -> dict[str, str]:
         return {}
     made = runpy.run_path(str(file))
     known: dict[str, list[Any]] = {}
-    for index, entry in enumerate(made["ENTRIES"]):
-        places = [*made["NAMES"].items(), *made["PATTERNS"]]
+    names = [line.split(" ") for line in made["NAMES"].split("\n") if line]
+    places = [*((name, [int(index) for index in found]) for name, *found in names), *made["PATTERNS"]]
+    for index, entry in enumerate(map(ast.literal_eval, made["ENTRIES"])):
         names = sorted((name, found.index(index)) for name, found in places if index in found)
         known.setdefault(entry["id"], []).append([entry, names])
     return {name: _hash(found) for name, found in sorted(known.items())}

@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 CATALOGUE = HERE / "catalogue"
 TARGET = HERE / "_catalogue.py"
-HEAD = '''"""The catalogue of images, made by compile.py from catalogue/*.yaml: generated, do not edit."""
+HEAD = '''"""The catalogue of images, made by compile.py from catalogue/*.yaml: generated, do not edit.
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+Texts, since nothing of it is needed but the entry of an image that is met: known.py reads that one.
+"""
 
 '''
 
@@ -250,11 +249,11 @@ def render(entries: Sequence[Entry]) -> str:
         for name in entry.data["names"]:
             (globs if name.endswith("*") else exact).setdefault(name, []).append(index)
     lines = [
-        HEAD + 'ENTRIES: "tuple[dict[str, Any], ...]" = (',
-        *(f"    {_literal(_compiled(entry))}," for entry in entries),
-        ')\nNAMES: "dict[str, tuple[int, ...]]" = {',
-        *(f"    {_literal(name)}: {tuple(exact[name])}," for name in sorted(exact)),
-        '}\nPATTERNS: "tuple[tuple[str, tuple[int, ...]], ...]" = (',
+        HEAD + "ENTRIES = (",
+        *(f"    {_literal(_compiled(entry))!r}," for entry in entries),
+        ')\nNAMES = """',
+        *(f"{name} {' '.join(map(str, exact[name]))}" for name in sorted(exact)),
+        '"""\nPATTERNS = (',
         *(
             f"    ({_literal(name)}, {tuple(globs[name])}),"
             for name in sorted(globs, key=lambda name: (-len(name), name))

@@ -33,15 +33,29 @@ def _complete(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _entry(repository: str, tag: str) -> Mapping[str, Any] | None:
-    # A third of a millisecond: only those pay it who have an image that nobody else described.
+    # Loaded only where an image is met that nobody else described.
     from krm_harden.images import _catalogue
 
-    indexes: Iterable[int] = _catalogue.NAMES.get(repository, ())
-    for index in indexes or _by_pattern(repository, _catalogue.PATTERNS):
-        entry = _catalogue.ENTRIES[index]
+    for index in _named(repository, _catalogue.NAMES) or _by_pattern(repository, _catalogue.PATTERNS):
+        entry = _read(_catalogue.ENTRIES[index])
         if any(matches(pattern, tag) for pattern in entry["tags"]):
             return entry
     return None
+
+
+def _read(text: str) -> Mapping[str, Any]:
+    """An entry of the catalogue: literals of Python, from our own module."""
+    found: Mapping[str, Any] = eval(text, {"__builtins__": {}})  # noqa: S307 - text of a module that is executed anyway
+    return found
+
+
+def _named(repository: str, names: str) -> tuple[int, ...]:
+    """The indexes of the entries of a repository: `names` has a line for each, `REPOSITORY INDEX...`."""
+    at = names.find(f"\n{repository} ") if repository else -1
+    if at < 0:
+        return ()
+    end = names.index("\n", at + 1)
+    return tuple(map(int, names[at + len(repository) + 2 : end].split()))
 
 
 def _by_pattern(repository: str, patterns: Iterable[tuple[str, tuple[int, ...]]]) -> tuple[int, ...]:
