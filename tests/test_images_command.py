@@ -349,6 +349,19 @@ def test_progress_is_for_terminals(work):
     assert "\r" not in resolved(work).err
 
 
+def test_guesses_about_what_the_catalogue_knows_stay_out_of_the_lock(work):
+    image = "nginx:1.27"
+    (work / "app.yaml").write_text(deployment(image, APP))
+    docker_archive(work / "app.tar", **{image: made(TARS, config={"Cmd": ["nginx"]}), APP: IMAGE})
+
+    resolved(work)
+
+    catalogued, unknown = entries(work)
+    assert catalogued["images"] == [image]
+    assert "guess" not in catalogued["evidence"].values()
+    assert unknown["evidence"]["writablePaths"] == "guess"
+
+
 # The lock in use
 
 

@@ -12,8 +12,9 @@ from krm_harden.emit import FlowStyle, flow, scalar
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.images import known
-from krm_harden.images.facts import FIELDS, WritablePath
+from krm_harden.images.facts import FIELDS
 from krm_harden.images.names import likely_upstream, parse, upstream
+from krm_harden.images.resolve import plain
 from krm_harden.model import mapping, sequence
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _explained(policy: Policy, image: str, facts: ImageFacts) -> dict[str, Expla
     for name in FIELDS:
         wins = facts.fact(name)
         if wins is not None:
-            statement = Statement(wins.evidence, _plain(wins.value), wins.sure)
+            statement = Statement(wins.evidence, plain(wins.value), wins.sure)
             others = [one for one in _statements(policy, image, name) if not _is_part(one, statement)]
             found[name] = Explained(statement, others)
     return found
@@ -140,25 +141,12 @@ def _statements(policy: Policy, image: str, name: str) -> Iterator[Statement]:
     for facts in (*stated, *locked, known.of_catalogue(parse(image))):
         fact: Fact | None = facts.fact(name)
         if fact is not None:
-            yield Statement(fact.evidence, _plain(fact.value), fact.sure)
+            yield Statement(fact.evidence, plain(fact.value), fact.sure)
 
 
 def _is_part(one: Statement, wins: Statement) -> bool:
     """Whether a statement is the one that wins, or one of those that were united into it."""
     return one.source in wins.source.split("; ")
-
-
-def _plain(value: Any) -> Any:
-    """A fact's value as data."""
-    if isinstance(value, tuple):
-        return [_folder(path) for path in value]
-    return value
-
-
-def _folder(path: WritablePath) -> dict[str, Any]:
-    made: dict[str, Any] = {"path": path.path, "seed": path.seed}
-    made |= {"sizeLimit": path.size_limit} if path.size_limit else {}
-    return made | ({"optional": True} if path.optional else {})
 
 
 def _as_data(found: Explained) -> dict[str, Any]:

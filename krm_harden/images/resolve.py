@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from krm_harden.images.derive import Observed
+    from krm_harden.images.facts import WritablePath
     from krm_harden.images.layers import Files
     from krm_harden.images.names import Reference
     from krm_harden.images.sources import Image
@@ -201,7 +202,19 @@ def _known(names: Iterable[str]) -> dict[str, Any]:
     """What the catalogue knows of an image under each of its names: about that, guesses aren't needed."""
     every = [of_catalogue(parse(name)) for name in names]
     first = every[0] if every else NOTHING
-    return {field: first.value(field) for field in FIELDS if all(one.fact(field) is not None for one in every)}
+    fields = [field for field in FIELDS if all(one.fact(field) is not None for one in every)]
+    return {field: plain(first.value(field)) for field in fields}
+
+
+def plain(value: Any) -> Any:
+    """A fact's value as data."""
+    return [_folder(path) for path in value] if isinstance(value, tuple) else value
+
+
+def _folder(path: WritablePath) -> dict[str, Any]:
+    made: dict[str, Any] = {"path": path.path, "seed": path.seed}
+    made |= {"sizeLimit": path.size_limit} if path.size_limit else {}
+    return made | ({"optional": True} if path.optional else {})
 
 
 def _configuration(image: Image) -> dict[str, Any]:
