@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import clients
 import pytest
 import yaml
 from conftest import clean_environment, require, run_cli
@@ -402,6 +403,30 @@ def test_the_lock_may_stand_in_the_function_config(work):
     }
 
     assert b"runAsUser: 4711" in run_cli(stdin=yaml.safe_dump(wrapped).encode()).out
+
+
+def test_the_lock_is_a_resource_of_a_kustomization(work):
+    resolved(work)
+    (work / "policy.yaml").write_text(clients.policy())
+    (work / "kustomization.yaml").write_text(f"resources: [app.yaml, {LOCK}]\ntransformers: [policy.yaml]\n")
+
+    ran = clients.build(work)
+
+    (only,) = yaml.safe_load_all(ran.out)
+    assert (ran.code, only["kind"]) == (0, "Deployment"), ran.err
+    assert only["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 4711
+
+
+def test_the_lock_is_a_file_of_a_kpt_package(work):
+    resolved(work)
+    before = (work / LOCK).read_bytes()
+    (work / "Kptfile").write_text("apiVersion: kpt.dev/v1\nkind: Kptfile\nmetadata:\n  name: shop\n")
+
+    ran = clients.kpt("eval", work, "--exec", "krm-harden")
+
+    assert ran.code == 0, ran.err
+    assert "runAsUser: 4711" in (work / "app.yaml").read_text()
+    assert (work / LOCK).read_bytes() == before
 
 
 def test_below_a_ceiling_a_lock_may_not_say_root(work):
