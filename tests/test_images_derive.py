@@ -151,7 +151,7 @@ touch /var/run/app/pid 2>/dev/null
 sed -i s/a/b/ /etc/app/app.conf
 envsubst < /etc/tmpl > /opt/app/out/app.conf
 rm -f /opt/app/logs/app.pid
-echo > /proc/sys/x; echo x > /usr/bin/y; touch /tmp/z "$UNSET/here"
+echo > /proc/sys/x; echo x > /usr/bin/y; touch /tmp/z; mkdir "$UNSET/here"
 """
     tree = {
         "etc/passwd": ACCOUNTS + APP,

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
@@ -66,17 +67,18 @@ def _rootfs(script, files):
         **{f"bin/{name}": (0o777, "busybox") for name in applets},
         "etc/passwd": (0o644, b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"),
         "start.sh": (0o755, f"#!/bin/sh\n{script}\n".encode()),
-        **{path: (0o644, text.encode()) for path, text in files.items()},
+        **{path: (0o644, text.encode()) if isinstance(text, str) else text for path, text in files.items()},
     }
 
 
 def _tar(members):
-    """Path -> (mode, bytes of a file, or the target of a link); folders end in /."""
+    """Path -> (mode, bytes of a file, or the target of a link, and maybe its attributes); folders end in /."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, (mode, what) in members.items():
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path, (mode, what, *attributes) in members.items():
             info = tarfile.TarInfo(path)
             info.mode = mode
+            info.pax_headers = attributes[0] if attributes else {}
             if isinstance(what, str):
                 info.type, info.linkname = tarfile.SYMTYPE, what
             elif path.endswith("/"):
@@ -207,6 +209,39 @@ def test_a_program_that_fails_without_hardening_says_nothing_about_hardening(ima
     assert observed.note == "without hardening, too, it ends with exit code 1: error: no password set"
     assert "observed" not in evidence.values()
     assert facts["uid"] == 1000
+
+
+def test_a_home_that_only_root_can_reach_is_replaced(image):
+    program = image(
+        'set -e\nmkdir -p "$HOME/.config"\necho x > "$HOME/.config/app"\nexec sleep 60',
+        files={"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "root/": (0o700, b"")},
+    )
+
+    facts, evidence = program.facts()
+
+    assert (facts["env"], evidence["env"]) == ({"HOME": "/tmp"}, "observed")
+    assert (facts["anyUid"], evidence["anyUid"]) == (True, "observed")
+    assert paths(facts) == {"/tmp": "empty"}
+
+
+NET_BIND_SERVICE = {
+    "SCHILY.xattr.security.capability": struct.pack("<5I", 2 << 24 | 1, 1 << 10, 0, 0, 0).decode("latin-1")
+}
+
+
+def test_a_program_with_the_capability_to_bind_ports_gets_it_back(image):
+    busybox = _rootfs("", {})["bin/busybox"][1]
+    server = image(
+        "",
+        files={"www/httpd": (0o755, busybox, NET_BIND_SERVICE), "etc/passwd": ""},
+        Entrypoint=["/www/httpd", "-f", "-p", "80"],
+    )
+
+    facts, evidence = server.facts()
+
+    assert facts["fileCapabilities"] == [{"path": "/www/httpd", "capabilities": ["NET_BIND_SERVICE"]}]
+    assert (facts["ports"], evidence["writablePaths"]) == ([80], "observed")
+    assert "cannotRestrict" not in facts
 
 
 def test_a_job_that_ends_well_must_end_well(image):

@@ -11,9 +11,10 @@ guess.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krm_harden.images.layers import settings
+from krm_harden.images.layers import LONGEST_PATH, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -101,6 +102,7 @@ NOISE = _words(
 NOISE_BELOW = ("/proc/", "/sys/", "/dev/", "/run/secrets/", "/var/cache/ldconfig/")
 NOISE_NAMES = re.compile(r"(^|/)__pycache__(/|$)|\.py[co]$")
 
+WRITERS = _words("chgrp chmod chown cp install ln mkdir mv rm sed tee touch")
 IN_PLACE = ("-i", "--in-place")
 PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/@+-]+")  # a mountPath holds no colon
 TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|\d*>>?\|?|&>|[;|&()<\n]|(?:\\.|[^\s;|&()<>\"'])+|[\"']")
@@ -317,13 +319,13 @@ def _named_user(words: Sequence[str], options: tuple[str, ...], first: bool, val
 
 
 def _expanded(text: str, image: Image) -> str:
-    """The text with the variables that the image sets, or that have a default where they stand."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1] or match[3]
-        return image.start.env.get(name) or match[2] or ""
-
-    return VARIABLE.sub(value, text)
+    """The text with the variables that the image sets, or that have a default where they stand; "" for others."""
+    names = [(match[0], image.start.env.get(match[1] or match[3]) or match[2]) for match in VARIABLE.finditer(text)]
+    for variable, value in names:
+        if not value or len(text) > LONGEST_PATH:
+            return ""
+        text = text.replace(variable, value, 1)
+    return text
 
 
 def _owner(image: Image) -> Account | None:
@@ -561,9 +563,9 @@ def _with_parents(path: str) -> Iterator[str]:
         path = _parent(path)
 
 
-def _is_folder(path: str, image: Image, observed: Observed, holding: set[str]) -> bool:
+def _is_folder(path: str, image: Image, folders: set[str], holding: set[str]) -> bool:
     entry = image.files.entries.get(path)
-    return path in observed.folders or path in holding or (entry is not None and entry.kind == "folder")
+    return path in folders or path in holding or (entry is not None and entry.kind == "folder")
 
 
 def _holding(observed: Observed) -> set[str]:
@@ -573,32 +575,32 @@ def _holding(observed: Observed) -> set[str]:
 
 def _new_folders(image: Image, observed: Observed) -> Iterator[str]:
     """The topmost folders that weren't in the image; where several are in one empty folder, that one."""
-    holding = _holding(observed)
-    added = {path for path in _written(image, observed) if path in set(observed.added)}
-    new = [path for path in added if _is_folder(path, image, observed, holding) and _parent(path) not in added]
+    folders, holding = set(observed.folders), _holding(observed)
+    added = set(_written(image, observed)).intersection(observed.added)
+    new = [path for path in added if _is_folder(path, image, folders, holding) and _parent(path) not in added]
+    beside = Counter(map(_parent, new))
     for path in new:
         parent = image.files.real(_parent(path))
-        several = sum(_parent(other) == _parent(path) for other in new) > 1
         emptied = mountable(parent) and parent not in EXPENDABLE and not image.files.has_files(parent)
-        yield parent if several and emptied else path
+        yield parent if emptied and beside[_parent(path)] > 1 else path
 
 
 def _folders_of_files(image: Image, observed: Observed) -> Iterator[str]:
     """The folders of the image in which files were added or changed."""
-    holding = _holding(observed)
+    folders, holding = set(observed.folders), _holding(observed)
     written = _written(image, observed)
     new = set(observed.added)
     for path in written:
         folder = _parent(path) or "/"
-        if folder not in new and not _is_folder(path, image, observed, holding):
+        if folder not in new and not _is_folder(path, image, folders, holding):
             yield image.files.real(folder)
 
 
 def _written_to_root(image: Image) -> Iterator[str]:
     observed = image.observed or Observed()
-    holding = _holding(observed)
+    folders, holding = set(observed.folders), _holding(observed)
     for path in _written(image, observed):
-        if path.count("/") == 1 and path not in EXPENDABLE and not _is_folder(path, image, observed, holding):
+        if path.count("/") == 1 and path not in EXPENDABLE and not _is_folder(path, image, folders, holding):
             yield path
 
 
@@ -606,7 +608,8 @@ def _from_scripts(image: Image) -> Iterator[str]:
     """The folders that start scripts make, change or write to, where their paths are literal."""
     for command in image.commands:
         for word, is_folder in _targets(command):
-            path = image.files.real(_expanded(word, image)) if "/" in _expanded(word, image)[:1] else ""
+            literal = _expanded(word, image)
+            path = image.files.real(literal) if literal.startswith("/") else ""
             entry = image.files.entries.get(path)
             folder = path if entry and entry.kind == "folder" else path if is_folder else _parent(path)
             if mountable(folder) and not folder.startswith(f"{TMP}/"):
@@ -618,17 +621,17 @@ def _targets(command: Sequence[str]) -> Iterator[tuple[str, bool]]:
     for before, word in zip(command, command[1:], strict=False):
         if before == ">":
             yield word, False
-    for index, word in enumerate(command):
-        verb = _base(word)
-        rest = [other for other in command[index + 1 :] if not other.startswith("-") and other != ">"]
-        if verb == "mkdir" or (verb == "install" and "-d" in command):
-            yield from ((path, True) for path in rest)
-        elif verb in {"chown", "chmod", "chgrp"}:
-            yield from ((path, "." not in _base(path)) for path in rest[1:])
-        elif verb in {"touch", "tee"} or (verb == "rm" and "-f" in command):
-            yield from ((path, False) for path in rest)
-        elif verb in {"cp", "mv", "ln"} or (verb == "sed" and any(part.startswith(IN_PLACE) for part in command)):
-            yield from ((path, False) for path in rest[-1:])
+    index = next((index for index, word in enumerate(command) if _base(word) in WRITERS), len(command))
+    rest = [word for word in command[index + 1 :] if not word.startswith("-") and word != ">"]
+    verb = _base(command[index]) if index < len(command) else ""
+    if verb == "mkdir" or (verb == "install" and "-d" in command):
+        yield from ((path, True) for path in rest)
+    elif verb in {"chown", "chmod", "chgrp"}:
+        yield from ((path, "." not in _base(path)) for path in rest[1:])
+    elif verb in {"touch", "tee"} or (verb == "rm" and "-f" in command):
+        yield from ((path, False) for path in rest)
+    elif verb in {"cp", "mv", "ln"} or (verb == "sed" and any(part.startswith(IN_PLACE) for part in command)):
+        yield from ((path, False) for path in rest[-1:])
 
 
 def _open_folders(image: Image, uid: int | None) -> Iterator[str]:
