@@ -113,7 +113,9 @@ def _report(policy: Policy, image: str) -> dict[str, Any]:
         "image": image,
         "reference": str(reference),
         "facts": {name: _as_data(one) for name, one in found.items()},
-        "unknown": [] if not found else [name for name in MISSING if name not in found],
+        "unknown": [
+            name for name in MISSING if found and name not in found and not (name == "uid" and "anyUid" in found)
+        ],
         "lock": _locked(policy, reference),
         "catalogue": _catalogued(reference),
         "writes": {"manifest": written, "findings": findings},
