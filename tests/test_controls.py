@@ -49,12 +49,25 @@ def policy_of(path: Path) -> Policy:
     return Policy.from_dict(policy_data(path))
 
 
+USERS = ("numericUser", "runAsUser")
+FOLLOWS = {
+    "environment": (*USERS, "readOnlyRootFilesystem"),
+    "fileCapabilities": ("capabilities_restricted",),
+    "fsGroup": USERS,
+    "numericGroup": USERS,
+    "unprivilegedNetwork": USERS,
+}
+"""The controls that write what only another control's change makes needed."""
+
+
 def alone(path: Path) -> Policy:
-    """The case's policy with only the case's control."""
+    """The case's policy with only the case's control, and those that it follows."""
     data = copy.deepcopy(policy_data(path))
     switches = data.setdefault("spec", {}).setdefault("controls", {})
+    on = (path.parent.name, *FOLLOWS.get(path.parent.name, ()))
     for name in (*controls.load(), controls.NAMESPACES):
-        switches.setdefault(name, {})["enabled"] = name == path.parent.name
+        switch = switches.setdefault(name, {})
+        switch["enabled"] = name in on and switch.get("enabled", True)
     return Policy.from_dict(data)
 
 
@@ -131,7 +144,20 @@ def test_what_is_left_to_its_author_says_what_to_do(path):
     found = [one for one in harden(path.read_text(), policy_of(path)).findings if one.control in controls.load()]
 
     left = [finding.reason for finding in found if finding.state in {"explicit", "manual"}]
-    steps = ("remove", "use ", "set ", "give ", "write ", "try ", "expose ", "share ", "name it", "clone ", "exempt")
+    steps = (
+        "remove",
+        "use ",
+        "set ",
+        "give ",
+        "write ",
+        "try ",
+        "expose ",
+        "share ",
+        "name it",
+        "clone ",
+        "exempt",
+        "describe ",
+    )
 
     assert [
         reason for reason in left if not any(step in reason.partition(", or set explicit")[0] for step in steps)
@@ -208,7 +234,7 @@ def test_what_is_fixed_is_reported_with_its_place(path):
 def _holds(value, proposed) -> bool:
     """A list may keep what it had beside what was proposed; an empty one may go."""
     if isinstance(proposed, list):
-        return set(proposed) <= set(value or ())
+        return all(one in (value or ()) for one in proposed)
     return value == proposed and type(value) is type(proposed)
 
 
@@ -341,6 +367,17 @@ def test_what_is_safe_is_written_beside_root(name, expected):
         ("numericUser/fail-own-default", 20000),
         ("numericUser/fail-stale-default", 10001),
         ("numericUser/fail-privileged", None),
+        ("numericUser/pass-non-root-image-that-nobody-described", None),
+        ("numericUser/fail-non-root-image-beside-a-neighbour", None),
+        ("numericUser/fail-any-user-alone", 10001),
+        ("numericUser/fail-user-that-must-stay", 1337),
+        ("numericUser/fail-likely-mirror", 999),
+        ("numericUser/fail-likely-mirror-with-a-claim", None),
+        ("numericUser/fail-unknown-image-reported", None),
+        ("numericUser/fail-unknown-image-in-a-user-namespace", None),
+        ("numericUser/fail-data-subfolder-on-an-empty-dir", 999),
+        ("numericUser/fail-data-subfolder-on-a-claim", 999),
+        ("environment/fail-data-folder-refused", None),
     ],
 )
 def test_uid(name, uid):
@@ -363,6 +400,9 @@ def test_uid(name, uid):
         ("numericUser/fail-vault-injected", None, [10001]),
         ("runAsUser/fail-root-in-one-container", None, [0, 10001]),
         ("runAsNonRoot/fail-beside-an-exempt-container", None, [10001, None]),
+        ("numericUser/fail-any-user-beside-a-neighbour", 1001, [None, None]),
+        ("numericUser/fail-user-that-must-stay", None, [1337, 10001]),
+        ("numericUser/fail-non-root-image-beside-a-neighbour", None, [None, 10001]),
     ],
 )
 def test_uid_in_the_pod_or_in_containers(name, pod_level, container_level):
@@ -413,6 +453,29 @@ def test_gid_only_where_known(name, gids):
         ),
         ("fail-volumes-null", [["/tmp krm-harden-web-tmp"]], ["krm-harden-web-tmp"]),
         ("fail-root-user", [[]], []),
+        ("fail-files-of-the-image", [[]], []),
+        ("fail-optional-files-of-the-image", [["/tmp krm-harden-app-tmp"]], ["krm-harden-app-tmp"]),
+        ("fail-data-without-a-volume", [["/var/lib/app krm-harden-app-var-lib-app"]], ["krm-harden-app-var-lib-app"]),
+        ("fail-data-on-a-claim", [["/var/lib/app data"]], ["data"]),
+        (
+            "fail-mounted-above-a-known-path",
+            [["/var/cache cache", "/run krm-harden-app-run"]],
+            ["cache", "krm-harden-app-run"],
+        ),
+        (
+            "fail-mounted-below-a-known-path",
+            [["/etc/app/conf.d settings", "/etc/app krm-harden-app-etc-app"]],
+            ["settings", "krm-harden-app-etc-app"],
+        ),
+        ("fail-replaced-command", [["/tmp krm-harden-web-tmp"]], ["krm-harden-web-tmp"]),
+        (
+            "fail-files-of-the-image-copied",
+            [
+                ["/krm-harden-copy krm-harden-app-etc-app"],
+                ["/etc/app krm-harden-app-etc-app", "/tmp krm-harden-app-tmp"],
+            ],
+            ["krm-harden-app-etc-app", "krm-harden-app-tmp"],
+        ),
     ],
 )
 def test_writable_paths(name, mounts, volumes):
@@ -478,6 +541,61 @@ def test_states(name, state):
     result = harden(path.read_text(), policy_of(path))
 
     assert state in {finding.state for finding in result.findings}
+
+
+REFUSALS = {
+    "runAsNonRoot/fail-refused-needs-root": "needs-root",
+    "runAsNonRoot/fail-refused-host-agent": "host-agent",
+    "runAsNonRoot/fail-refused-switches-users": "switches-users",
+    "allowPrivilegeEscalation/fail-refused": "switches-users",
+    "runAsNonRoot/fail-refused-file-capability": "file-capability",
+    "fileCapabilities/fail-forbidden-by-restricted": "file-capability",
+    "runAsNonRoot/fail-refused-writes-to-root": "writes-to-root",
+    "runAsNonRoot/fail-refused-changes-owners": "changes-owners",
+    "runAsNonRoot/fail-refused-windows": "windows",
+    "runAsNonRoot/fail-refused-own-folder": "needs-own-folder",
+    "runAsNonRoot/fail-refused-init-copy": "needs-init-copy",
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_has_its_code_and_takes_nothing_away(name):
+    text = case(name).read_text()
+    result = harden(text, policy_of(case(name)))
+
+    refused = [finding for finding in result.findings if finding.state == "refused"]
+
+    assert {finding.code for finding in refused} == {REFUSALS[name]}
+    assert "runAsNonRoot" in {finding.control for finding in refused}
+    assert {finding.control for finding in result.findings if finding.state == "fixed"} <= {
+        "allowPrivilegeEscalation",
+        "seccompProfile_restricted",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("numericUser/fail-unknown-image-reported", "unknown-image"),
+        ("numericUser/fail-claim", "unknown-image"),
+        ("runAsNonRoot/fail-image-that-starts-as-root", "unknown-image"),
+        ("numericUser/fail-image-known-as-root", "needs-root"),
+        ("readOnlyRootFilesystem/fail-files-of-the-image", "needs-init-copy"),
+    ],
+)
+def test_what_is_left_for_want_of_knowledge_has_its_code(name, code):
+    findings = harden(case(name).read_text(), policy_of(case(name))).findings
+
+    assert {finding.code for finding in findings if finding.state == "manual"} == {code}
+
+
+@pytest.mark.parametrize(
+    "name", ["runAsNonRoot/fail-refused-void-beside-a-user", "runAsNonRoot/fail-refused-host-agent-elsewhere"]
+)
+def test_a_reason_that_does_not_hold_refuses_nothing(name):
+    findings = harden(case(name).read_text(), policy_of(case(name))).findings
+
+    assert {finding.state for finding in findings} == {"fixed"}
 
 
 def test_owned_by_a_controller():

@@ -39,7 +39,7 @@ from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
 from krm_harden.controls._writable import DEFAULT_PATHS, ID, default_paths, empty_dir, mounts
-from krm_harden.images.obstacles import known_paths, unseeded
+from krm_harden.images.obstacles import known_paths, seeding, unseeded
 from krm_harden.model import Operation, Proposal, Violation
 from krm_harden.scalars import truth
 
@@ -65,7 +65,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     sure = facts.sure("writablePaths")
     missing = next(unseeded(situation, container), None) if situation.knows_images else None
     if missing:
-        reason = f"its image ships files in {missing.path}, which it writes: set controls.{ID}.initCopy: true"
+        reason = f"its image ships files in {missing.path}, which it writes: {seeding(situation)}"
         return Proposal("manual", True, reason, facts.evidence("writablePaths"), code="needs-init-copy")
     basis = "evidence" if sure else "default"
     reason = _lost(situation, container) if sure else _why_unsure(situation, container)

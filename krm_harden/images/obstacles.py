@@ -72,8 +72,7 @@ def _of_new_user(situation: Situation, container: Container) -> Iterator[tuple[s
         yield "needs-own-folder", f"its program must own {path}, which a fresh volume doesn't let it: {below}"
     path = next((path.path for path in unseeded(situation, container) if not path.owned), "")
     if path:
-        copied = "set controls.readOnlyRootFilesystem.initCopy: true"
-        yield "needs-init-copy", f"it writes {path}, where its image ships files that it needs: {copied}"
+        yield "needs-init-copy", f"it writes {path}, where its image ships files that it needs: {seeding(situation)}"
 
 
 def owned_folder(situation: Situation, container: Container, kinds: Sequence[str]) -> str:
@@ -112,6 +111,13 @@ def unseeded(situation: Situation, container: Container) -> Iterator[WritablePat
     for path in known_paths(situation, container):
         if path.seed == "copy" and not path.optional and not situation.is_mounted(container, path.path):
             yield path
+
+
+def seeding(situation: Situation) -> str:
+    """What to do about files of an image that an emptyDir would hide."""
+    if situation.settings.control("readOnlyRootFilesystem").get("initCopy", False):
+        return "nothing can come before it to copy them: give it a volume that holds them"
+    return "set controls.readOnlyRootFilesystem.initCopy: true"
 
 
 def can_copy(situation: Situation, container: Container) -> bool:
