@@ -58,9 +58,19 @@ def scalar(value: Any, quote: str = "") -> str:
 def _double_quoted(value: str) -> str:
     if value.isprintable():
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    import json
+    escaped = (letter if letter.isprintable() and letter not in '"\\' else _escaped(letter) for letter in value)
+    return f'"{"".join(escaped)}"'
 
-    return json.dumps(value)
+
+def _escaped(letter: str) -> str:
+    """A letter as YAML and JSON both read it: beyond 16 bit the letter itself, as JSON's pairs are none in YAML."""
+    if letter in '"\\':
+        return f"\\{letter}"
+    code = ord(letter)
+    return _SHORT.get(letter) or (f"\\u{code:04x}" if code < 0x10000 else letter)
+
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
 
 def block(key: str, value: Any, column: int, style: Style) -> list[str]:

@@ -166,7 +166,7 @@ _LOCKED_IMAGE = _object(
             {
                 "seconds": {"type": "integer", "minimum": 0, "maximum": 3600, "description": "How long it ran."},
                 "user": _text("Who it ran as."),
-                "restricted": _text("Whether it ran restricted: runs or fails.", enum=["runs", "fails", "refused"]),
+                "restricted": _text("Whether it ran restricted.", enum=["runs", "fails", "unclear", "refused"]),
                 "note": _text("What it said last."),
             },
         ),

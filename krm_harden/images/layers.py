@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from krm_harden.errors import InputError
+from krm_harden.images.sources.streams import LimitedTarInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,12 +32,11 @@ MOST_STEPS = 1000
 LARGEST_TEXT = 64 * 1024
 MOST_TEXT = 32 * 1024 * 1024
 MOST_NAMES = 256 * 1024 * 1024  # characters of all paths
-LARGEST_HEADER = 1024 * 1024
-READ_WHOLE = {b"x", b"g", b"X", b"L", b"K"}  # pax records and long names
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNREADABLE = (
     tarfile.TarError,
     ValueError,
+    ArithmeticError,
     LookupError,
     EOFError,
     RecursionError,
@@ -322,18 +322,9 @@ class _Tree:
         return ((node.path, node.text.decode(errors="replace")) for node in self.nodes() if node.text is not None)
 
 
-class _Bounded(tarfile.TarInfo):
-    """tarfile reads a header's records whole, whatever size they claim: this is the one place to refuse that."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in READ_WHOLE and self.size > LARGEST_HEADER:
-            raise InputError(f"a layer's header claims {self.size} bytes of names and attributes")
-        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
-
-
 def _apply(tree: _Tree, stream: IO[bytes], named: frozenset[str]) -> None:
     tree.layer += 1
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Bounded, errors="surrogateescape") as archive:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=LimitedTarInfo, errors="surrogateescape") as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # it would keep them all
             _apply_member(tree, archive, member, named)
