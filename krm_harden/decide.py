@@ -175,11 +175,20 @@ class Situation:
 
     def new_user(self, container: Container) -> int | None:
         """The uid that this run gives a container which would start as another one without it, else None."""
+        made = self._written_user(container)
+        uid: int | None = made.value if made else None
+        return None if uid is None or self.facts(container).value("defaultUser") == uid else uid
+
+    def user_after(self, container: Container) -> int | None:
+        """The uid that a container has after this run, None when the manifest names none."""
+        made = self._written_user(container)
+        return made.value if made else self.user(container)
+
+    def _written_user(self, container: Container) -> Proposal | None:
         made = self.fixes("numericUser", container) or self.fixes("runAsUser", container)
         if made is None and container.security_context.get("runAsUser") is None:
             made = self.fixes("runAsUser", None)
-        uid: int | None = made.value if made else None
-        return None if uid is None or self.facts(container).value("defaultUser") == uid else uid
+        return made
 
     def replaced_init_containers(self) -> list[Container]:
         """The init containers that only change owners, where the policy has an fsGroup take their place."""

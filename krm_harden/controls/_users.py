@@ -5,7 +5,7 @@ from __future__ import annotations
 from krm_harden.controls import unknown_image
 from krm_harden.controls._writable import becomes_read_only, mounts
 from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
-from krm_harden.images.obstacles import FRESH, owned_folder
+from krm_harden.images.obstacles import FRESH, doubt, owned_folder
 from krm_harden.model import Operation, Proposal, mapping, sequence
 
 TYPE_CHECKING = False
@@ -66,7 +66,9 @@ def _doubt(situation: Situation, container: Container, facts: ImageFacts) -> str
 
 
 def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> Proposal:
-    mount = situation.data_mount(container)
+    # For an image that runs as any user a group is enough to write to a claim; it doesn't reach NFS and host paths.
+    grouped = situation.knows_images and facts.value("anyUid") and situation.pod.context_pointer is not None
+    mount = situation.data_mount(container, NO_GROUP_VOLUMES if grouped else DATA_VOLUMES)
     if mount:
         return _unowned(mount)
     if not situation.knows_images:
@@ -78,18 +80,13 @@ def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> P
     who = facts.evidence("dependsOnCommand", "anyUid")
     if facts.sure("anyUid") and not facts.value("dependsOnCommand"):
         return Proposal("evidence", _neighbour(situation, container), "", who)
-    reason = f"{who}: any user does for the image, but its command may want another"
+    reason = doubt(situation, container) or f"{who}: any user does for the image, but its command may want another"
     return Proposal("default", _neighbour(situation, container), reason, who)
 
 
 def _unknown(situation: Situation, container: Container) -> Proposal:
     mode = situation.settings.unknown_user
-    doubt = situation.facts(container).fact("cannotRestrict")
-    reason = (
-        f"it may need root: {doubt.value['reason']} ({doubt.evidence})"
-        if doubt
-        else unknown_image(container, "its user")
-    )
+    reason = doubt(situation, container) or unknown_image(container, "its user")
     if situation.pod.host_users_off and not namespace_obstacle(situation):
         return Proposal("none", None, "the pod has a user namespace: its image keeps its own user")
     if mode == "uid":

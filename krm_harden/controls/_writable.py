@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from krm_harden.images.command_lines import made_folders
 from krm_harden.images.obstacles import can_copy, init_containers, known_paths, unseeded
 from krm_harden.model import Operation
 
@@ -25,6 +26,12 @@ def default_paths(situation: Situation) -> Sequence[str]:
     """The folders that a container gets whose image nobody described."""
     paths: Sequence[str] = situation.settings.control(ID).get("writablePaths", DEFAULT_PATHS)
     return paths
+
+
+def wanted_beside(situation: Situation, container: Container, *, sure: bool) -> Sequence[str]:
+    """The folders that a container gets beside those that are known: what its command makes, and else the default."""
+    made = made_folders(container) if situation.knows_images else []
+    return list(dict.fromkeys([*made, *(() if sure else default_paths(situation))]))
 
 
 def becomes_read_only(situation: Situation, container: Container) -> bool:
@@ -63,7 +70,7 @@ def empty_dir(situation: Situation, container: Container, path: str, size_limit:
 
 def _copy(situation: Situation, container: Container, path: WritablePath) -> Operation:
     """An init container of the same image that fills the emptyDir of one folder; restricted itself."""
-    user = situation.new_user(container) or situation.user(container)
+    user = situation.user_after(container)
     group = situation.fixes("numericGroup", container)
     context: dict[str, Any] = {"runAsNonRoot": True}
     context |= {} if user is None else {"runAsUser": user}
@@ -128,6 +135,6 @@ def _wanted(situation: Situation) -> Mapping[str, set[tuple[str, str]]]:
     if not wanted:
         for one in situation.pod.containers:
             known = (path.path for path in known_paths(situation, one))
-            for path in dict.fromkeys([*known, *default_paths(situation)]):
+            for path in dict.fromkeys([*known, *wanted_beside(situation, one, sure=False)]):
                 wanted.setdefault(_label(one.name, path), set()).add((one.name, path))
     return wanted

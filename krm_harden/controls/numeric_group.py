@@ -66,8 +66,7 @@ def _is_its_user(situation: Situation, container: Container) -> bool:
     uid = situation.facts(container).value("uid")
     if uid is None:
         return True
-    made = situation.fixes("numericUser", container) or situation.fixes("runAsUser", container)
-    return bool(uid == (made.value if made else situation.user(container)))
+    return bool(uid == situation.user_after(container))
 
 
 CONTROL = Control("numericGroup", "A numeric group", {(1, 0): check}, propose, field=(FIELD,), inherited=True)

@@ -38,7 +38,7 @@ Guide, "Immutable container file systems".
 from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
-from krm_harden.controls._writable import DEFAULT_PATHS, ID, default_paths, empty_dir, mounts
+from krm_harden.controls._writable import DEFAULT_PATHS, ID, empty_dir, mounts, wanted_beside
 from krm_harden.images.obstacles import known_paths, seeding, unseeded
 from krm_harden.model import Operation, Proposal, Violation
 from krm_harden.scalars import truth
@@ -67,17 +67,30 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     if missing:
         reason = f"its image ships files in {missing.path}, which it writes: {seeding(situation)}"
         return Proposal("manual", True, reason, facts.evidence("writablePaths"), code="needs-init-copy")
-    basis = "evidence" if sure else "default"
-    reason = _lost(situation, container) if sure else _why_unsure(situation, container)
+    named = _named(situation, container)
+    basis = "evidence" if sure and not named else "default"
+    reason = (named or _lost(situation, container)) if sure else _why_unsure(situation, container)
     evidence = facts.evidence("writablePaths")
     if situation.checking:
         return Proposal(basis, True, reason, evidence)
     writes = [Operation("add", violation.pointer, True), *mounts(situation, container)]
     known = {path.path for path in known_paths(situation, container)}
-    for path in () if sure else default_paths(situation):
+    for path in wanted_beside(situation, container, sure=sure):
         if path not in known and not situation.is_mounted(container, path):
             writes += empty_dir(situation, container, path)
     return Proposal(basis, True, reason, evidence, tuple(writes))
+
+
+def _named(situation: Situation, container: Container) -> str:
+    """What to know of folders that only the container's own command names."""
+    paths = [
+        path for path in wanted_beside(situation, container, sure=True) if not situation.is_mounted(container, path)
+    ]
+    return (
+        f"its command names {', '.join(paths)} to write to: an emptyDir there hides what the image ships"
+        if paths
+        else ""
+    )
 
 
 def _lost(situation: Situation, container: Container) -> str:

@@ -30,6 +30,15 @@ SWITCHES_USERS = {
     "systemd": "it starts services as several users",
 }
 """Daemons that must be root to become somebody else."""
+INSTALLERS = {
+    "apt-get": "install",
+    "apt": "install",
+    "apk": "add",
+    "dnf": "install",
+    "microdnf": "install",
+    "yum": "install",
+}
+"""Programs that install packages, each with its word for it."""
 PING = frozenset({"ping", "ping4", "ping6"})
 OWNERSHIP = frozenset({"chown", "chgrp"})
 BESIDE_OWNERSHIP = frozenset({"chmod", "mkdir", "ls", "echo", "true", "set", "stat", "id", ":"})
@@ -195,6 +204,57 @@ def _written(simple: list[str]) -> Iterator[str]:
 def daemon_of_many_users(started: list[str]) -> tuple[str, str]:
     """The first program of some that becomes other users, and what it does; twice empty if there is none."""
     return next(((name, SWITCHES_USERS[name]) for name in started if name in SWITCHES_USERS), ("", ""))
+
+
+def installs_packages(container: Container) -> str:
+    """The program with which a command installs packages of its distribution, or empty."""
+    for simple in commands(words(container)):
+        program = basename(simple[0])
+        if INSTALLERS.get(program) in simple[1:]:
+            return program
+    return ""
+
+
+def made_folders(container: Container) -> list[str]:
+    """The folders that a command makes with `mkdir -p`, and those that its options name as a place for data."""
+    found = []
+    for simple in commands(words(container)):
+        if basename(simple[0]) == "mkdir" and any(word.startswith("-") and "p" in word for word in simple[1:]):
+            found += simple[1:]
+        else:
+            found += _named_by_options(simple)
+    return [path.rstrip("/") for path in found if _is_folder_of_its_own(path)]
+
+
+def _named_by_options(simple: list[str]) -> Iterator[str]:
+    """The values of options such as `--data-dir=/data` and `--log-path /var/log/app`."""
+    for word, following in zip(simple, [*simple[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option.startswith("-") and _is_about_data(option):
+            yield value if equals else following
+
+
+def _is_about_data(option: str) -> bool:
+    parts = option.lower().replace(".", "-").replace("_", "-").strip("-").split("-")
+    return parts[-1] in PLACES or (parts[-1] in FOLDERS and not DATA.isdisjoint(parts[:-1]))
+
+
+PLACES = frozenset({"datadir", "dbpath", "logdir", "tmpdir", "cachedir", "statedir"})
+FOLDERS = frozenset({"dir", "directory", "path", "folder"})
+DATA = frozenset({"data", "storage", "store", "tsdb", "db", "wal", "log", "cache", "state", "tmp", "temp", "spool"})
+"""What an option is called that names a folder to write to."""
+SHARED = frozenset({"home", "opt", "run", "srv", "var"})
+"""Folders of `/` whose own folders may belong to one program."""
+OF_SYSTEM = frozenset({"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "sbin", "sys", "usr"})
+"""Folders of `/` in which nothing belongs to one program alone."""
+
+
+def _is_folder_of_its_own(path: str) -> bool:
+    """Whether a path is absolute, plain, and no folder that others share."""
+    top, *rest = path.strip("/").split("/")
+    is_plain = path.startswith("/") and not set(path) & set("$*?`~ \t\"'") and ".." not in rest
+    depth = {"var": 2}.get(top, 1) if top in SHARED else 0
+    return is_plain and bool(top) and top not in OF_SYSTEM and "." not in [top, *rest][-1] and len(rest) >= depth
 
 
 def owner_given(container: Container) -> tuple[int, int | None] | None:

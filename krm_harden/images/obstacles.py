@@ -46,6 +46,17 @@ def found(situation: Situation, container: Container) -> Iterator[tuple[str, str
         yield from _of_new_user(situation, container)
 
 
+def doubt(situation: Situation, container: Container) -> str:
+    """Why a container probably needs root, where that isn't sure enough to refuse it; or empty."""
+    if not situation.knows_images:
+        return ""
+    installer = command_lines.installs_packages(container)
+    if installer:
+        return f"its command installs packages with {installer}, which takes root and a writable root filesystem"
+    known = situation.facts(container).fact("cannotRestrict")
+    return f"it may need root: {known.value['reason']} ({known.evidence})" if known and not known.sure else ""
+
+
 def _is_void(situation: Situation, code: str) -> bool:
     return code == HOST_AGENT and not _on_host(situation)
 
