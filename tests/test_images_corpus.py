@@ -40,6 +40,49 @@ def counted() -> dict[str, Counter[str]]:
     return found
 
 
+KINDS = frozenset(
+    [
+        "Pod",
+        "PodTemplate",
+        "ReplicationController",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "ReplicaSet",
+        "Job",
+        "CronJob",
+    ]
+)
+POLICIES = {"complete": {}, "additive": {"changes": "additive"}, "override": {"explicit": "override"}}
+
+
+def passing(spec: dict) -> set[tuple[str, str, int]]:
+    """The objects of the corpus that pass restricted after a fix."""
+    engine = Engine(Policy(spec))
+    found = set()
+    for path in sorted(CORPUS.rglob("*")):
+        if not path.is_file() or path.name == "MANIFEST.tsv" or "_licences" in path.parts:
+            continue
+        try:
+            text, _ = split.decode(path.read_bytes())
+        except InputError:
+            continue
+        for chunk in engine.run(text):
+            for result in chunk.resources:
+                if result.allowed and result.resource.kind in KINDS:
+                    found.add((str(path.relative_to(CORPUS)), str(result.resource), result.line))
+    return found
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_knowledge_of_images_fails_no_pod_that_passed_without(name):
+    if not CORPUS.is_dir():
+        pytest.skip(f"no corpus at {CORPUS}")
+    before = passing({**POLICIES[name], "compatibility": "0.1"})
+    assert len(before) > 300
+    assert before - passing(POLICIES[name]) == set()
+
+
 def images(engine: Engine, policy: Policy, data: bytes):
     try:
         text, _ = split.decode(data)
