@@ -265,7 +265,8 @@ class Policy:
             return NOTHING
         if image not in self._stated:
             above = _narrowest(self.images[: self.images_above], image)
-            self._stated[image] = above.over(_narrowest(self.images[self.images_above :], image))
+            below = _narrowest(self.images[self.images_above :], image)
+            self._stated[image] = above.over(below, any_group=self.output < (0, 2))
         return self._stated[image]
 
     def found(self, image: str) -> ImageFacts:

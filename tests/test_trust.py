@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 
 PREFIX = "pod-security.kubernetes.io/"
+BEYOND = {"readOnlyRootFilesystem", "runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "sysctls"}
+"""The fields that the standard doesn't ask for."""
 
 
 def whole(spec: Spec, name: str = "team") -> Spec:
@@ -106,8 +108,11 @@ def loosened(upper: Spec, config: Spec | None, items: list[Spec] | None = None) 
     """What gets through below a ceiling by a functionConfig, and doesn't by the ceiling alone. Raises ConfigError.
 
     A pod without an error is one that passes the ceiling's own standard, or has none without the functionConfig either;
-    no field of it is hardened less, and no label is softer.
+    no field of it is hardened less unless that is an error, and no label is softer. By what is said of an image, fields
+    beyond the standard may be left away, as by what a manifest says: `required` makes that an error.
     """
+    fields = set((config or {}).get("spec") or ())
+    knows, reports = {"images", "imageLock"} & fields, "unknownUser" in fields
     given_ = ITEMS if items is None else items
     below = Run(upper, config, given_)
     alone = _alone(json.dumps(upper)) if items is None else Run(upper, None, given_)
@@ -123,8 +128,10 @@ def loosened(upper: Spec, config: Spec | None, items: list[Spec] | None = None) 
             yield f"{name}: no error, and not allowed"
         before = secured(alone.items[name])
         for container, names in secured(item).items():
-            if not names >= before[container]:
-                yield f"{name}: {container}: {sorted(before[container] - names)} isn't written"
+            lost = before[container] - names
+            is_error = name in below.errors and (knows or reports or name not in alone.errors)
+            if lost and not is_error and not (knows and lost <= BEYOND):
+                yield f"{name}: {container}: {sorted(lost)} isn't written"
 
 
 @cache
@@ -197,22 +204,97 @@ REFUSED: dict[str, list[tuple[Spec, Any]]] = {
         ({"namespaces": {"version": "v1.34"}}, "v1.33"),
         ({"namespaces": {"version": "v1.34"}}, "latest"),
     ],
+    "unknownUser": [
+        ({}, "userNamespace"),
+        ({"unknownUser": "report"}, "uid"),
+        ({"unknownUser": "report"}, "userNamespace"),
+    ],
+    "controls.fsGroup.replaceChown": [({"controls": {"fsGroup": {"replaceChown": False}}}, True)],
+    "controls.readOnlyRootFilesystem.initCopy": [({"controls": {"readOnlyRootFilesystem": {"initCopy": True}}}, False)],
+    "controls.numericUser.dataSubfolder": [({"controls": {"numericUser": {"dataSubfolder": True}}}, False)],
     "compatibility": [({}, "0.1"), ({"compatibility": "0.1"}, schema.RELEASES[-1])],
     "images[].uid": [({}, 0), (KNOWN, 0)],
 }
 """A field, the ceilings over it, and what is refused below each. `*` stands for every control."""
 
-HARMLESS: dict[str, list[tuple[Spec, Spec]]] = {
+PATH = {"path": "/usr"}
+CAPABLE = {"programs": ["app"], "uid": 5}
+FACTS: dict[str, list[Spec]] = {
+    "uid": [{"uid": 5}],
+    "gid": [{"gid": 0}],
+    "fsGroup": [{"fsGroup": 0, "uid": 5}],
+    "defaultUser": [{"defaultUser": 0}, {"defaultUser": 5, "uid": 5}],
+    "anyUid": [{"anyUid": True}],
+    "dependsOnCommand": [{"dependsOnCommand": True}],
+    "programs": [{"programs": ["cron"]}, {"programs": ["sshd", "ping"], "uid": 5}],
+    "writablePaths": [{"writablePaths": ["/usr", "/etc"]}],
+    "writablePaths[].path": [{"writablePaths": [PATH]}],
+    "writablePaths[].seed": [{"writablePaths": [{**PATH, "seed": seed}]} for seed in ("copy", "data", "empty")],
+    "writablePaths[].sizeLimit": [{"writablePaths": [{**PATH, "sizeLimit": "1Pi"}]}],
+    "writablePaths[].optional": [{"writablePaths": [{**PATH, "seed": "copy", "optional": True}]}],
+    "writablePaths[].owned": [{"writablePaths": [{**PATH, "seed": "copy", "owned": True}], "uid": 5}],
+    "writablePaths[].from": [{"writablePaths": [{**PATH, "from": "/etc"}]}],
+    "writablePaths[].evidence": [{"writablePaths": [{**PATH, "evidence": "observed"}]}],
+    "fileCapabilities[].path": [{**CAPABLE, "fileCapabilities": [{"path": "/app", "capabilities": ["SYS_ADMIN"]}]}],
+    "fileCapabilities[].capabilities": [
+        {**CAPABLE, "fileCapabilities": [{"path": "/app", "capabilities": names}]}
+        for names in ([], ["ALL"], ["NET_BIND_SERVICE"], ["NET_BIND_SERVICE", "NET_RAW"])
+    ],
+    "ports": [{"ports": [1], "uid": 5}],
+    "env": [{"env": {"HOME": "/"}, "uid": 5}],
+    "ownedFolder.path": [{"ownedFolder": {"path": "/tmp", "variable": "HOME", "subfolder": ".."}, "uid": 5}],
+    "ownedFolder.variable": [{"ownedFolder": {"path": "/tmp", "variable": "PATH", "subfolder": "x"}, "uid": 5}],
+    "ownedFolder.subfolder": [{"ownedFolder": {"path": "/usr", "variable": "HOME", "subfolder": "/"}, "uid": 5}],
+    "cannotRestrict.code": [{"cannotRestrict": {"code": code, "reason": "x"}} for code in schema.REFUSALS],
+    "cannotRestrict.reason": [{"cannotRestrict": {"code": "windows", "reason": "*"}, "uid": 5}],
+}
+"""What can be said of an image, and the attacks by it."""
+
+
+def locked(**more: Any) -> Spec:
+    return {"imageLock": {"images": [{"digest": "sha256:0", "images": ["registry.example/app:1"], **more}]}}
+
+
+LOCKED: dict[str, list[Spec]] = {
+    "digest": [{"digest": "*"}],
+    "imageID": [{"imageID": "sha256:0"}],
+    "images": [{"images": ["*"]}, {"images": [], "facts": {"uid": 5}}],
+    "platform": [{"platform": "windows/amd64"}],
+    **{
+        f"config.{name}": [{"config": {name: "root" if name in {"user", "workingDir"} else ["/"]}}]
+        for name in ("user", "workingDir", "entrypoint", "cmd", "exposedPorts", "volumes")
+    },
+    "evidence": [{"facts": {"uid": 5}, "evidence": {"uid": how}} for how in ("guess", "observed")],
+    "probe.seconds": [{"probe": {"seconds": 0}}],
+    "probe.user": [{"probe": {"user": "0:0"}}],
+    "probe.restricted": [{"probe": {"restricted": "fails"}}],
+    "probe.note": [{"probe": {"note": "it needs root"}}],
+}
+"""What a lock says of an image beside its facts, and the attacks by it."""
+
+
+def _of_images() -> dict[str, list[tuple[Spec, Spec]]]:
+    made: dict[str, list[tuple[Spec, Spec]]] = {}
+    for field, said in FACTS.items():
+        stated = [{"images": [{"match": "registry.example/app:1", **facts}]} for facts in said]
+        found = [locked(facts=facts) for facts in said]
+        made[f"images[].{field}"] = [(upper, spec) for upper in ({}, KNOWN) for spec in stated]
+        made[f"imageLock.images[].facts.{field}"] = [(upper, spec) for upper in ({}, KNOWN) for spec in found]
+    return made | {
+        f"imageLock.images[].{field}": [({}, locked(**one)) for one in said] for field, said in LOCKED.items()
+    }
+
+
+HARMLESS: dict[str, list[tuple[Spec, Spec]]] = _of_images() | {
     "images[].match": [({}, {"images": [{"match": match, "uid": 5}]}) for match in ("*", "registry.example/app:1")],
     "images[].uid": [
         (KNOWN, {"images": [{"match": "registry.example/app:1", "uid": 5}]}),
         (ROOT_IS_KNOWN, {"images": [{"match": "registry.example/app:1", "uid": 5}]}),
     ],
-    "images[].gid": [(upper, {"images": [{"match": "registry.example/app:1", "gid": 0}]}) for upper in ({}, KNOWN)],
-    "images[].writablePaths": [
-        (upper, {"images": [{"match": "registry.example/app:1", "writablePaths": ["/usr", "/etc"]}]})
-        for upper in ({}, KNOWN)
-    ],
+    "unknownUser": [({}, {"unknownUser": "report"}), ({"unknownUser": "userNamespace"}, {"unknownUser": "uid"})],
+    "controls.fsGroup.replaceChown": [({}, {"controls": {"fsGroup": {"replaceChown": True}}})],
+    "controls.readOnlyRootFilesystem.initCopy": [({}, {"controls": {"readOnlyRootFilesystem": {"initCopy": True}}})],
+    "controls.numericUser.dataSubfolder": [({}, {"controls": {"numericUser": {"dataSubfolder": False}}})],
     "controls.numericUser.uid": [({}, {"controls": {"numericUser": {"uid": uid}}}) for uid in (1, 2**31 - 1)],
     "controls.readOnlyRootFilesystem.writablePaths": [
         ({}, {"controls": {"readOnlyRootFilesystem": {"writablePaths": paths}}}) for paths in ([], ["/usr", "/etc"])
@@ -237,13 +319,20 @@ WHOLE = ("exemptions[]", "rules[]", "target")
 
 def leaves(described: Spec, path: str = "") -> Iterator[tuple[str, Spec]]:
     """Every field of a schema that isn't an object itself, with its schema; `[]` stands for each item of a list."""
-    if described["type"] == "object" and "properties" in described:
+    if "properties" in described:
         for name, inner in described["properties"].items():
             yield from leaves(inner, f"{path}.{name}" if path else name)
-    elif described["type"] == "array" and described["items"]["type"] == "object":
-        yield from leaves(described["items"], f"{path}[]")
-    else:
+        return
+    items = _object_of(described.get("items", {}))
+    if items:
+        yield from leaves(items, f"{path}[]")
+    if not items or "anyOf" in described["items"]:
         yield path, described
+
+
+def _object_of(described: Spec) -> Spec:
+    """The object that an item is, or may be; empty if it can't be one."""
+    return next((one for one in described.get("anyOf", [described]) if "properties" in one), {})
 
 
 FIELDS = dict(leaves(schema.spec_schema()))
@@ -259,9 +348,11 @@ def common(path: str) -> str:
 
 def sample(described: Spec) -> Any:
     """A value that a schema accepts, with every field of an object."""
+    if "anyOf" in described:
+        return sample(described["anyOf"][0])
     if described["type"] == "object":
         inner = described.get("properties")
-        return {name: sample(one) for name, one in inner.items()} if inner else {"app": "*"}
+        return {name: sample(one) for name, one in inner.items()} if inner else {"app": sample(_others(described))}
     if described["type"] == "array":
         return [sample(described["items"])]
     values: dict[str, Any] = {"version": "latest", "kubernetes": "1.37", "date": "2099-01-01", "folder": "/x"}
@@ -271,6 +362,12 @@ def sample(described: Spec) -> Any:
         "string": values.get(described.get("format", ""), "*"),
     }
     return described["enum"][0] if "enum" in described else simple[described["type"]]
+
+
+def _others(described: Spec) -> Spec:
+    """The schema of the values of an object whose names are free."""
+    found: Spec = described["additionalProperties"]
+    return found
 
 
 def at(path: str, value: Any) -> Spec:
@@ -284,7 +381,7 @@ def _at(described: Spec, parts: list[str], value: Any) -> Any:
         return value
     name, is_list = parts[0].removesuffix("[]"), parts[0].endswith("[]")
     inner = described["properties"][name]
-    made = _at(inner["items"] if is_list else inner, parts[1:], value)
+    made = _at(_object_of(inner["items"]) if is_list else inner, parts[1:], value)
     beside = {needed: sample(described["properties"][needed]) for needed in described.get("required", ())}
     return {**beside, name: [made] if is_list else made}
 
@@ -426,10 +523,12 @@ _FORMATS = {
 
 def values(described: Spec) -> st.SearchStrategy[Any]:
     """Any value that a schema accepts."""
+    if "anyOf" in described:
+        return st.one_of(*map(values, described["anyOf"]))
     if described["type"] == "object":
         inner = described.get("properties")
         if inner is None:
-            return st.just({"app": "*"})
+            return st.dictionaries(st.sampled_from(["app", "uid"]), values(_others(described)), max_size=2)
         needed = described.get("required", ())
         beside = st.fixed_dictionaries({name: values(inner[name]) for name in needed})
         one = st.sampled_from(sorted(inner)).flatmap(lambda name: values(inner[name]).map(lambda value: {name: value}))
@@ -529,12 +628,67 @@ def test_no_fact_replaces_one_of_the_ceiling_however_narrow_it_is(match):
     assert (made["runAsUser"], made["runAsGroup"]) == (1001, 1001)
 
 
-def test_what_the_ceiling_does_not_say_of_an_image_is_added():
+@pytest.mark.parametrize("own", [{}, {"uid": 1001}])
+def test_what_the_ceiling_does_not_say_of_an_image_is_added(own):
     made = user(
-        {"images": [{"match": "*", "uid": 1001}]}, {"images": [{"match": "registry.example/*", "uid": 5, "gid": 6}]}
+        {"images": [{"match": "*", "uid": 1001}]}, {"images": [{"match": "registry.example/*", "gid": 6, **own}]}
     )
 
     assert (made["runAsUser"], made["runAsGroup"]) == (1001, 6)
+
+
+def test_the_group_of_another_user_than_the_ceilings_is_not_added():
+    ceiling = {"images": [{"match": "*", "uid": 1001}]}
+    lower = {"images": [{"match": "registry.example/*", "uid": 5, "gid": 6}]}
+
+    assert "runAsGroup" not in user(ceiling, lower)
+    assert user({**ceiling, "compatibility": "0.1"}, lower)["runAsGroup"] == 6
+
+
+@pytest.mark.parametrize("facts", [{"uid": 0}, {"uid": 0, "gid": 0}])
+def test_a_lock_that_makes_root_of_an_image_is_refused(facts):
+    with pytest.raises(
+        ConfigError, match=r"^team: imageLock: registry\.example/app:1: uid must not be 0 below the policy"
+    ):
+        list(loosened({}, whole(locked(facts=facts))))
+
+
+def test_a_lock_without_a_name_is_refused_by_its_digest():
+    with pytest.raises(ConfigError, match=r"^team: imageLock: sha256:0: uid must not be 0 below the policy"):
+        list(loosened({}, whole(locked(facts={"uid": 0}, images=[]))))
+
+
+def test_a_lock_below_says_nothing_against_the_ceilings():
+    upper = {"imageLock": locked(facts={"uid": 1001, "gid": 1001})["imageLock"]}
+
+    made = user(upper, locked(facts={"uid": 5, "gid": 6}))
+
+    assert (made["runAsUser"], made["runAsGroup"]) == (1001, 1001)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"cannotRestrict": {"code": "windows", "reason": "x"}},
+        {"writablePaths": [{"path": "/usr", "seed": "copy"}]},
+        {"programs": ["app"], "fileCapabilities": [{"path": "/app", "capabilities": ["SYS_ADMIN"]}]},
+    ],
+)
+@pytest.mark.parametrize("where", ["images", "imageLock"])
+def test_what_is_required_stays_an_error_whatever_is_said_of_an_image(where, facts):
+    upper = {"controls": {"readOnlyRootFilesystem": {"required": True}}}
+    lower = {"images": [{"match": "*", **facts}]} if where == "images" else locked(facts=facts)
+    settled = {
+        "runAsNonRoot": True,
+        "runAsUser": 5,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+    made = Run(upper, whole(lower), [workload("settled", context=settled)])
+
+    assert made.errors == {"settled"}
 
 
 def test_an_image_that_the_ceiling_knows_as_root_stays_an_error():

@@ -102,10 +102,11 @@ class ImageFacts:
         """Who says so, of the first of some fields that is known."""
         return next((self._known[field].evidence for field in fields if field in self._known), "")
 
-    def over(self, below: ImageFacts, *, unite: bool = False) -> ImageFacts:
+    def over(self, below: ImageFacts, *, unite: bool = False, any_group: bool = False) -> ImageFacts:
         """These facts, and those of `below` that are missing here or only guessed.
 
-        `unite`: folders that either of them says are written are. A group is taken only with its own user.
+        `unite`: folders that either of them says are written are. A group is taken only with its own user, but for
+        `any_group`.
         """
         if not below:
             return self
@@ -116,7 +117,7 @@ class ImageFacts:
             mine = self._known.get(field)
             if mine is not None and fact.sure and not mine.sure:
                 merged[field] = fact
-        for field in IDENTITY:
+        for field in () if any_group else IDENTITY:
             merged.pop(field, None)
             owners = [one for one in (self, below) if one.value("uid") in {None, _value(merged, "uid")}]
             found = next((one._known[field] for one in owners if field in one._known), None)

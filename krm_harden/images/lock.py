@@ -52,7 +52,7 @@ class Lock:
         """Raises ConfigError where an entry says that an image runs as root."""
         for entry in self.entries:
             if mapping(entry.get("facts")).get("uid") == 0:
-                raise ConfigError(f"{entry['images'][0]}: uid must not be 0 below the policy {ceiling}", self.where)
+                raise ConfigError(f"{_name(entry)}: uid must not be 0 below the policy {ceiling}", self.where)
 
     def facts(self, reference: Reference) -> ImageFacts:
         """What the lock says of an image."""
@@ -62,4 +62,9 @@ class Lock:
         found = mapping(entry.get("facts"))
         evidence = mapping(entry.get("evidence"))
         unsure = [field for field in found if evidence.get(field) == GUESS]
-        return of_entry(found, f"{self.where}: {parse(entry['images'][0])}", unsure, evidence)
+        return of_entry(found, f"{self.where}: {_name(entry)}", unsure, evidence)
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """What messages call an image of a lock."""
+    return str(parse(entry["images"][0])) if entry["images"] else str(entry["digest"])
