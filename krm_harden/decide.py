@@ -393,6 +393,8 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     if container and situation.goes(container):
         return None
     exemptions = situation.exemptions(control.id, container)
+    if exemptions and control.since >= FACTS_SINCE and control.propose(situation, violation).basis == "none":
+        return None
     if exemptions:
         note = f" (expired on {exemptions[0].expired})" if exemptions[0].expired else ""
         return Judgement(violation, Proposal("none"), "exempt", exemptions[0].reason + note, exemptions)
@@ -505,7 +507,7 @@ def finding(
         control.id,
         control.level,
         state,
-        _severity(control, settings, state, risk, expired=bool(judgement.expired)),
+        _severity(control, settings, judgement, state, risk),
         pointer,
         _message(pod, container, violation, judgement, state, reason),
         risk=risk,
@@ -526,12 +528,14 @@ def _code(situation: Situation, container: Container | None, judgement: Judgemen
     return judgement.proposal.code if state == "manual" else ""
 
 
-def _severity(control: Control, settings: Settings, state: str, risk: str, *, expired: bool) -> str:
-    if state in {"explicit", "manual", "refused", "open"}:
+def _severity(control: Control, settings: Settings, judgement: Judgement, state: str, risk: str) -> str:
+    # What an author wrote is no better for being overridden only by a policy that goes further.
+    stays = state == "deferred" and judgement.violation.cause == "explicit" and settings.output >= FACTS_SINCE
+    if stays or state in {"explicit", "manual", "refused", "open"}:
         strict = control.standard or settings.required(control.id)
         return "error" if strict and settings.on_violation == "Fail" else "warning"
     if state == "exempt":
-        return "warning" if expired else "info"
+        return "warning" if judgement.expired else "info"
     return "warning" if risk == "may-break" or state == "deferred" else "info"
 
 

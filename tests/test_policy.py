@@ -962,9 +962,10 @@ def test_facts_about_images_are_accepted_below_a_ceiling():
 
     made = below(CEILING, lower)
 
-    assert [facts.uid for facts in made.images] == [1001, 999]
-    assert made.images[1].writable_paths == ("/var/run",)
-    assert "functionConfig" in made.images[1].evidence or "team" in made.images[1].evidence
+    facts = made.stated("registry.example/db:1")
+    assert [stated.facts.value("uid") for stated in made.images] == [1001, 999]
+    assert [path.path for path in facts.value("writablePaths")] == ["/var/run"]
+    assert facts.evidence("uid") == "team: images registry.example/db:*"
 
 
 def test_a_fact_below_does_not_replace_one_of_the_ceiling():
@@ -982,7 +983,7 @@ def test_the_groups_of_a_ceiling_cannot_be_emptied():
     """`gid: 0` is a fact, not a softening: images are made for it."""
     made = below({}, {"images": [{"match": "*", "gid": 0}]})
 
-    assert made.images[0].gid == 0
+    assert made.stated("registry.example/web:1").value("gid") == 0
 
 
 def test_more_kinds_may_be_declared_below_a_ceiling():

@@ -93,9 +93,14 @@ def secured(item: Spec) -> dict[str, set[str]]:
     spec = item["spec"]["template"]["spec"]
     above = spec.get("securityContext", {})
     return {
-        container["name"]: {name for name, value in {**above, **container["securityContext"]}.items() if value != []}
+        container["name"]: {name for name, value in {**above, **container["securityContext"]}.items() if hardens(value)}
         for container in spec["containers"]
     }
+
+
+def hardens(value: Any) -> bool:
+    """Whether a field isn't empty; of capabilities, whether some are dropped."""
+    return value not in ([], {}) and not (isinstance(value, dict) and "add" in value and "drop" not in value)
 
 
 def ranks(item: Spec) -> dict[str, int]:
