@@ -71,6 +71,8 @@ REFUSALS = [
     "file-capability",
     "writes-to-root",
     "changes-owners",
+    "gains-privileges",
+    "fails-restricted",
     "windows",
 ]
 """Why an image can't run restricted."""

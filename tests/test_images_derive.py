@@ -372,10 +372,33 @@ def test_initdb_needs_a_folder_that_it_owns():
     assert "ownedFolder" not in derived(tree, Entrypoint=["/start.sh"])[0]
 
 
-def test_root_beside_other_users_that_no_uid_could_replace_probably_switches_users():
+def test_root_beside_other_users_that_no_uid_could_replace_switches_users():
     facts, evidence = derived({}, seen(users=(0, 33))._replace(restricted="fails"), Entrypoint=["/app"])
 
-    assert (facts["cannotRestrict"]["code"], evidence["cannotRestrict"]) == ("switches-users", "guess")
+    assert (facts["cannotRestrict"]["code"], evidence["cannotRestrict"]) == ("switches-users", "observed")
+
+
+@pytest.mark.parametrize(
+    "note, code",
+    [
+        ('it ends with exit code 1: sudo: The "no new privileges" flag is set', "gains-privileges"),
+        ("it ends with exit code 1: cannot open /x: Permission denied", "fails-restricted"),
+    ],
+)
+def test_what_failed_restricted_alone_is_refused_with_what_it_said(note, code):
+    found, evidence = derived({}, seen(users=(0,), restricted="fails", note=note), Entrypoint=["/app"])
+
+    assert found["cannotRestrict"]["code"] == code
+    assert note in found["cannotRestrict"]["reason"]
+    assert evidence["cannotRestrict"] == "observed"
+
+
+def test_a_failed_run_says_nothing_of_an_image_whose_user_the_catalogue_knows():
+    run = seen(users=(0, 33), restricted="fails", note="it ends with exit code 2")
+
+    found, _ = derived({}, run, {"uid": 33}, Entrypoint=["/app"])
+
+    assert "cannotRestrict" not in found
 
 
 def test_images_of_windows_say_so_and_nothing_else():

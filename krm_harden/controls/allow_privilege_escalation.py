@@ -67,6 +67,9 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     held = [name for name in ("CAP_SYS_ADMIN", "SYS_ADMIN") if name in added]
     if held and not situation.additions_go(container):
         return Proposal("manual", False, f"it is always true beside {held[0]}: remove that from capabilities.add first")
+    code, reason = situation.refusal(container)
+    if code == "gains-privileges":
+        return Proposal("manual", False, f"it gains privileges when it starts ({reason})", code=code)
     program = _setuid_program(container)
     if program:
         return Proposal("default", False, f"its command runs {program}, which is setuid and may break")

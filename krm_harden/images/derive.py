@@ -188,7 +188,7 @@ def facts(
     paths = list(_paths(image, _number(found, "uid")))
     found.update(_environment(image, found, paths))
     found.update(_owned_folder(image))
-    found.update(_refusal(image))
+    found.update(_refusal(image, known or {}))
     kept = {
         field: (value, evidence)
         for field, (value, evidence) in {**found, **_writable(image, paths, _listed(known))}.items()
@@ -448,13 +448,13 @@ def _file_capabilities(image: Image) -> list[dict[str, Any]]:
     ]
 
 
-def _refusal(image: Image) -> dict[str, Fact]:
+def _refusal(image: Image, known: Mapping[str, Any]) -> dict[str, Fact]:
     """Why the image can't run restricted, if it can't."""
     for name, path in _programs(image).items():
-        for known in (name, _base(path)):
-            if known in CANNOT_RESTRICT:
-                code, reason = CANNOT_RESTRICT[known]
-                return {"cannotRestrict": ({"code": code, "reason": reason.format(known)}, CONFIG)}
+        for daemon in (name, _base(path)):
+            if daemon in CANNOT_RESTRICT:
+                code, reason = CANNOT_RESTRICT[daemon]
+                return {"cannotRestrict": ({"code": code, "reason": reason.format(daemon)}, CONFIG)}
         if path in INIT_PATHS or image.start.command[0] in INIT_PATHS:
             reason = f"{path or name} is an init system, which starts services as root"
             return {"cannotRestrict": ({"code": "needs-root", "reason": reason}, CONFIG)}
@@ -465,19 +465,25 @@ def _refusal(image: Image) -> dict[str, Fact]:
                 f"{path} has the file capability {' and '.join(lost)}, without which the kernel refuses to start it"
             )
             return {"cannotRestrict": ({"code": "file-capability", "reason": reason}, LAYERS)}
-    return _seen_refusal(image)
+    return _seen_refusal(image, known)
 
 
-def _seen_refusal(image: Image) -> dict[str, Fact]:
-    """What a run, or the lack of one that worked, says against restricting."""
+PRIVILEGES = ("no new privileges", "setuid", "sudo:", "effective uid is not 0")
+"""What a program says that is to become somebody else, and can't."""
+
+
+def _seen_refusal(image: Image, known: Mapping[str, Any]) -> dict[str, Fact]:
+    """What a run, or the lack of one that worked, says against restricting.
+
+    Of an image whose user the catalogue knows, it says that the run lacked something which the catalogue knows too.
+    """
     observed = image.observed or Observed()
     written = next(_written_to_root(image), "")
     if written:
         reason = f"it writes {written}, and no volume can be mounted at /"
         return {"cannotRestrict": ({"code": "writes-to-root", "reason": reason}, OBSERVED)}
-    if observed.restricted == "fails" and 0 in observed.users and any(observed.users):
-        reason = "it runs as root and as others at once, and didn't run as any one of them"
-        return {"cannotRestrict": ({"code": "switches-users", "reason": reason}, GUESS)}
+    if observed.restricted == "fails" and "uid" not in known:
+        return {"cannotRestrict": (_failure(observed), OBSERVED)}
     if (
         observed.restricted != "runs"
         and "/init" in image.start.command[:1]
@@ -486,6 +492,16 @@ def _seen_refusal(image: Image) -> dict[str, Fact]:
         reason = "/init of s6-overlay changes owners and users at its start"
         return {"cannotRestrict": ({"code": "needs-root", "reason": reason}, GUESS)}
     return {}
+
+
+def _failure(observed: Observed) -> dict[str, str]:
+    """Why a program that ran plainly failed restricted, as far as that can be told."""
+    if 0 in observed.users and any(observed.users):
+        reason = "it runs as root and as others at once, and didn't run as any one of them"
+        return {"code": "switches-users", "reason": reason}
+    if any(words in observed.note.lower() for words in PRIVILEGES):
+        return {"code": "gains-privileges", "reason": f"restricted, {observed.note}"}
+    return {"code": "fails-restricted", "reason": f"it ran as it is, but restricted {observed.note}"}
 
 
 def _lost_capabilities(entry: Entry | None) -> list[str]:

@@ -139,8 +139,9 @@ NOTHING = ImageFacts({})
 
 
 def _united(mine: Fact, other: Fact) -> Fact:
-    """The folders that either one knows; of one that both know, what mine says."""
-    found = {path.path: path for path in (*other.value, *mine.value)}
+    """The folders that either one knows; of one that both know, what mine says, unless the other knows what to copy."""
+    copied = {path.path: path for path in other.value if path.seed == "copy"}
+    found = {path.path: path for path in (*other.value, *mine.value)} | copied
     evidence = "; ".join(dict.fromkeys([mine.evidence, other.evidence]))
     return Fact(tuple(found.values()), evidence, sure=mine.sure or other.sure)
 
