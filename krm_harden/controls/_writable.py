@@ -72,7 +72,8 @@ def _copy(situation: Situation, container: Container, path: WritablePath) -> Ope
     """An init container of the same image that fills the emptyDir of one folder; restricted itself."""
     user = situation.user_after(container)
     group = situation.fixes("numericGroup", container)
-    context: dict[str, Any] = {"runAsNonRoot": True}
+    not_root = user or situation.fixes("runAsNonRoot", container) or situation.effective(container, "runAsNonRoot")
+    context: dict[str, Any] = {"runAsNonRoot": True} if not_root else {}
     context |= {} if user is None else {"runAsUser": user}
     context |= {"runAsGroup": group.value} if group else {}
     context |= {

@@ -55,11 +55,15 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     if situation.settings.platform == "openshift":
         return Proposal("none", None, "OpenShift gives each namespace a range of users")
     made = user(situation, container)
-    beside = writable_for(situation, container) if made.basis in {"evidence", "default"} else ()
-    if not beside:
+    if made.basis not in {"evidence", "default"}:
         return made
     own = Operation("add", violation.pointer, made.value)
-    return Proposal(made.basis, made.value, made.reason, made.evidence, (own, *beside))
+
+    def writes() -> tuple[Operation, ...]:
+        beside = writable_for(situation, container)
+        return (own, *beside) if beside else ()
+
+    return Proposal(made.basis, made.value, made.reason, made.evidence, writes)
 
 
 def stale(situation: Situation, container: Container) -> tuple[int, int, str] | None:

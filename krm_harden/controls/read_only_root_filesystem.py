@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Container, Pod
+    from krm_harden.model import Container, Pod, Pointer
 
 
 def check(pod: Pod) -> Iterator[Violation]:
@@ -73,12 +73,17 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     evidence = facts.evidence("writablePaths")
     if situation.checking:
         return Proposal(basis, True, reason, evidence)
-    writes = [Operation("add", violation.pointer, True), *mounts(situation, container)]
+    return Proposal(basis, True, reason, evidence, lambda: _writes(situation, container, violation.pointer))
+
+
+def _writes(situation: Situation, container: Container, pointer: Pointer) -> Iterator[Operation]:
+    yield Operation("add", pointer, True)
+    yield from mounts(situation, container)
     known = {path.path for path in known_paths(situation, container)}
+    sure = situation.facts(container).sure("writablePaths")
     for path in wanted_beside(situation, container, sure=sure):
         if path not in known and not situation.is_mounted(container, path):
-            writes += empty_dir(situation, container, path)
-    return Proposal(basis, True, reason, evidence, tuple(writes))
+            yield from empty_dir(situation, container, path)
 
 
 def _named(situation: Situation, container: Container) -> str:

@@ -79,7 +79,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
         return Proposal("evidence", True, "", made.evidence)
     # Alone it would only keep the kubelet from starting an image that is root.
     is_root = situation.facts(container).value("defaultUser") == 0
-    reports = situation.knows_images and (is_root or situation.settings.unknown_user == "report")
+    reports = situation.knows_images and (is_root or situation.settings.unknown_user != "uid")
     if made.basis == "manual" and (reports or made.code != "unknown-image"):
         return Proposal("manual", True, made.reason, made.evidence, code=made.code)
     return Proposal("default", True, made.reason if made.evidence else unknown_image(container, "its user"))
