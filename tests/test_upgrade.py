@@ -140,7 +140,7 @@ NOTES = (
     "# Changes\n\n## 1.1.0\n\n### Output changes\n\n{said}\n\n### Fixed\n\n## 1.0.0\n\n### Output changes\n\n- First.\n"
 )
 TRAPS = {
-    "a default": ("unknown-image", "controls/numeric_user.py", "DEFAULT_UID = 10001", "DEFAULT_UID = 10002"),
+    "a default": ("unknown-image", "controls/_users.py", "DEFAULT_UID = 10001", "DEFAULT_UID = 10002"),
     "a name": ("volume-names", "controls/_writable.py", 'f"krm-harden-{', 'f"hardened-{'),
     "what is left alone": ("namespaces", "namespaces.py", '"kube-"', '"cube-"'),
 }
@@ -166,7 +166,7 @@ def test_a_change_that_nobody_described_is_noticed(trap, package, home):
 
 
 def test_a_described_change_that_is_not_recorded_is_noticed(package, home):
-    change(package / "krm_harden/controls/numeric_user.py", "DEFAULT_UID = 10001", "DEFAULT_UID = 10002")
+    change(package / "krm_harden/controls/_users.py", "DEFAULT_UID = 10001", "DEFAULT_UID = 10002")
     notes = NOTES.format(said="- Another user (upgrade cases: unknown-image).")
 
     found = upgrades.problem("unknown-image", upgrades.run("unknown-image", package), ["1.0", "1.1"], notes, home)

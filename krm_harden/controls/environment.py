@@ -23,7 +23,7 @@ changes in this run.
         value: /tmp
 
 **Fix safety**: as safe as what is known of the image. A variable that the container sets itself stays. A program that
-must own its data folder (Postgres' initdb) gets one below a fresh volume that is mounted there, by its own variable,
+must own its data folder (Postgres' initdb) gets one below the fresh volume that is or comes there, by its own variable,
 where `controls.numericUser.dataSubfolder` isn't false; on a claim it is never moved.
 
 **Reference**: docker-library/docs, postgres, `PGDATA`; kubernetes.io, "Define environment variables for a container".
@@ -54,20 +54,24 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     if not found or not _changes(situation, container):
         return Proposal("none", None, "no variable is known to be needed")
     value = [{"name": name, "value": text} for name, (text, _) in found.items()]
-    evidence = "; ".join(dict.fromkeys(who for _, who in found.values()))
+    facts = situation.facts(container)
+    fields = dict.fromkeys(field for _, field in found.values())
+    evidence = "; ".join(dict.fromkeys(facts.evidence(field) for field in fields))
     writes = tuple(Operation("add", (*violation.pointer, "-"), item) for item in value)
-    return Proposal("evidence", value, "", evidence, writes)
+    if all(facts.sure(field) for field in fields):
+        return Proposal("evidence", value, "", evidence, writes)
+    return Proposal("default", value, f"{evidence} only guesses what it needs: test it", evidence, writes)
 
 
 def _wanted(situation: Situation, container: Container) -> Iterator[tuple[str, str, str]]:
-    """The variables that a container needs: (name, value, who says so)."""
+    """The variables that a container needs: (name, value, the field that says so)."""
     facts = situation.facts(container)
     for name, value in mapping(facts.value("env")).items():
-        yield name, value, facts.evidence("env")
+        yield name, value, "env"
     path = owned_folder(situation, container, FRESH) if subfolders(situation) else ""
     if path:
         owned = facts.value("ownedFolder")
-        yield owned["variable"], f"{path.rstrip('/')}/{owned['subfolder']}", facts.evidence("ownedFolder")
+        yield owned["variable"], f"{path.rstrip('/')}/{owned['subfolder']}", "ownedFolder"
 
 
 def _changes(situation: Situation, container: Container) -> bool:

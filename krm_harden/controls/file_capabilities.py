@@ -67,7 +67,8 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     path, name = kept[0]
     reason = f"{path} has this file capability: without it, it can't be executed"
     write = Operation("add", (*violation.pointer, "-"), name)
-    return Proposal("evidence", [name], reason, facts.evidence("fileCapabilities"), (write,))
+    basis = "evidence" if facts.sure("fileCapabilities") else "default"
+    return Proposal(basis, [name], reason, facts.evidence("fileCapabilities"), (write,))
 
 
 CONTROL = Control(

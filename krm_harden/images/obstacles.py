@@ -21,6 +21,8 @@ OF_ROOT = frozenset({"needs-root", "switches-users", "changes-owners"})
 """Reasons that are void where a manifest names another user than root: it runs as that one already."""
 HOST_AGENT = "host-agent"
 """Void where a pod asks for nothing of its node: images of agents also hold operators and one-off jobs."""
+WINDOWS = "windows"
+"""Void where a pod says that it is for Windows: then only what Windows has is asked for."""
 FRESH = ("emptyDir", "ephemeral")
 """Volumes that are new with each pod."""
 
@@ -36,7 +38,7 @@ def found(situation: Situation, container: Container) -> Iterator[tuple[str, str
     name, what = command_lines.daemon_of_many_users(started)
     if name and not settled:
         yield "switches-users", f"{name}: {what}, which takes root"
-    for path, capability in capabilities_of(facts, started):
+    for path, capability in capabilities_of(facts, started) if facts.sure("fileCapabilities") else ():
         if capability not in KEPT_CAPABILITIES:
             yield "file-capability", f"{path} has the file capability {capability}: without it, it can't be executed"
     target = command_lines.writes_into_root(container)
@@ -58,7 +60,7 @@ def doubt(situation: Situation, container: Container) -> str:
 
 
 def _is_void(situation: Situation, code: str) -> bool:
-    return code == HOST_AGENT and not _on_host(situation)
+    return (code == HOST_AGENT and not _on_host(situation)) or (code == WINDOWS and situation.on_windows)
 
 
 def _on_host(situation: Situation) -> bool:
@@ -76,7 +78,7 @@ def _of_new_user(situation: Situation, container: Container) -> Iterator[tuple[s
         yield "changes-owners", "it changes owners, which takes root: set controls.fsGroup.replaceChown: true"
     if facts.value("uid") is not None and facts.value("uid") == facts.value("defaultUser"):
         return
-    path = owned_folder(situation, container, FRESH)
+    path = owned_folder(situation, container, FRESH) if facts.sure("ownedFolder") else ""
     if path and not subfolders(situation):
         owned = facts.value("ownedFolder")
         below = f"set {owned['variable']} to a folder below it"
@@ -87,7 +89,11 @@ def _of_new_user(situation: Situation, container: Container) -> Iterator[tuple[s
 
 
 def owned_folder(situation: Situation, container: Container, kinds: Sequence[str]) -> str:
-    """The folder that a container's program insists on owning, where a volume of some kinds is mounted right there."""
+    """The folder that a container's program insists on owning, where a volume of some kinds is mounted right there.
+
+    So it is, too, where the folder has no volume: what a program writes gets an emptyDir with a new user or a read-only
+    root.
+    """
     owned = situation.facts(container).value("ownedFolder")
     if not owned or not situation.knows_images:
         return ""
@@ -97,7 +103,9 @@ def owned_folder(situation: Situation, container: Container, kinds: Sequence[str
         same = str(mapping(mount).get("mountPath")).rstrip("/") == path.rstrip("/")
         if same and not mapping(mount).get("subPath") and any(kind in situation.volume_of(mount) for kind in kinds):
             return str(path)
-    return ""
+    unmounted = kinds == FRESH and path and not situation.is_mounted(container, path)
+    written = {known.path.rstrip("/") for known in known_paths(situation, container) if known.seed != "copy"}
+    return str(path) if unmounted and path.rstrip("/") in written else ""
 
 
 def variable(container: Container, name: str) -> object | None:
