@@ -386,7 +386,7 @@ def test_root_beside_other_users_that_no_uid_could_replace_switches_users():
     ],
 )
 def test_what_failed_restricted_alone_is_refused_with_what_it_said(note, code):
-    found, evidence = derived({}, seen(users=(0,), restricted="fails", note=note), Entrypoint=["/app"])
+    found, evidence = derived({}, seen(users=(0,), note=note)._replace(restricted="fails"), Entrypoint=["/app"])
 
     assert found["cannotRestrict"]["code"] == code
     assert note in found["cannotRestrict"]["reason"]
@@ -394,7 +394,7 @@ def test_what_failed_restricted_alone_is_refused_with_what_it_said(note, code):
 
 
 def test_a_failed_run_says_nothing_of_an_image_whose_user_the_catalogue_knows():
-    run = seen(users=(0, 33), restricted="fails", note="it ends with exit code 2")
+    run = seen(users=(0, 33), note="it ends with exit code 2")._replace(restricted="fails")
 
     found, _ = derived({}, run, {"uid": 33}, Entrypoint=["/app"])
 
