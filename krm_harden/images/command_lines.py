@@ -20,16 +20,20 @@ WRAPPERS = frozenset(
 """Programs that start the one named after them."""
 SEPARATORS = (";", ";;", "&&", "||", "|", "&", "\n", "(", ")")
 KEYWORDS = frozenset({"{", "}", "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "for", "!"})
-SWITCHES_USERS = {
-    "cron": "it starts each job as that job's user",
-    "crond": "it starts each job as that job's user",
-    "anacron": "it starts each job as that job's user",
-    "atd": "it starts each job as that job's user",
-    "sshd": "it becomes the user who logs in",
-    "dropbear": "it becomes the user who logs in",
-    "systemd": "it starts services as several users",
+_JOBS = ("switches-users", "{} starts its jobs as their users, which takes root and SETUID")
+_LOGINS = ("switches-users", "{} becomes the user who logs in, which takes root and SETUID")
+_SERVICES = ("needs-root", "{} is an init system, which starts services as root")
+_CONTAINERS = ("needs-root", "{} runs containers itself, which takes root and mounts")
+NEEDS_ROOT = {
+    **dict.fromkeys(("cron", "crond", "atd", "anacron", "fcron", "dcron"), _JOBS),
+    **dict.fromkeys(
+        ("sshd", "dropbear", "vsftpd", "proftpd", "in.tftpd", "smbd", "login", "su", "sudo"),
+        _LOGINS,
+    ),
+    **dict.fromkeys(("systemd", "runsvdir-start", "openrc", "openrc-init"), _SERVICES),
+    **dict.fromkeys(("dockerd", "containerd", "kubelet", "crio", "dind", "dockerd-entrypoint.sh"), _CONTAINERS),
 }
-"""Daemons that must be root to become somebody else."""
+"""Programs that must be root, whatever a short run of them looks like: cron starts, but its jobs don't."""
 INSTALLERS = {
     "apt-get": "install",
     "apt": "install",
@@ -201,9 +205,13 @@ def _written(simple: list[str]) -> Iterator[str]:
         yield from (word for word in simple[1:] if not word.startswith("-"))
 
 
-def daemon_of_many_users(started: list[str]) -> tuple[str, str]:
-    """The first program of some that becomes other users, and what it does; twice empty if there is none."""
-    return next(((name, SWITCHES_USERS[name]) for name in started if name in SWITCHES_USERS), ("", ""))
+def needs_root(started: list[str]) -> tuple[str, str]:
+    """(code, reason) of the first program of some that must be root; twice empty if there is none."""
+    for name in started:
+        if name in NEEDS_ROOT:
+            code, reason = NEEDS_ROOT[name]
+            return code, reason.format(name)
+    return "", ""
 
 
 def installs_packages(container: Container) -> str:

@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from krm_harden.images.command_lines import needs_root
 from krm_harden.images.layers import LONGEST_PATH, settings
 
 if TYPE_CHECKING:
@@ -30,25 +31,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Programs that need to be root, whatever a short run of them looks like: cron starts, but its jobs don't.
-CANNOT_RESTRICT = {
-    **dict.fromkeys(
-        ("cron", "crond", "atd", "anacron", "fcron", "dcron"),
-        ("switches-users", "{} starts its jobs as their users, which takes root and SETUID"),
-    ),
-    **dict.fromkeys(
-        ("sshd", "dropbear", "vsftpd", "proftpd", "in.tftpd", "smbd", "login", "su", "sudo"),
-        ("switches-users", "{} becomes the user who logs in, which takes root and SETUID"),
-    ),
-    **dict.fromkeys(
-        ("systemd", "runsvdir-start", "openrc", "openrc-init"),
-        ("needs-root", "{} is an init system, which starts services as root"),
-    ),
-    **dict.fromkeys(
-        ("dockerd", "containerd", "kubelet", "crio", "dind", "dockerd-entrypoint.sh"),
-        ("needs-root", "{} runs containers itself, which takes root and mounts"),
-    ),
-}
 INIT_PATHS = ("/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 
 # What runs whatever it is told: an image with such a command alone is a base for others.
@@ -451,10 +433,9 @@ def _file_capabilities(image: Image) -> list[dict[str, Any]]:
 def _refusal(image: Image, known: Mapping[str, Any]) -> dict[str, Fact]:
     """Why the image can't run restricted, if it can't."""
     for name, path in _programs(image).items():
-        for daemon in (name, _base(path)):
-            if daemon in CANNOT_RESTRICT:
-                code, reason = CANNOT_RESTRICT[daemon]
-                return {"cannotRestrict": ({"code": code, "reason": reason.format(daemon)}, CONFIG)}
+        code, reason = needs_root([name, _base(path)])
+        if code:
+            return {"cannotRestrict": ({"code": code, "reason": reason}, CONFIG)}
         if path in INIT_PATHS or image.start.command[0] in INIT_PATHS:
             reason = f"{path or name} is an init system, which starts services as root"
             return {"cannotRestrict": ({"code": "needs-root", "reason": reason}, CONFIG)}

@@ -35,9 +35,9 @@ def found(situation: Situation, container: Container) -> Iterator[tuple[str, str
     if known and not (_is_void(situation, known["code"]) or (settled and known["code"] in OF_ROOT)):
         yield known["code"], f"{known['reason']} ({facts.evidence('cannotRestrict')})"
     started = situation.programs(container)
-    name, what = command_lines.daemon_of_many_users(started)
-    if name and not settled:
-        yield "switches-users", f"{name}: {what}, which takes root"
+    code, reason = command_lines.needs_root(started)
+    if code and not settled:
+        yield code, reason
     for path, capability in capabilities_of(facts, started) if facts.sure("fileCapabilities") else ():
         if capability not in KEPT_CAPABILITIES:
             yield "file-capability", f"{path} has the file capability {capability}: without it, it can't be executed"
