@@ -89,12 +89,14 @@ def commands(line: list[str]) -> Iterator[list[str]]:
 
 def _unwrapped(line: list[str]) -> list[str]:
     """A command without what only starts it: `exec`, `tini --`, `NAME=value`."""
-    rest = list(line)
-    while rest and (basename(rest[0]) in WRAPPERS or rest[0] in KEYWORDS or _is_assignment(rest[0])):
-        rest = rest[1:]
-        while rest and rest[0].startswith("-"):
-            rest = rest[1:]
-    return rest
+    start = 0
+    while start < len(line):
+        if not (basename(line[start]) in WRAPPERS or line[start] in KEYWORDS or _is_assignment(line[start])):
+            break
+        start += 1
+        while start < len(line) and line[start].startswith("-"):
+            start += 1
+    return line[start:]
 
 
 def _is_assignment(word: str) -> bool:
@@ -115,7 +117,7 @@ def _script(line: list[str]) -> str | None:
 def _simple(script: str) -> Iterator[list[str]]:
     """The simple commands of a script, each as its words without quotes; redirections stay as words of their own."""
     simple: list[str] = []
-    for word in _tokens(script):
+    for word in _tokens(_without_documents(script)):
         if word == "&" and simple[-1:] in ([">"], ["<"]):
             continue  # 2>&1 goes nowhere else
         if word in SEPARATORS:
@@ -126,6 +128,33 @@ def _simple(script: str) -> Iterator[list[str]]:
             simple.append(word)
     if simple:
         yield simple
+
+
+def _without_documents(script: str) -> str:
+    """A script without its here-documents: what they hold isn't run."""
+    if "<<" not in script:
+        return script
+    lines = script.split("\n")
+    last = {line.strip(): index for index, line in enumerate(lines)}
+    kept: list[str] = []
+    ends: list[str] = []
+    for index, line in enumerate(lines):
+        if ends:
+            ends = ends[1:] if line.strip() == ends[0] else ends
+        else:
+            kept.append(line)
+            ends = [word for word in _ends(line) if last.get(word, -1) > index]
+    return "\n".join(kept)
+
+
+def _ends(line: str) -> Iterator[str]:
+    """The words that end the here-documents which begin in a line."""
+    for piece in line.split("<<")[1:]:
+        word = piece.removeprefix("-").strip()
+        for letter in ("'", '"', *OPERATORS, " ", "\t"):
+            word = word.removeprefix(letter).partition(letter)[0]
+        if word.isidentifier():
+            yield word
 
 
 def _tokens(script: str) -> Iterator[str]:
