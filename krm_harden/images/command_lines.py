@@ -6,6 +6,7 @@ A word-by-word reading, not a shell: what it doesn't understand it says nothing 
 from __future__ import annotations
 
 from krm_harden.model import mapping, sequence
+from krm_harden.schema import MAX_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -323,6 +324,12 @@ def _numbers(owners: set[str]) -> tuple[int, int | None] | None:
     if len(owners) != 1:
         return None
     uid, _, gid = owners.pop().replace(".", ":").partition(":")
-    if not (uid.isdigit() and (gid.isdigit() or not gid)) and not (not uid and gid.isdigit()):
+    given = [number for number in (uid, gid) if number]
+    if not given or not all(_is_id(number) for number in given):
         return None
     return int(uid or 0), int(gid) if gid else None
+
+
+def _is_id(word: str) -> bool:
+    """Whether a word is a number that Kubernetes takes for a user or a group."""
+    return word.isascii() and word.isdigit() and len(word) <= len(str(MAX_ID)) and int(word) <= MAX_ID

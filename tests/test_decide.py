@@ -1,0 +1,59 @@
+"""What is written for containers from what is known of their images: no half measure, and nothing more to do after."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from judges import policy
+
+from krm_harden import Result, harden
+
+
+def deployment(*containers: dict[str, Any], init: tuple[dict[str, Any], ...] = (), **spec: Any) -> str:
+    """A Deployment as JSON: containers named `web`, `db`, ... unless they name themselves."""
+    named = [{"name": name, **container} for name, container in zip(NAMES, containers, strict=False)]
+    inits = {"initContainers": [{"name": "init", **container} for container in init]} if init else {}
+    template = {"spec": {**inits, "containers": named, **spec}}
+    return json.dumps(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {"template": template}}
+    )
+
+
+NAMES = ["web", "db", "log"]
+UNKNOWN = "registry.example/app:2"
+
+
+def hardened(text: str, **spec: Any) -> dict[str, Any]:
+    """The pod spec that fix writes; a second run has nothing to do."""
+    held = policy("restricted", **spec)
+    made = harden(text, held)
+    assert made.errors == ()
+    assert harden(made.text, held).text == made.text
+    pod: dict[str, Any] = json.loads(made.text)["spec"]["template"]["spec"]
+    return pod
+
+
+def said(result: Result, control: str) -> list[tuple[str, str]]:
+    """The state and container of each finding of a control."""
+    return [(found.state, found.container) for found in result.findings if found.control == control]
+
+
+# Init containers that only change owners
+
+
+@pytest.mark.parametrize("owner", ["²", "99999999999", "4294967295:0", "0:9999999999"])
+def test_an_owner_that_is_no_id_of_kubernetes_is_left_alone(owner):
+    chown = {
+        "image": "busybox",
+        "command": ["chown", owner, "/data"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    text = deployment({"image": UNKNOWN}, init=(chown,), volumes=volumes)
+
+    after = hardened(text, controls={"fsGroup": {"replaceChown": True}})
+
+    assert after["securityContext"].get("fsGroup") in {None, 10001}
+    assert len(after["initContainers"]) == 1
