@@ -177,10 +177,46 @@ def test_owners_are_read_without_a_shell_too():
     assert command_lines.owner_given(container("chown", "7", "/data", mounts=())) is None
 
 
-@pytest.mark.parametrize("name", command_lines.SWITCHES_USERS)
-def test_a_daemon_that_becomes_other_users_is_known(name):
-    assert command_lines.daemon_of_many_users(["sh", name]) == (name, command_lines.SWITCHES_USERS[name])
-    assert command_lines.daemon_of_many_users([f"{name}-exporter"]) == ("", "")
+@pytest.mark.parametrize("name", command_lines.NEEDS_ROOT)
+def test_a_program_that_must_be_root_is_known(name):
+    code, reason = command_lines.needs_root(["sh", name])
+
+    assert code in {"switches-users", "needs-root"}
+    assert reason.startswith(name)
+    assert command_lines.needs_root([f"{name}-exporter"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "text, program",
+    [
+        ("apt-get update && apt-get install -y curl && curl x", "apt-get"),
+        ("apk add --no-cache bash", "apk"),
+        ("apk info", ""),
+        ("echo apt-get install curl", ""),
+        ("npm install", ""),
+    ],
+)
+def test_a_command_that_installs_packages(text, program):
+    assert command_lines.installs_packages(script(text)) == program
+
+
+@pytest.mark.parametrize(
+    "text, folders",
+    [
+        ("mkdir -p /www/pages && httpd", ["/www/pages"]),
+        ("mkdir -p /work", ["/work"]),
+        ("mkdir /work", []),
+        ("mkdir -p /var/log /etc/app /usr/share/x /opt $HOME/x relative", []),
+        ("mkdir -p /opt/app/cache /var/lib/app", ["/opt/app/cache", "/var/lib/app"]),
+        ("etcd --data-dir=/etcd-data --name x", ["/etcd-data"]),
+        ("prometheus --storage.tsdb.path /prometheus/data", ["/prometheus/data"]),
+        ("app --log-dir /var/log/app/ --config-dir /conf", ["/var/log/app"]),
+        ("app --work-dir /app --template-path=/x --db-path /data/app.sqlite", []),
+        ("mkdir -p /a/../b", []),
+    ],
+)
+def test_the_folders_that_a_command_makes_or_names_for_data(text, folders):
+    assert command_lines.made_folders(script(text)) == folders
 
 
 WORDS = st.lists(
@@ -200,6 +236,8 @@ def test_no_line_is_too_odd_to_be_read(line, text):
         owner = command_lines.owner_given(made)
         assert owner is None or all(number is None or number >= 0 for number in owner)
         command_lines.replaces_entrypoint(made, ["app"])
+        assert all(path.startswith("/") for path in command_lines.made_folders(made))
+        assert isinstance(command_lines.installs_packages(made), str)
 
 
 @pytest.mark.parametrize(
