@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from krm_harden.images import command_lines
+from krm_harden.images.command_lines import OWNERSHIP
 from krm_harden.images.facts import capabilities_of
 from krm_harden.model import mapping, sequence
 from krm_harden.scalars import truth
@@ -55,6 +56,8 @@ def doubt(situation: Situation, container: Container) -> str:
     installer = command_lines.installs_packages(container)
     if installer:
         return f"its command installs packages with {installer}, which takes root and a writable root filesystem"
+    if OWNERSHIP.intersection(command_lines.started_by(command_lines.words(container))):
+        return "its command changes owners, which takes root"
     known = situation.facts(container).fact("cannotRestrict")
     return f"it may need root: {known.value['reason']} ({known.evidence})" if known and not known.sure else ""
 
