@@ -251,6 +251,47 @@ def test_what_changed_in_the_lock_is_said(work):
     assert [entry["images"] for entry in entries(work)] == [[APP]]
 
 
+def test_the_same_image_under_one_name_less_did_not_change(work):
+    docker_archive(work / "app.tar", **{APP: IMAGE, "registry.example/copy:1": IMAGE})
+    (work / "app.yaml").write_text(deployment(APP, "registry.example/copy:1"))
+    resolved(work)
+    (work / "app.yaml").write_text(deployment(APP))
+
+    ran = resolved(work)
+
+    assert "dropped: registry.example/copy:1: the input doesn't name it any more" in ran.err.splitlines()
+    assert "changed" not in ran.err
+
+
+@pytest.mark.parametrize("target, said", [("no/such.yaml", "there is no folder"), ("", "-o must name")])
+def test_where_nothing_can_be_written_nothing_is_fetched(target, said, work):
+    ran = images(work, "resolve", "--from", "docker-archive:missing.tar", "-o", target, "app.yaml")
+
+    assert ran.code == (2 if target else 3)
+    assert said in ran.err
+    assert "missing.tar" not in ran.err
+
+
+def test_a_link_to_a_lock_that_is_not_there_yet_stays_a_link(work):
+    (work / LOCK).symlink_to("real.yaml")
+
+    resolved(work)
+
+    assert (work / LOCK).is_symlink()
+    assert (work / "real.yaml").is_file()
+
+
+def test_ports_that_are_none_do_not_get_into_the_lock(work):
+    image = made(
+        TARS, config={"Entrypoint": ["/usr/bin/server"], "ExposedPorts": {"99999/tcp": {}, "0": {}, "8080": {}}}
+    )
+    docker_archive(work / "app.tar", **{APP: image})
+
+    resolved(work)
+
+    assert entries(work)[0]["facts"]["ports"] == [8080]
+
+
 def test_another_file_is_not_overwritten(work):
     before = (work / "app.yaml").read_bytes()
 
@@ -537,6 +578,18 @@ def test_a_lock_for_another_platform_is_stale(work):
     assert (
         b"is locked for linux/amd64, not for linux/arm64"
         in images(work, "check", "--platform", "linux/arm64", "app.yaml").out
+    )
+
+
+def test_the_command_that_is_advised_asks_for_the_same(work):
+    resolved(work)
+
+    ran = images(work, "check", "--platform", "linux/arm64", "--insecure-registry", "registry.example", "app.yaml")
+
+    advised = "resolve -o images.lock.yaml --platform linux/arm64 --insecure-registry registry.example app.yaml"
+    assert f"krm-harden images {advised}" in ran.err
+    assert (
+        f"note: {APP} is for linux/amd64 alone, not for linux/arm64" in resolved(work, "--platform", "linux/arm64").err
     )
 
 

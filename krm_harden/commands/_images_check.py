@@ -138,7 +138,10 @@ def _changed(options: argparse.Namespace, lock: Lock, found: Found) -> tuple[lis
 
 
 def _next(options: argparse.Namespace) -> str:
-    """The command that makes the lock anew."""
+    """The command that makes the lock anew, with what was said to this one."""
     words = ["krm-harden", "images", "resolve", "-o", options.images]
-    words += [word for said in options.archives for word in ("--from", said)]
+    words += ["--policy", options.policy] if options.policy else []
+    words += ["--platform", options.platform] if options.platform != DEFAULT_PLATFORM else []
+    lists = {"--from": options.archives, "--exclude": options.exclude, "--insecure-registry": options.insecure_registry}
+    words += [word for option, every in lists.items() for said in every for word in (option, said)]
     return shlex.join([*words, *options.paths])

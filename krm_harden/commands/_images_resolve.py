@@ -21,7 +21,7 @@ from krm_harden.images.names import parse
 from krm_harden.images.probe import SECONDS
 from krm_harden.images.sources import registry
 from krm_harden.images.sources.cache import Cache, default_folder
-from krm_harden.images.sources.manifests import DEFAULT_PLATFORM, normal
+from krm_harden.images.sources.manifests import DEFAULT_PLATFORM, normal, variant_rank
 from krm_harden.model import mapping
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
     if not 1 <= options.seconds <= LONGEST:
         raise ConfigError(f"--seconds must be from 1 to {LONGEST}, not {options.seconds}")
     previous = _previous(options.output)
+    _must_be_writable(options.output)
     found, code = read(options, with_data=options.probe)
     if code == 3:
         return 2
@@ -157,6 +158,12 @@ def _had(options: argparse.Namespace, found: Found) -> tuple[list[resolve.Had], 
     ]
     had, failures = resolve.images(
         wanted, archives, client(options), options.platform, jobs=options.jobs, progress=Progress("images found")
+    )
+    asked = normal(options.platform)
+    _streams.complain(
+        f"note: {one.names[0]} is for {one.image.platform} alone, not for {asked}"
+        for one in had
+        if variant_rank(one.image.platform, asked) < 0
     )
     used = {one.archive.said for one in had if one.archive}
     _streams.complain(
@@ -224,6 +231,17 @@ def _previous(path: str) -> dict[str, Mapping[str, Any]]:
     return {name: entry for entry in found for name in entry["images"]}
 
 
+def _must_be_writable(path: str) -> None:
+    """Raises where the lock can't be put: before hours of downloads and runs, not after them."""
+    if not path:
+        raise ConfigError("-o must name a file")
+    folder = os.path.dirname(os.path.realpath(path))
+    if path == "-" or os.access(folder, os.W_OK | os.X_OK):
+        return
+    why = "its folder can't be written" if os.path.isdir(folder) else f"there is no folder {folder}"
+    raise KrmHardenError(f"can't be written: {why}", path, "make one that can, or name another file with -o")
+
+
 def _write(path: str, text: str) -> None:
     """Put the lock where it belongs, whole or not at all."""
     data = text.encode()
@@ -231,7 +249,8 @@ def _write(path: str, text: str) -> None:
     if path == "-":
         _streams.write_stdout([data])
         return
-    target = Path(path)
+    # Through a link, also one whose file isn't there yet.
+    target = Path(os.path.realpath(path))
     before = target.read_bytes() if target.exists() else None
     if before is None:
         _create(target, data)
@@ -281,7 +300,7 @@ def _changes(previous: Mapping[str, Mapping[str, Any]], locked: Sequence[Mapping
             yield f"changed: {name}: {old['digest']} is now {new['digest']}"
         elif "probe" in old and "probe" not in new:
             yield f"changed: {name}: the lock had seen it run; without --probe that is gone"
-        elif old != new:
+        elif {**old, "images": ()} != {**new, "images": ()}:
             yield f"changed: {name}: other facts of the same image"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CONFIG, LAYERS, OBSERVED, GUESS = "config", "layers", "observed", "guess"
 TMP = "/tmp"  # noqa: S108  a folder of the image
 HIGHEST_ID = 2**31 - 1
+HIGHEST_PORT = 65535
 
 
 def _words(text: str) -> frozenset[str]:
@@ -205,6 +206,10 @@ def accounts(files: Files) -> Iterator[Account]:
 
 def _is_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= HIGHEST_ID
+
+
+def _is_port(text: str) -> bool:
+    return _is_id(text) and 1 <= int(text) <= HIGHEST_PORT
 
 
 def _account(image: Image, user: str) -> Account | None:
@@ -397,7 +402,7 @@ def _is_program(word: str) -> bool:
 def _command_facts(image: Image) -> dict[str, Fact]:
     start, seen = image.start, image.observed
     programs = _programs(image)
-    exposed = {int(port.partition("/")[0]) for port in start.ports if _is_id(port.partition("/")[0])}
+    exposed = {int(port) for said in start.ports if _is_port(port := said.partition("/")[0])}
     heard = set(seen.ports) if seen else set()
     found: dict[str, Fact] = {"fileCapabilities": (_file_capabilities(image), LAYERS)}
     if programs:
