@@ -78,7 +78,9 @@ class Situation:
     __slots__ = (
         "_exemptions",
         "_facts",
+        "_fixed",
         "_held",
+        "_indexes",
         "_injected",
         "_judged",
         "_mounters",
@@ -114,6 +116,9 @@ class Situation:
         self._mounters: dict[str, set[str]] | None = None
         self._facts: dict[Pointer, ImageFacts] = {}
         self._judged: dict[str, list[Judgement]] = {}
+        self._fixed: dict[str, dict[int, Proposal]] = {}
+        """By control the proposals that are written, by the index of their container; -1 is the pod."""
+        self._indexes = {container.pointer: index for index, container in enumerate(pod.containers)}
         self._replaced: dict[Pointer, str] = {}
 
     @property
@@ -151,7 +156,11 @@ class Situation:
             # Who asks about itself sees nothing yet.
             self._judged[control.id] = []
             made = (_judge(control, self, violation) for violation in violations)
-            self._judged[control.id] = [judgement for judgement in made if judgement is not None]
+            found = self._judged[control.id] = [judgement for judgement in made if judgement is not None]
+            fixed = self._fixed[control.id] = {}
+            for judgement in found:
+                if judgement.state == "fixed":
+                    fixed.setdefault(judgement.violation.container, judgement.proposal)
         return self._judged[control.id]
 
     def fixes(self, control: str, container: Container | None) -> Proposal | None:
@@ -162,12 +171,8 @@ class Situation:
         for made, check in self.settings.checks() if control not in self._judged else ():
             if made.id == control:
                 self.judged(made, check(self.pod))
-        for judgement in self._judged.get(control, ()):
-            index = judgement.violation.container
-            pointer = self.pod.containers[index].pointer if index >= 0 else None
-            if judgement.state == "fixed" and pointer == (container.pointer if container else None):
-                return judgement.proposal
-        return None
+        found = self._fixed.get(control)
+        return found.get(self._indexes[container.pointer] if container else -1) if found else None
 
     def reaches(self, basis: str) -> bool:
         """Whether `changes` goes as far as what is so sure."""
@@ -384,6 +389,8 @@ class Judgement:
 def judge(control: Control, situation: Situation, violations: Iterable[Violation]) -> list[Judgement]:
     """The judgements of one control about one pod; what can be said once for the pod is."""
     found = situation.judged(control, violations)
+    if control.beside and not situation.checking:
+        found = [_with_what_it_needs(control, situation, judgement) for judgement in found]
     return _at_pod_level(control, situation, found) if control.inherited else found
 
 
@@ -414,6 +421,20 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     if _BASIS[proposal.basis] > _REACH[settings.changes]:
         return Judgement(violation, proposal, "deferred", f"changes: {settings.changes} doesn't write it")
     return Judgement(violation, proposal, "fixed")
+
+
+def _with_what_it_needs(control: Control, situation: Situation, judgement: Judgement) -> Judgement:
+    """A judgement whose operations are also those that its container needs elsewhere in the pod."""
+    if judgement.state != "fixed" or control.beside is None:
+        return judgement
+    container = situation.pod.containers[judgement.violation.container]
+    more = tuple(control.beside(situation, container))
+    if not more:
+        return judgement
+    made = judgement.proposal
+    writes = (*operations(judgement), *more)
+    proposal = Proposal(made.basis, made.value, made.reason, made.evidence, writes, made.code)
+    return Judgement(judgement.violation, proposal, judgement.state, judgement.reason, judgement.exemptions)
 
 
 def _left_to_its_author(control: Control, pod: Pod, violation: Violation) -> str:
@@ -566,7 +587,7 @@ def _instead(violation: Violation, proposal: Proposal) -> str:
     if violation.current is None:
         return ""
     current = written(violation.current)
-    appends = any(operation.path[-1:] == ("-",) for operation in proposal.operations)
+    appends = any(operation.path == (*violation.pointer, "-") for operation in proposal.operations)
     return f" beside {current}" if appends else f" in place of {current}"
 
 

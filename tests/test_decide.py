@@ -57,3 +57,49 @@ def test_an_owner_that_is_no_id_of_kubernetes_is_left_alone(owner):
 
     assert after["securityContext"].get("fsGroup") in {None, 10001}
     assert len(after["initContainers"]) == 1
+
+
+# Folders that another user needs
+
+
+INIT_COPY = {"readOnlyRootFilesystem": {"initCopy": True}}
+
+
+@pytest.mark.parametrize(
+    ("image", "more"),
+    [
+        ("wordpress:6-apache", {"controls": {"readOnlyRootFilesystem": {"initCopy": True, "enabled": False}}}),
+        ("rabbitmq:3", {"controls": INIT_COPY, "changes": "evidence"}),
+    ],
+)
+def test_a_copy_runs_as_the_group_of_its_container_also_where_only_the_user_changes(image, more):
+    said_ = {"readOnlyRootFilesystem": False} if "changes" in more else {}
+    pod = hardened(deployment({"image": image, "securityContext": said_}), **more)
+
+    context = {**pod["securityContext"], **pod["containers"][0]["securityContext"]}
+    copies = [container["securityContext"] for container in pod["initContainers"]]
+    assert context["runAsGroup"] > 0
+    assert {copy["runAsGroup"] for copy in copies} == {context["runAsGroup"]}
+
+
+def test_another_user_gets_its_folders_also_where_a_read_only_root_is_deferred():
+    """The command names a folder more, which makes the read-only root a guess; the user stays known."""
+    images = [{"match": "*", "uid": 1001, "writablePaths": ["/app/cache"]}]
+    container = {"image": UNKNOWN, "command": ["app", "--data-dir=/data/db"]}
+
+    pod = hardened(deployment(container), images=images, changes="evidence")
+
+    assert "readOnlyRootFilesystem" not in pod["containers"][0]["securityContext"]
+    assert [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]] == ["/app/cache"]
+
+
+def test_a_replaced_false_is_no_list_to_add_to():
+    text = deployment({"image": UNKNOWN, "securityContext": {"readOnlyRootFilesystem": False}})
+
+    (found,) = (
+        one
+        for one in harden(text, policy("restricted", explicit="override")).findings
+        if one.control == "readOnlyRootFilesystem"
+    )
+
+    assert " in place of false" in found.message

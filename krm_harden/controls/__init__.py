@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Container, Pod, Proposal, Violation
+    from krm_harden.model import Container, Operation, Pod, Proposal, Violation
 
     Check: TypeAlias = "Callable[[Pod], Iterator[Violation]]"
     Propose: TypeAlias = "Callable[[Situation, Violation], Proposal]"
+    Beside: TypeAlias = "Callable[[Situation, Container], Iterable[Operation]]"
     Stale: TypeAlias = "Callable[[Situation, Container], tuple[Any, Any, str] | None]"
     Forbidden: TypeAlias = "Callable[[Pod, Sequence[Violation]], tuple[str, str]]"
     Instead: TypeAlias = "Callable[[Pod, Violation], str]"
@@ -46,14 +47,16 @@ class Control:
 
     `revisions` maps the version of the standard from which a check holds to that check. `forbidden` words the
     violations as the API server does: (reason, detail). `instead` tells an author what to write in place of what is
-    left to them. `field` lies within a securityContext; `inherited` says that containers take it from the pod, but for
-    those that `own` names; `on_windows`, that Windows has it. `standard` is False for what goes beyond the Pod Security
-    Standards; `safe` says that writing it can't hurt a container that keeps root, so that it is no half measure.
-    `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own default where the
-    policy now says otherwise. `since` is the release that brought it.
+    left to them. `beside` has what a container needs elsewhere in its pod where the field is written: asked when it is
+    settled what all controls write. `field` lies within a securityContext; `inherited` says that containers take it
+    from the pod, but for those that `own` names; `on_windows`, that Windows has it. `standard` is False for what goes
+    beyond the Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it
+    is no half measure. `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own
+    default where the policy now says otherwise. `since` is the release that brought it.
     """
 
     __slots__ = (
+        "beside",
         "field",
         "forbidden",
         "id",
@@ -81,6 +84,7 @@ class Control:
         propose: Propose,
         forbidden: Forbidden | None = None,
         *,
+        beside: Beside | None = None,
         field: tuple[str, ...] = (),
         level: str = "restricted",
         inherited: bool = False,
@@ -99,6 +103,7 @@ class Control:
         self.revisions = revisions
         self.propose = propose
         self.forbidden = forbidden
+        self.beside = beside
         self.field = field
         self.inherited = inherited
         self.instead = instead

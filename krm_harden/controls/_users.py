@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from krm_harden.controls import unknown_image
-from krm_harden.controls._writable import becomes_read_only, mounts
+from krm_harden.controls import _writable, unknown_image
 from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
 from krm_harden.images.obstacles import FRESH, doubt, owned_folder
-from krm_harden.model import Operation, Proposal, mapping, sequence
+from krm_harden.model import Proposal, mapping, sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from krm_harden.decide import Situation
     from krm_harden.images.facts import ImageFacts
-    from krm_harden.model import Container
+    from krm_harden.model import Container, Operation
 
 ID = "numericUser"
 DEFAULT_UID = 10001
@@ -150,8 +149,10 @@ def container_mounts(container: Container, name: str) -> bool:
     return any(mapping(mount).get("name") == name for mount in sequence(container.data.get("volumeMounts")))
 
 
-def writable_for(situation: Situation, container: Container) -> tuple[Operation, ...]:
+def writable_for(situation: Situation, container: Container) -> Iterator[Operation]:
     """The mounts that another user needs even where the root filesystem stays writable: it isn't for that user."""
-    if situation.checking or not situation.knows_images or not situation.facts(container).sure("writablePaths"):
-        return ()
-    return () if becomes_read_only(situation, container) else tuple(mounts(situation, container))
+    if not situation.knows_images or not situation.facts(container).sure("writablePaths"):
+        return
+    is_read_only = container.security_context.get(_writable.ID) is True
+    if not (is_read_only or situation.fixes(_writable.ID, container)):
+        yield from _writable.mounts(situation, container)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from krm_harden.images.command_lines import made_folders
-from krm_harden.images.obstacles import can_copy, init_containers, known_paths, unseeded
+from krm_harden.images.obstacles import can_copy, init_containers, known_paths
 from krm_harden.model import Operation
 
 TYPE_CHECKING = False
@@ -32,18 +32,6 @@ def wanted_beside(situation: Situation, container: Container, *, sure: bool) -> 
     """The folders that a container gets beside those that are known: what its command makes, and else the default."""
     made = made_folders(container) if situation.knows_images else []
     return list(dict.fromkeys([*made, *(() if sure else default_paths(situation))]))
-
-
-def becomes_read_only(situation: Situation, container: Container) -> bool:
-    """Whether this run makes the root filesystem of a container read-only, whose writable folders are known."""
-    said = container.security_context.get(ID)
-    if said is not None and not situation.settings.overrides(ID):
-        return said is True
-    enabled = any(control.id == ID for control, _ in situation.settings.checks())
-    stays = (
-        situation.exemptions(ID, container) or situation.hold(container) or next(unseeded(situation, container), None)
-    )
-    return enabled and not stays and situation.reaches("evidence")
 
 
 def mounts(situation: Situation, container: Container) -> Iterator[Operation]:

@@ -34,7 +34,7 @@ from __future__ import annotations
 from krm_harden.controls import Control
 from krm_harden.controls._users import DEFAULT_UID, ID, our_user, user, writable_for
 from krm_harden.inherit import numbered
-from krm_harden.model import Operation, Proposal
+from krm_harden.model import Proposal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,16 +54,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
     if situation.settings.platform == "openshift":
         return Proposal("none", None, "OpenShift gives each namespace a range of users")
-    made = user(situation, container)
-    if made.basis not in {"evidence", "default"}:
-        return made
-    own = Operation("add", violation.pointer, made.value)
-
-    def writes() -> tuple[Operation, ...]:
-        beside = writable_for(situation, container)
-        return (own, *beside) if beside else ()
-
-    return Proposal(made.basis, made.value, made.reason, made.evidence, writes)
+    return user(situation, container)
 
 
 def stale(situation: Situation, container: Container) -> tuple[int, int, str] | None:
@@ -84,6 +75,7 @@ CONTROL = Control(
     "A numeric user",
     {(1, 0): check},
     propose,
+    beside=writable_for,
     field=(FIELD,),
     inherited=True,
     settings={

@@ -40,7 +40,7 @@ from __future__ import annotations
 from krm_harden.controls import Control, unknown_image
 from krm_harden.controls._writable import DEFAULT_PATHS, ID, empty_dir, mounts, wanted_beside
 from krm_harden.images.obstacles import known_paths, seeding, unseeded
-from krm_harden.model import Operation, Proposal, Violation
+from krm_harden.model import Proposal, Violation
 from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Container, Pod, Pointer
+    from krm_harden.model import Container, Operation, Pod
 
 
 def check(pod: Pod) -> Iterator[Violation]:
@@ -71,13 +71,11 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     basis = "evidence" if sure and not named else "default"
     reason = (named or _lost(situation, container)) if sure else _why_unsure(situation, container)
     evidence = facts.evidence("writablePaths")
-    if situation.checking:
-        return Proposal(basis, True, reason, evidence)
-    return Proposal(basis, True, reason, evidence, lambda: _writes(situation, container, violation.pointer))
+    return Proposal(basis, True, reason, evidence)
 
 
-def _writes(situation: Situation, container: Container, pointer: Pointer) -> Iterator[Operation]:
-    yield Operation("add", pointer, True)
+def beside(situation: Situation, container: Container) -> Iterator[Operation]:
+    """The volumes and mounts of all that a container is known or supposed to write."""
     yield from mounts(situation, container)
     known = {path.path for path in known_paths(situation, container)}
     sure = situation.facts(container).sure("writablePaths")
@@ -124,6 +122,7 @@ CONTROL = Control(
     "A read-only root filesystem",
     {(1, 0): check},
     propose,
+    beside=beside,
     field=(ID,),
     instead=instead,
     settings={
