@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from krm_harden.emit import FlowStyle, flow
 from krm_harden.images import command_lines, obstacles
-from krm_harden.images.facts import OF_ENTRYPOINT, OF_IMAGE
+from krm_harden.images.facts import OF_ENTRYPOINT, OF_IMAGE, real
 from krm_harden.images.obstacles import KEPT_CAPABILITIES
 from krm_harden.model import Finding, Operation, Proposal, Violation, dotted, lookup, mapping, sequence
 from krm_harden.resources import owners
@@ -189,6 +189,15 @@ class Situation:
         made = self._written_user(container)
         return made.value if made else self.user(container)
 
+    def group_of(self, container: Container, uid: int | None) -> int | None:
+        """The gid that a container has as some user: the manifest's, else the known one where it is that user's."""
+        gid = self.effective(container, "runAsGroup")
+        if isinstance(gid, int) and not isinstance(gid, bool):
+            return gid
+        facts = self.facts(container)
+        known: int | None = facts.value("gid")
+        return known if facts.value("uid") in {None, uid} or not self.knows_images else None
+
     def _written_user(self, container: Container) -> Proposal | None:
         made = self.fixes("numericUser", container) or self.fixes("runAsUser", container)
         if made is None and container.security_context.get("runAsUser") is None:
@@ -264,10 +273,10 @@ class Situation:
 
     def is_mounted(self, container: Container, path: str) -> bool:
         """Whether a path, or a folder above it, is a mount: whatever lies there must stay visible."""
-        wanted = path.rstrip("/") + "/"
+        wanted = real(path.rstrip("/")) + "/"
         for mount in (*sequence(container.data.get("volumeMounts")), *sequence(container.data.get("volumeDevices"))):
             mounted = str(mapping(mount).get("mountPath") or mapping(mount).get("devicePath") or "")
-            if mounted and wanted.startswith(mounted.rstrip("/") + "/"):
+            if mounted and wanted.startswith(real(mounted.rstrip("/")) + "/"):
                 return True
         return False
 

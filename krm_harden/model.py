@@ -9,7 +9,7 @@ import marshal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     Pointer: TypeAlias = "tuple[str | int, ...]"
@@ -154,7 +154,7 @@ class Proposal:
     `default`: our own default for an image that nobody described. `manual`: nothing, for the reason given.
     """
 
-    __slots__ = ("_operations", "basis", "code", "evidence", "reason", "value")
+    __slots__ = ("basis", "code", "evidence", "operations", "reason", "value")
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class Proposal:
         value: Any = None,
         reason: str = "",
         evidence: str = "",
-        operations: Sequence[Operation] | Callable[[], Iterable[Operation]] = (),
+        operations: Sequence[Operation] = (),
         code: str = "",
     ) -> None:
         self.basis = basis
@@ -171,17 +171,8 @@ class Proposal:
         self.evidence = evidence
         self.code = code
         """The sort of reason, where nothing is written."""
-        self._operations = operations
-
-    @property
-    def operations(self) -> Sequence[Operation]:
-        """Operations beside the field itself: a volume and its mount.
-
-        Given as a function where they depend on what other controls write: asked only when all have been judged.
-        """
-        if callable(self._operations):
-            self._operations = tuple(self._operations())
-        return self._operations
+        self.operations = operations
+        """What is written, where that is more or less than the value at its place."""
 
 
 class Finding:

@@ -82,6 +82,22 @@ def test_a_copy_runs_as_the_group_of_its_container_also_where_only_the_user_chan
     assert {copy["runAsGroup"] for copy in copies} == {context["runAsGroup"]}
 
 
+@pytest.mark.parametrize("control", ["numericUser", "numericGroup"])
+def test_a_copy_says_all_that_its_container_is_exempt_from_by_name(control):
+    exemption = {"match": {"containers": ["web"]}, "controls": [control], "reason": "test"}
+
+    pod = hardened(deployment({"image": "rabbitmq:3"}, {"image": UNKNOWN}), controls=INIT_COPY, exemptions=[exemption])
+
+    contexts = [container["securityContext"] for container in pod["initContainers"]]
+    assert {(context["runAsUser"], context["runAsGroup"]) for context in contexts} == {(999, 999)}
+
+
+def test_a_copy_runs_as_the_group_that_the_manifest_gives_its_container():
+    pod = hardened(deployment({"image": "rabbitmq:3", "securityContext": {"runAsGroup": 7}}), controls=INIT_COPY)
+
+    assert {container["securityContext"]["runAsGroup"] for container in pod["initContainers"]} == {7}
+
+
 def test_another_user_gets_its_folders_also_where_a_read_only_root_is_deferred():
     """The command names a folder more, which makes the read-only root a guess; the user stays known."""
     images = [{"match": "*", "uid": 1001, "writablePaths": ["/app/cache"]}]

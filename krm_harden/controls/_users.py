@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krm_harden.controls import _writable, unknown_image
+from krm_harden.controls import unknown_image
 from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
 from krm_harden.images.obstacles import FRESH, doubt, owned_folder
 from krm_harden.model import Proposal, mapping, sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from krm_harden.decide import Situation
     from krm_harden.images.facts import ImageFacts
-    from krm_harden.model import Container, Operation
+    from krm_harden.model import Container
 
 ID = "numericUser"
 DEFAULT_UID = 10001
@@ -147,12 +147,3 @@ def _sharing(situation: Situation, container: Container) -> Iterator[Container]:
 
 def container_mounts(container: Container, name: str) -> bool:
     return any(mapping(mount).get("name") == name for mount in sequence(container.data.get("volumeMounts")))
-
-
-def writable_for(situation: Situation, container: Container) -> Iterator[Operation]:
-    """The mounts that another user needs even where the root filesystem stays writable: it isn't for that user."""
-    if not situation.knows_images or not situation.facts(container).sure("writablePaths"):
-        return
-    is_read_only = container.security_context.get(_writable.ID) is True
-    if not (is_read_only or situation.fixes(_writable.ID, container)):
-        yield from _writable.mounts(situation, container)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from krm_harden.controls._users import user
 from krm_harden.images.command_lines import made_folders
 from krm_harden.images.obstacles import can_copy, init_containers, known_paths
 from krm_harden.model import Operation
@@ -41,7 +42,7 @@ def mounts(situation: Situation, container: Container) -> Iterator[Operation]:
             continue
         if path.seed != "copy":
             yield from empty_dir(situation, container, path.path, path.size_limit)
-        elif can_copy(situation, container):
+        elif not path.optional and can_copy(situation, container):
             yield from empty_dir(situation, container, path.path, path.size_limit)
             yield _copy(situation, container, path)
 
@@ -57,13 +58,16 @@ def empty_dir(situation: Situation, container: Container, path: str, size_limit:
 
 
 def _copy(situation: Situation, container: Container, path: WritablePath) -> Operation:
-    """An init container of the same image that fills the emptyDir of one folder; restricted itself."""
-    user = situation.user_after(container)
-    group = situation.fixes("numericGroup", container)
-    not_root = user or situation.fixes("runAsNonRoot", container) or situation.effective(container, "runAsNonRoot")
-    context: dict[str, Any] = {"runAsNonRoot": True} if not_root else {}
-    context |= {} if user is None else {"runAsUser": user}
-    context |= {"runAsGroup": group.value} if group else {}
+    """An init container of the same image that fills the emptyDir of one folder; restricted itself.
+
+    An exemption that names the container doesn't name this one: it says all that a second run would say.
+    """
+    context: dict[str, Any] = {"runAsNonRoot": True}
+    if situation.settings.platform != "openshift":
+        uid = situation.user_after(container) or user(situation, container).value
+        gid = situation.group_of(container, uid)
+        context |= {} if uid is None else {"runAsUser": uid}
+        context |= {} if gid is None else {"runAsGroup": gid}
     context |= {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Container, Pod, Violation
+    from krm_harden.model import Pod, Violation
 
 FIELD = "runAsGroup"
 
@@ -54,19 +54,11 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     gid = facts.value("gid")
     if situation.settings.platform == "openshift" or gid is None:
         return Proposal("none", None, f"the group of the image {container.image} isn't known: name it under images")
-    if situation.knows_images and not _is_its_user(situation, container):
+    if situation.group_of(container, situation.user_after(container)) != gid:
         return Proposal("none", None, f"the group {gid} belongs to another user of the image {container.image}")
     basis = "evidence" if facts.sure("gid") else "default"
     reason = "" if facts.sure("gid") else f"{facts.evidence('gid')} only guesses its group: test it"
     return Proposal(basis, gid, reason, facts.evidence("gid"))
-
-
-def _is_its_user(situation: Situation, container: Container) -> bool:
-    """Whether a container runs as the user to whom the known group belongs, after this run."""
-    uid = situation.facts(container).value("uid")
-    if uid is None:
-        return True
-    return bool(uid == situation.user_after(container))
 
 
 CONTROL = Control("numericGroup", "A numeric group", {(1, 0): check}, propose, field=(FIELD,), inherited=True)

@@ -31,8 +31,8 @@ that mounts a claim, NFS or a hostPath to write to, unless its image's uid is kn
 
 from __future__ import annotations
 
-from krm_harden.controls import Control
-from krm_harden.controls._users import DEFAULT_UID, ID, our_user, user, writable_for
+from krm_harden.controls import Control, _writable
+from krm_harden.controls._users import DEFAULT_UID, ID, our_user, user
 from krm_harden.inherit import numbered
 from krm_harden.model import Proposal
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Container, Pod, Violation
+    from krm_harden.model import Container, Operation, Pod, Violation
 
 FIELD = "runAsUser"
 
@@ -55,6 +55,15 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     if situation.settings.platform == "openshift":
         return Proposal("none", None, "OpenShift gives each namespace a range of users")
     return user(situation, container)
+
+
+def beside(situation: Situation, container: Container) -> Iterator[Operation]:
+    """The mounts that another user needs even where the root filesystem stays writable: it isn't for that user."""
+    if not situation.knows_images or not situation.facts(container).sure("writablePaths"):
+        return
+    is_read_only = container.security_context.get(_writable.ID) is True
+    if not (is_read_only or situation.fixes(_writable.ID, container)):
+        yield from _writable.mounts(situation, container)
 
 
 def stale(situation: Situation, container: Container) -> tuple[int, int, str] | None:
@@ -75,7 +84,7 @@ CONTROL = Control(
     "A numeric user",
     {(1, 0): check},
     propose,
-    beside=writable_for,
+    beside=beside,
     field=(FIELD,),
     inherited=True,
     settings={

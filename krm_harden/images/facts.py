@@ -140,10 +140,15 @@ NOTHING = ImageFacts({})
 
 def _united(mine: Fact, other: Fact) -> Fact:
     """The folders that either one knows; of one that both know, what mine says, unless the other knows what to copy."""
-    copied = {path.path: path for path in other.value if path.seed == "copy"}
-    found = {path.path: path for path in (*other.value, *mine.value)} | copied
+    copied = {real(path.path): path for path in other.value if path.seed == "copy"}
+    found = {real(path.path): path for path in (*other.value, *mine.value)} | copied
     evidence = "; ".join(dict.fromkeys([mine.evidence, other.evidence]))
     return Fact(tuple(found.values()), evidence, sure=mine.sure or other.sure)
+
+
+def real(path: str) -> str:
+    """A folder by one name: in nearly every image `/var/run` is a link to `/run`."""
+    return path.removeprefix("/var") if f"{path}/".startswith("/var/run/") else path
 
 
 def of_entry(
