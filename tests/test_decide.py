@@ -69,7 +69,7 @@ INIT_COPY = {"readOnlyRootFilesystem": {"initCopy": True}}
     ("image", "more"),
     [
         ("wordpress:6-apache", {"controls": {"readOnlyRootFilesystem": {"initCopy": True, "enabled": False}}}),
-        ("rabbitmq:3", {"controls": INIT_COPY, "changes": "evidence"}),
+        ("zookeeper:3.9", {"controls": INIT_COPY, "changes": "evidence"}),
     ],
 )
 def test_a_copy_runs_as_the_group_of_its_container_also_where_only_the_user_changes(image, more):
@@ -86,14 +86,16 @@ def test_a_copy_runs_as_the_group_of_its_container_also_where_only_the_user_chan
 def test_a_copy_says_all_that_its_container_is_exempt_from_by_name(control):
     exemption = {"match": {"containers": ["web"]}, "controls": [control], "reason": "test"}
 
-    pod = hardened(deployment({"image": "rabbitmq:3"}, {"image": UNKNOWN}), controls=INIT_COPY, exemptions=[exemption])
+    pod = hardened(
+        deployment({"image": "zookeeper:3.9"}, {"image": UNKNOWN}), controls=INIT_COPY, exemptions=[exemption]
+    )
 
     contexts = [container["securityContext"] for container in pod["initContainers"]]
-    assert {(context["runAsUser"], context["runAsGroup"]) for context in contexts} == {(999, 999)}
+    assert {(context["runAsUser"], context["runAsGroup"]) for context in contexts} == {(1000, 1000)}
 
 
 def test_a_copy_runs_as_the_group_that_the_manifest_gives_its_container():
-    pod = hardened(deployment({"image": "rabbitmq:3", "securityContext": {"runAsGroup": 7}}), controls=INIT_COPY)
+    pod = hardened(deployment({"image": "zookeeper:3.9", "securityContext": {"runAsGroup": 7}}), controls=INIT_COPY)
 
     assert {container["securityContext"]["runAsGroup"] for container in pod["initContainers"]} == {7}
 

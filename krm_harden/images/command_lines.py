@@ -28,7 +28,7 @@ _CONTAINERS = ("needs-root", "{} runs containers itself, which takes root and mo
 NEEDS_ROOT = {
     **dict.fromkeys(("cron", "crond", "atd", "anacron", "fcron", "dcron"), _JOBS),
     **dict.fromkeys(
-        ("sshd", "dropbear", "vsftpd", "proftpd", "in.tftpd", "smbd", "login", "su", "sudo"),
+        ("sshd", "dropbear", "vsftpd", "proftpd", "in.tftpd", "smbd", "login"),
         _LOGINS,
     ),
     **dict.fromkeys(("systemd", "runsvdir-start", "openrc", "openrc-init"), _SERVICES),

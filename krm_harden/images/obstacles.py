@@ -143,12 +143,7 @@ def seeding(situation: Situation) -> str:
 
 
 def can_copy(situation: Situation, container: Container) -> bool:
-    """Whether an init container may come before a container, to fill its folders from the image.
-
-    Not where the container is exempt from having a user: its exemption doesn't cover one of another name.
-    """
-    if any(situation.exemptions(control, container) for control in ("numericUser", "numericGroup", "runAsNonRoot")):
-        return False
+    """Whether an init container may come before a container, to fill its folders from the image."""
     asked = bool(situation.settings.control("readOnlyRootFilesystem").get("initCopy", False))
     return asked and container.role == "container" and init_containers(situation) is not None
 
