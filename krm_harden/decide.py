@@ -174,6 +174,11 @@ class Situation:
         found = self._fixed.get(control)
         return found.get(self._indexes[container.pointer] if container else -1) if found else None
 
+    def writes(self, control: str, container: Container) -> bool:
+        """Whether a control is on, and a container not exempt from it."""
+        is_on = any(made.id == control for made, _ in self.settings.checks())
+        return is_on and not self.exemptions(control, container)
+
     def reaches(self, basis: str) -> bool:
         """Whether `changes` goes as far as what is so sure."""
         return _BASIS[basis] <= _REACH[self.settings.changes]

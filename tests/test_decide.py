@@ -121,3 +121,46 @@ def test_a_replaced_false_is_no_list_to_add_to():
     )
 
     assert " in place of false" in found.message
+
+
+# What only another user than root can bear
+
+
+CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+
+
+def context_of(pod: dict[str, Any]) -> dict[str, Any]:
+    """What holds for the first container: its own securityContext over the pod's."""
+    return {**pod.get("securityContext", {}), **pod["containers"][0].get("securityContext", {})}
+
+
+def test_no_capability_goes_while_the_user_is_deferred():
+    """initdb may fail as 999 on an empty claim: the uid waits, and root needs its capabilities to step down."""
+    mount = {"name": "data", "mountPath": "/var/lib/postgresql/data"}
+    text = deployment({"image": "postgres:15", "volumeMounts": [mount]}, volumes=[CLAIM])
+
+    assert {"runAsUser", "runAsNonRoot", "capabilities"}.isdisjoint(context_of(hardened(text, changes="evidence")))
+    assert context_of(hardened(text))["runAsUser"] == 999
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"controls": {"numericUser": {"enabled": False}}},
+        {"exemptions": [{"match": {"containers": ["web"]}, "controls": ["numericUser"], "reason": "test"}]},
+    ],
+)
+def test_an_image_that_starts_as_root_is_not_asked_for_another_user_that_nobody_writes(how):
+    text = deployment({"image": "nginx:1.27"})
+
+    assert "runAsNonRoot" not in context_of(hardened(text, **how))
+    assert ("manual", "web") in said(harden(text, policy("restricted", **how)), "runAsNonRoot")
+    assert "capabilities" not in context_of(hardened(text, **how, changes="evidence"))
+
+
+def test_all_capabilities_go_with_root_also_where_more_depends_on_the_command():
+    images = [{"match": "*", "uid": 1001, "dependsOnCommand": True}]
+
+    context = context_of(hardened(deployment({"image": UNKNOWN}), images=images, changes="evidence"))
+
+    assert (context["runAsUser"], context["capabilities"]) == (1001, {"drop": ["ALL"]})

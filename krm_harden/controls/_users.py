@@ -95,6 +95,17 @@ def _unknown(situation: Situation, container: Container) -> Proposal:
     return Proposal("manual", None, reason, code="unknown-image")
 
 
+ROOT_STAYS = f"its image starts as root, and no runAsUser is written: set one, or let the control {ID} do it"
+
+
+def starts_as_root(situation: Situation, container: Container) -> bool:
+    """Whether an image is known to start as root, and this run leaves it so."""
+    if not situation.knows_images or situation.settings.platform == "openshift":
+        return False
+    is_root = situation.facts(container).value("defaultUser") == 0 and situation.user(container) is None
+    return is_root and not situation.writes(ID, container)
+
+
 def in_user_namespace(situation: Situation, container: Container) -> bool:
     """Whether a user namespace stands in for the user of an image that nobody described."""
     if situation.settings.unknown_user != "userNamespace" or not situation.knows_images:

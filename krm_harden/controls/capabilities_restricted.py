@@ -31,6 +31,7 @@ Kubernetes Hardening Guide, "Pod security".
 from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
+from krm_harden.controls._users import ROOT_STAYS, starts_as_root, user
 from krm_harden.images.obstacles import KEPT_CAPABILITIES
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
 from krm_harden.wording import containers, must_set, quoted
@@ -101,15 +102,16 @@ def _without_additions(container: Container, violation: Violation) -> Proposal:
 def _how_sure(situation: Situation, container: Container) -> tuple[str, str, str]:
     """Basis, reason and evidence for dropping ALL."""
     facts = situation.facts(container)
-    known = "uid" if facts.value("uid") else "anyUid"
-    knows = facts.value(known) and facts.sure(known) and not facts.value("dependsOnCommand")
     hint = "" if facts.value("fileCapabilities") is not None else _file_capability_hint(container)
     uid = situation.user(container)
     if uid and not hint:
         return "safe", "", f"runAsUser: {uid} in the manifest"
-    if knows and not hint:
-        return "evidence", "", facts.evidence(known)
-    reason = hint or unknown_image(container, "its capabilities")
+    # Sure for another user than root alone: root needs what goes to become somebody else, or to write.
+    made = user(situation, container)
+    stays_root = made.basis == "evidence" and starts_as_root(situation, container)
+    if made.basis == "evidence" and not (hint or stays_root):
+        return "evidence", "", made.evidence
+    reason = hint or (stays_root and ROOT_STAYS) or unknown_image(container, "its capabilities")
     return "default", reason, ""
 
 

@@ -31,7 +31,7 @@ Hardening Guide, "Non-root containers".
 from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
-from krm_harden.controls._users import in_user_namespace, user
+from krm_harden.controls._users import ROOT_STAYS, in_user_namespace, starts_as_root, user
 from krm_harden.inherit import inherited
 from krm_harden.model import Proposal
 from krm_harden.scalars import truth
@@ -75,6 +75,8 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     if in_user_namespace(situation, container):
         return Proposal("none", None, "root within the pod's user namespace is nobody outside of it")
     made = user(situation, container)
+    if made.basis == "evidence" and starts_as_root(situation, container):
+        return Proposal("manual", True, ROOT_STAYS, made.evidence, code="needs-root")
     if made.basis == "evidence":
         return Proposal("evidence", True, "", made.evidence)
     # Alone it would only keep the kubelet from starting an image that is root.
