@@ -351,23 +351,57 @@ class Situation:
         return next(obstacles.found(self, container), ("", ""))
 
     def _hold(self, container: Container) -> str:
+        return self._needs_root(container) or self._says_root(container) or self._keeps(container)
+
+    def _needs_root(self, container: Container) -> str:
         if container.security_context.get("privileged") is True:
             return "it is privileged"
         code, reason = self.refusal(container)
-        if code:
-            return f"it can't run restricted ({code}: {reason})"
-        # The pod's own 0 becomes our default, whatever is known of one container's image.
-        known = bool(self.facts(container).value("uid")) and container.security_context.get("runAsUser") == 0
-        if self.user(container) == 0 and not self._is_replaced("runAsUser", container, known=known):
+        return f"it can't run restricted ({code}: {reason})" if code else ""
+
+    def _says_root(self, container: Container) -> str:
+        if self.user(container) == 0 and self._stays("runAsUser", container):
             return "it runs as root explicitly (runAsUser: 0)"
-        if truth(self.effective(container, "runAsNonRoot")) is False and not self._overrides("runAsNonRoot"):
+        if truth(self.effective(container, "runAsNonRoot")) is False and self._stays("runAsNonRoot", container):
             return "it may run as root explicitly (runAsNonRoot: false)"
+        return ""
+
+    def _keeps(self, container: Container) -> str:
+        """What a container keeps by its own words or by an exemption, or empty."""
         kept = self._kept_capabilities(container)
         if kept:
             return f"it keeps the capability {kept[0]}"
         for control in ("runAsNonRoot", "runAsUser"):
             if self.exemptions(control, container):
                 return f"it is exempt from {control}"
+        return ""
+
+    def _stays(self, field: str, container: Container) -> bool:
+        """Whether the weaker value of a field that holds for a container is still there after this run."""
+        own = container.security_context.get(field)
+        if not self.knows_images:
+            # The pod's own 0 becomes our default, whatever is known of one container's image.
+            known = bool(self.facts(container).value("uid")) and own == 0
+            is_user = field == "runAsUser"
+            return not (self._is_replaced(field, container, known=known) if is_user else self._overrides(field))
+        if not self._overrides(field):
+            return True
+        if own is None:
+            return not self.reaches("default") or bool(self.exemptions(field, None) or self.pod_hold(field))
+        made = next(made for made, _ in self.settings.checks() if made.id == field)
+        place = (*container.pointer, "securityContext", field)
+        proposal = made.propose(self, Violation(place, own, "explicit", self._indexes[container.pointer]))
+        is_written = proposal.basis not in {"none", "manual"} and self.reaches(proposal.basis)
+        return not is_written or bool(self.exemptions(field, container))
+
+    def pod_hold(self, field: str) -> str:
+        """Why the pod's own value of a field stays though it is to be replaced: a container that takes it needs it."""
+        for container in self.pod.containers if self.knows_images else ():
+            if container.security_context.get(field) is not None or self.goes(container):
+                continue
+            why = self._needs_root(container) or self._keeps(container)
+            if why:
+                return f'container "{container.name}" takes it, and {why}'
         return ""
 
 
@@ -427,7 +461,7 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     proposal = control.propose(situation, violation)
     if proposal.basis == "none":
         return Judgement(violation, proposal, "manual") if settings.required(control.id) else None
-    held = situation.hold(container) if container and not control.safe else ""
+    held = _held(control, situation, violation, container)
     if held:
         return Judgement(violation, Proposal("none"), "refused", f"{held}: this beside it would stop it")
     if proposal.basis == "manual":
@@ -435,6 +469,14 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     if _BASIS[proposal.basis] > _REACH[settings.changes]:
         return Judgement(violation, proposal, "deferred", f"changes: {settings.changes} doesn't write it")
     return Judgement(violation, proposal, "fixed")
+
+
+def _held(control: Control, situation: Situation, violation: Violation, container: Container | None) -> str:
+    """Why a control may not write what it proposes for a container, or for the pod (None)."""
+    if container:
+        return "" if control.safe else situation.hold(container)
+    is_about_root = control.id in OF_ROOT and violation.cause == "explicit"
+    return situation.pod_hold(control.id) if is_about_root else ""
 
 
 def _with_what_it_needs(control: Control, situation: Situation, judgement: Judgement) -> Judgement:
@@ -502,6 +544,8 @@ def _moved(pod: Pod, judgement: Judgement, context: Pointer) -> Iterator[Operati
         yield Operation(operation.op, path, operation.value)
 
 
+OF_ROOT = ("runAsNonRoot", "runAsUser")
+"""What a pod says for its containers about root."""
 USERS = ("numericUser", "numericGroup", "runAsUser")
 """What would reach an injected sidecar from the pod's level, and stop it."""
 

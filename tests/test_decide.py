@@ -164,3 +164,58 @@ def test_all_capabilities_go_with_root_also_where_more_depends_on_the_command():
     context = context_of(hardened(deployment({"image": UNKNOWN}), images=images, changes="evidence"))
 
     assert (context["runAsUser"], context["capabilities"]) == (1001, {"drop": ["ALL"]})
+
+
+# What the pod says about root
+
+
+@pytest.mark.parametrize("pod", [{"runAsUser": 0}, {"runAsNonRoot": False}, {"runAsUser": 0, "runAsNonRoot": False}])
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"image": UNKNOWN, "securityContext": {"privileged": True}},
+        {"image": UNKNOWN, "command": ["crond", "-f"]},
+        {"image": UNKNOWN, "command": ["sh", "-c", "date > /started"]},
+    ],
+)
+def test_the_pods_word_for_root_stays_beside_a_container_that_needs_it(pod, container):
+    text = deployment(container, {"image": UNKNOWN}, securityContext=pod)
+
+    after = hardened(text, explicit="override")
+
+    assert {name: after["securityContext"].get(name) for name in pod} == pod
+    assert all("capabilities" not in one.get("securityContext", {}) for one in after["containers"])
+    assert all("runAsUser" not in one.get("securityContext", {}) for one in after["containers"])
+    states = {state for name in pod for state, _ in said(harden(text, policy("restricted", explicit="override")), name)}
+    assert states == {"refused"}
+
+
+def test_the_pods_word_for_root_goes_where_the_container_that_needs_it_says_so_itself():
+    privileged = {"image": UNKNOWN, "securityContext": {"privileged": True, "runAsUser": 0, "runAsNonRoot": False}}
+    text = deployment({"image": UNKNOWN}, privileged, securityContext={"runAsUser": 0})
+
+    after = hardened(text, explicit="override")
+
+    assert after["securityContext"]["runAsUser"] == 10001
+    assert after["containers"][1]["securityContext"] == privileged["securityContext"]
+
+
+def test_an_override_that_evidence_stops_before_leaves_the_container_whole():
+    """Files of a host path may not be writable for another user: that uid is a guess, and waits."""
+    volumes = [{"name": "data", "hostPath": {"path": "/data"}}]
+    mount = {"name": "data", "mountPath": "/data/db"}
+    container = {"image": "mongo:7", "securityContext": {"runAsUser": 0}, "volumeMounts": [mount]}
+
+    after = hardened(deployment(container, volumes=volumes), explicit="override", changes="evidence")
+
+    assert after["containers"][0]["securityContext"] == {"runAsUser": 0, "allowPrivilegeEscalation": False}
+
+
+def test_an_override_that_additive_stops_before_leaves_the_container_whole():
+    container = {"image": UNKNOWN, "securityContext": {"runAsUser": 1000}}
+    text = deployment(container, securityContext={"runAsNonRoot": False})
+
+    after = hardened(text, explicit="override", changes="additive")
+
+    assert after["securityContext"]["runAsNonRoot"] is False
+    assert after["containers"][0]["securityContext"] == {"runAsUser": 1000, "allowPrivilegeEscalation": False}
