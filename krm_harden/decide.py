@@ -460,7 +460,9 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
         return Judgement(violation, Proposal("none"), "explicit", _left_to_its_author(control, pod, violation))
     proposal = control.propose(situation, violation)
     if proposal.basis == "none":
-        return Judgement(violation, proposal, "manual") if settings.required(control.id) else None
+        # Later controls propose nothing only where nothing is needed.
+        is_unmet = settings.required(control.id) and control.since < FACTS_SINCE and not control.standard
+        return Judgement(violation, proposal, "manual") if is_unmet else None
     held = _held(control, situation, violation, container)
     if held:
         return Judgement(violation, Proposal("none"), "refused", f"{held}: this beside it would stop it")

@@ -219,3 +219,32 @@ def test_an_override_that_additive_stops_before_leaves_the_container_whole():
 
     assert after["securityContext"]["runAsNonRoot"] is False
     assert after["containers"][0]["securityContext"] == {"runAsUser": 1000, "allowPrivilegeEscalation": False}
+
+
+# User namespaces
+
+
+@pytest.mark.parametrize(
+    ("pod", "how"),
+    [
+        ({"hostUsers": True}, {}),
+        ({}, {"controls": {"userNamespace": {"enabled": False}}}),
+        ({}, {"exemptions": [{"match": {}, "controls": ["userNamespace"], "reason": "test"}]}),
+        ({}, {"changes": "evidence"}),
+    ],
+)
+def test_what_fails_for_want_of_a_user_namespace_is_said(pod, how):
+    made = harden(deployment({"image": UNKNOWN}, **pod), policy("restricted", unknownUser="userNamespace", **how))
+
+    assert "hostUsers: false" not in made.text
+    assert said(made, "runAsNonRoot") != []
+
+
+@pytest.mark.parametrize("image", [UNKNOWN, "nginx:1.27"])
+@pytest.mark.parametrize(
+    "control", ["environment", "fileCapabilities", "unprivilegedNetwork", "userNamespace", "fsGroup"]
+)
+def test_what_nothing_needs_is_not_missed_where_it_is_required(image, control):
+    made = harden(deployment({"image": image}), policy("restricted", controls={control: {"required": True}}))
+
+    assert [found.message for found in made.findings if found.severity == "error"] == []

@@ -90,7 +90,7 @@ def _unknown(situation: Situation, container: Container) -> Proposal:
         return Proposal("none", None, "the pod has a user namespace: its image keeps its own user")
     if mode == "uid":
         return Proposal("default", _neighbour(situation, container), reason)
-    if mode == "userNamespace" and not namespace_obstacle(situation):
+    if in_user_namespace(situation, container):
         return Proposal("none", None, "root within the pod's user namespace is nobody outside of it")
     return Proposal("manual", None, reason, code="unknown-image")
 
@@ -107,7 +107,13 @@ def starts_as_root(situation: Situation, container: Container) -> bool:
 
 
 def in_user_namespace(situation: Situation, container: Container) -> bool:
-    """Whether a user namespace stands in for the user of an image that nobody described."""
+    """Whether the pod has, or gets, a user namespace in place of the user of an image that nobody described."""
+    has = situation.pod.host_users_off or situation.fixes("userNamespace", None) is not None
+    return has and wants_user_namespace(situation, container)
+
+
+def wants_user_namespace(situation: Situation, container: Container) -> bool:
+    """Whether a user namespace is to stand in for the user of an image that nobody described."""
     if situation.settings.unknown_user != "userNamespace" or not situation.knows_images:
         return False
     facts = situation.facts(container)
@@ -122,6 +128,8 @@ def namespace_obstacle(situation: Situation) -> str:
         return "the standard accepts root in a user namespace from v1.35 only"
     if pod.context_pointer is None or pod.context_pointer[:-1] != pod.spec_pointer:
         return f"a {pod.resource.kind} has no hostUsers"
+    if pod.spec.get("hostUsers") is True:
+        return "its author says hostUsers: true"
     host = next((name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.spec.get(name) is True), "")
     return f"the API refuses hostUsers: false beside {host}" if host else ""
 

@@ -32,7 +32,7 @@ container runtime and file systems support it.
 from __future__ import annotations
 
 from krm_harden.controls import Control
-from krm_harden.controls._users import in_user_namespace
+from krm_harden.controls._users import wants_user_namespace
 from krm_harden.model import Proposal, Violation
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def check(pod: Pod) -> Iterator[Violation]:
 
 def propose(situation: Situation, _violation: Violation) -> Proposal:
     for container in situation.pod.containers:
-        if in_user_namespace(situation, container):
+        if wants_user_namespace(situation, container):
             reason = f"nothing is known of the user of the image {container.image}, and unknownUser: userNamespace"
             return Proposal("default", False, reason)
     return Proposal("none", None, "no container needs it")
