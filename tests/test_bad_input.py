@@ -959,6 +959,7 @@ COMMAND_LINES = {
     "option-without-value": ("fix", "app.yaml", "--policy"),
     "option-before-command": ("--level", "baseline"),
     "no-such-lock": ("fix", "--images", "lock.yaml", "app.yaml"),
+    "lock-that-is-none": ("fix", "--images", "app.yaml", "app.yaml"),
 }
 
 

@@ -68,11 +68,14 @@ def with_images(found: Policy, path: str) -> Policy:
     data = load(path)
     if isinstance(data, dict) and data.get("kind") == schema.LOCK_KIND:
         return found.with_locks([lock(data, path)])
-    entries = data.get("images") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or "images" not in data:
+        message = f"is neither an {schema.LOCK_KIND} nor a list of images"
+        raise ConfigError(message, path, "`krm-harden images resolve` writes a lock")
+    entries = data["images"]
     problems = list(schema.problems(entries, schema.spec_schema()["properties"]["images"], "images"))
     if problems:
         raise ConfigError("; ".join(problems), path)
-    stated = [{**entry, "evidence": f"{path}: {entry['match']}"} for entry in entries or []]
+    stated = [{**entry, "evidence": f"{path}: {entry['match']}"} for entry in entries]
     return found.with_changes({"images": [*(found.spec.get("images") or []), *stated]})
 
 

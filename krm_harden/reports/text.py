@@ -54,7 +54,7 @@ def _warnings(result: ResourceResult) -> Iterator[str]:
             yield line(result.resource, finding)
     if risky:
         names = ", ".join(dict.fromkeys(risky))
-        advice = "describe its images in the policy, or in a lock as `images resolve` will write it"
+        advice = "describe its images in the policy, or in a lock of `krm-harden images resolve`"
         yield f"{result.resource}: may break: {names}: {advice}"
 
 
