@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from krm_harden.controls import unknown_image
 from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
-from krm_harden.images.obstacles import FRESH, doubt, owned_folder
+from krm_harden.images.obstacles import FRESH, doubt, owned_folder, privileged_port
 from krm_harden.model import Proposal, mapping, sequence
 
 TYPE_CHECKING = False
@@ -60,6 +60,9 @@ def _doubt(situation: Situation, container: Container, facts: ImageFacts) -> str
     if owned_folder(situation, container, ("persistentVolumeClaim",)):
         variable = facts.value("ownedFolder")["variable"]
         return f"a claim that is still empty can't be initialised by {uid}: it needs {variable} to be a folder below it"
+    port = privileged_port(situation, container) if situation.pod.spec.get("hostNetwork") is True else 0
+    if port:
+        return f"on the network of the node {uid} can't listen on port {port}: give it a higher one"
     mount = situation.data_mount(container, NO_GROUP_VOLUMES)
     return f"no fsGroup reaches the volume {mount}: its files must be writable for {uid}" if mount else ""
 

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from krm_harden.controls import Control, unknown_image
 from krm_harden.controls._users import ROOT_STAYS, starts_as_root, user
-from krm_harden.images.obstacles import KEPT_CAPABILITIES
+from krm_harden.images.obstacles import KEPT_CAPABILITIES, PRIVILEGED_PORTS
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
 from krm_harden.wording import containers, must_set, quoted
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from krm_harden.model import Container, Pod
 
 FIELD = ("capabilities", "drop")
-PRIVILEGED_PORTS = range(1, 1024)
 
 
 def _listed(container: Container, name: str) -> Sequence[Any]:

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from krm_harden.controls import Control
 from krm_harden.images.obstacles import FRESH, owned_folder, subfolders, variable
-from krm_harden.model import Operation, Proposal, Violation, mapping
+from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     fields = dict.fromkeys(field for _, field in found.values())
     evidence = "; ".join(dict.fromkeys(facts.evidence(field) for field in fields))
     writes = tuple(Operation("add", (*violation.pointer, "-"), item) for item in value)
+    if sequence(container.data.get("envFrom")):
+        reason = f"it goes before what envFrom may say of {', '.join(found)}"
+        return Proposal("default", value, reason, evidence, writes)
     if all(facts.sure(field) for field in fields):
         return Proposal("evidence", value, "", evidence, writes)
     return Proposal("default", value, f"{evidence} only guesses what it needs: test it", evidence, writes)

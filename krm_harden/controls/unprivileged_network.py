@@ -42,7 +42,7 @@ from __future__ import annotations
 from krm_harden.controls import Control
 from krm_harden.controls._users import in_user_namespace
 from krm_harden.images.command_lines import PING
-from krm_harden.images.facts import capabilities_of
+from krm_harden.images.obstacles import privileged_port
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence
 
 TYPE_CHECKING = False
@@ -50,12 +50,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from krm_harden.decide import Situation
-    from krm_harden.model import Container, Pod
+    from krm_harden.model import Pod
 
 PORTS = "net.ipv4.ip_unprivileged_port_start"
 PINGS = "net.ipv4.ping_group_range"
 VALUES = {PORTS: "0", PINGS: "0 2147483647"}
-PRIVILEGED = range(1, 1024)
 
 
 def check(pod: Pod) -> Iterator[Violation]:
@@ -86,22 +85,11 @@ def _needed(situation: Situation) -> Iterator[tuple[str, str]]:
     for container in situation.pod.containers:
         if not (situation.new_user(container) or in_user_namespace(situation, container)):
             continue
-        port = _privileged_port(situation, container)
+        port = privileged_port(situation, container)
         if port:
             yield PORTS, f'container "{container.name}" listens on port {port}, and is root no more'
         if PING.intersection(situation.programs(container)):
             yield PINGS, f'container "{container.name}" pings, and is root no more'
-
-
-def _privileged_port(situation: Situation, container: Container) -> int:
-    """The first port below 1024 that a container listens on, without a file capability that does it; 0 if none."""
-    facts = situation.facts(container)
-    declared = [mapping(port).get("containerPort") for port in sequence(container.data.get("ports"))]
-    for port in (*declared, *sequence(facts.value("ports"))):
-        if isinstance(port, int) and port in PRIVILEGED:
-            held = capabilities_of(facts, situation.programs(container)) if facts.value("fileCapabilities") else []
-            return 0 if any(name == "NET_BIND_SERVICE" for _, name in held) else port
-    return 0
 
 
 CONTROL = Control(

@@ -24,6 +24,7 @@ HOST_AGENT = "host-agent"
 """Void where a pod asks for nothing of its node: images of agents also hold operators and one-off jobs."""
 WINDOWS = "windows"
 """Void where a pod says that it is for Windows: then only what Windows has is asked for."""
+PRIVILEGED_PORTS = range(1, 1024)
 FRESH = ("emptyDir", "ephemeral")
 """Volumes that are new with each pod."""
 
@@ -89,6 +90,17 @@ def _of_new_user(situation: Situation, container: Container) -> Iterator[tuple[s
     path = next((path.path for path in unseeded(situation, container) if not path.owned), "")
     if path:
         yield "needs-init-copy", f"it writes {path}, where its image ships files that it needs: {seeding(situation)}"
+
+
+def privileged_port(situation: Situation, container: Container) -> int:
+    """The first port below 1024 that a container listens on, without a file capability that does it; 0 if none."""
+    facts = situation.facts(container)
+    declared = [mapping(port).get("containerPort") for port in sequence(container.data.get("ports"))]
+    for port in (*declared, *sequence(facts.value("ports"))):
+        if isinstance(port, int) and port in PRIVILEGED_PORTS:
+            held = capabilities_of(facts, situation.programs(container)) if facts.value("fileCapabilities") else []
+            return 0 if any(name == "NET_BIND_SERVICE" for _, name in held) else port
+    return 0
 
 
 def owned_folder(situation: Situation, container: Container, kinds: Sequence[str]) -> str:
