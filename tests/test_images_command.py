@@ -356,7 +356,8 @@ def test_no_documents_are_an_error_and_no_images_are_not(work):
     assert images(work, "resolve", "-o", "-", "config.yaml").out.endswith(b"spec:\n  images: []\n")
 
 
-def test_an_interrupt_leaves_nothing_half_written(work):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_half_written(how, work):
     site = Site()
     site.add(IMAGE)
     site.faults["/manifests/1"] = [lambda *_: time.sleep(30)]
@@ -369,7 +370,7 @@ def test_an_interrupt_leaves_nothing_half_written(work):
         deadline = time.monotonic() + 20
         while not site.asked("/manifests/1") and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, err = process.communicate(timeout=10)
 
     assert process.returncode == 130

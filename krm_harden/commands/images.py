@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import signal
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -58,4 +60,7 @@ def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     # Unlike a run of the function, this one lasts and makes cycles: archives, connections.
     gc.enable()
+    if threading.current_thread() is threading.main_thread():
+        # A CI's time limit ends a run as Ctrl-C does: what probes began is removed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     return int(_load(options.command).run(options))
