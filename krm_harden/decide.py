@@ -72,10 +72,12 @@ class Situation:
     """A pod and what holds for it.
 
     `volume_names` are those taken, by the pod and by this run; `wanted_volumes`, filled by their control, has for each
-    name of ours the containers and paths that ask for it. `checking`: nothing will be written.
+    name of ours the containers and paths that ask for it. `users` and `users_of_volumes`, filled by theirs, have what
+    is proposed for each container, and for each volume who writes there. `checking`: nothing will be written.
     """
 
     __slots__ = (
+        "_claims",
         "_exemptions",
         "_facts",
         "_fixed",
@@ -84,11 +86,16 @@ class Situation:
         "_injected",
         "_judged",
         "_mounters",
+        "_overridden",
+        "_pod_held",
         "_replaced",
+        "_replaced_inits",
         "checking",
         "on_windows",
         "pod",
         "settings",
+        "users",
+        "users_of_volumes",
         "volume_names",
         "wanted_volumes",
     )
@@ -120,6 +127,12 @@ class Situation:
         """By control the proposals that are written, by the index of their container; -1 is the pod."""
         self._indexes = {container.pointer: index for index, container in enumerate(pod.containers)}
         self._replaced: dict[Pointer, str] = {}
+        self._replaced_inits: dict[Pointer, Container] | None = None
+        self._claims: set[str] | None = None
+        self._overridden: dict[str, bool] = {}
+        self._pod_held: dict[str, str] = {}
+        self.users: dict[Pointer, Proposal] = {}
+        self.users_of_volumes: dict[str, list[tuple[int, int]]] | None = None
 
     @property
     def knows_images(self) -> bool:
@@ -211,17 +224,21 @@ class Situation:
 
     def replaced_init_containers(self) -> list[Container]:
         """The init containers that only change owners, where the policy has an fsGroup take their place."""
-        asked = self.knows_images and self.settings.control("fsGroup").get("replaceChown", False)
-        if not asked or self.pod.context_pointer is None or self.settings.platform == "openshift":
-            return []
-        return [one for one in self.pod.containers if self.given_owner(one)]
+        if self._replaced_inits is None:
+            asked = self.knows_images and self.settings.control("fsGroup").get("replaceChown", False)
+            if not asked or self.pod.context_pointer is None or self.settings.platform == "openshift":
+                self._replaced_inits = {}
+            else:
+                self._replaced_inits = {one.pointer: one for one in self.pod.containers if self.given_owner(one)}
+        return list(self._replaced_inits.values())
 
     def goes(self, container: Container) -> bool:
         """Whether this run takes a container away."""
         if container.role != "init" or not self.settings.control("fsGroup").get("replaceChown", False):
             return False
-        gone = [one.pointer for one in self.replaced_init_containers()]
-        return container.pointer in gone and self.fixes("fsGroup", None) is not None
+        if self._replaced_inits is None:
+            self.replaced_init_containers()
+        return container.pointer in (self._replaced_inits or ()) and self.fixes("fsGroup", None) is not None
 
     def given_owner(self, container: Container) -> tuple[int, int | None] | None:
         """(uid, gid) that an init container gives to volumes which an fsGroup reaches, if that is all that it does."""
@@ -238,8 +255,10 @@ class Situation:
         return {"persistentVolumeClaim": {}} if not found and name in self._claim_templates() else found
 
     def _claim_templates(self) -> set[str]:
-        templates = sequence(mapping(self.pod.resource.data.get("spec")).get("volumeClaimTemplates"))
-        return {str(mapping(mapping(template).get("metadata")).get("name")) for template in templates}
+        if self._claims is None:
+            templates = sequence(mapping(self.pod.resource.data.get("spec")).get("volumeClaimTemplates"))
+            self._claims = {str(mapping(mapping(template).get("metadata")).get("name")) for template in templates}
+        return self._claims
 
     def exemptions(self, control: str, container: Container | None) -> list[Exemption]:
         """Those that hold for a control in a container, or in the pod itself where `container` is None."""
@@ -323,10 +342,12 @@ class Situation:
 
     def _overrides(self, control: str) -> bool:
         """Whether a control replaces what an author wrote, and its check is on and finds fault with the pod."""
-        return self.settings.overrides(control) and any(
-            made.id == control and next(iter(check(self.pod)), None) is not None
-            for made, check in self.settings.checks()
-        )
+        if control not in self._overridden:
+            self._overridden[control] = self.settings.overrides(control) and any(
+                made.id == control and next(iter(check(self.pod)), None) is not None
+                for made, check in self.settings.checks()
+            )
+        return self._overridden[control]
 
     def hold(self, container: Container) -> str:
         """Why only safe changes may be written to a container: it needs what the others would take away."""
@@ -396,6 +417,11 @@ class Situation:
 
     def pod_hold(self, field: str) -> str:
         """Why the pod's own value of a field stays though it is to be replaced: a container that takes it needs it."""
+        if field not in self._pod_held:
+            self._pod_held[field] = self._pod_hold(field)
+        return self._pod_held[field]
+
+    def _pod_hold(self, field: str) -> str:
         for container in self.pod.containers if self.knows_images else ():
             if container.security_context.get(field) is not None or self.goes(container):
                 continue

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 from judges import policy
 
-from krm_harden import Result, harden
+from krm_harden import Result, check, harden
 
 
 def deployment(*containers: dict[str, Any], init: tuple[dict[str, Any], ...] = (), **spec: Any) -> str:
@@ -248,3 +249,64 @@ def test_what_nothing_needs_is_not_missed_where_it_is_required(image, control):
     made = harden(deployment({"image": image}), policy("restricted", controls={control: {"required": True}}))
 
     assert [found.message for found in made.findings if found.severity == "error"] == []
+
+
+# Many of everything
+
+
+def _chowns(count: int) -> str:
+    mount = {"name": "data", "mountPath": "/data"}
+    init = tuple(
+        {"name": f"own-{number}", "image": "busybox", "command": ["chown", "-R", "7", "/data"], "volumeMounts": [mount]}
+        for number in range(count)
+    )
+    return deployment({"image": UNKNOWN}, init=init, volumes=[CLAIM])
+
+
+def _claims(count: int) -> str:
+    mounts = [{"name": f"c{number}", "mountPath": f"/c{number}", "readOnly": True} for number in range(count)]
+    template = {"spec": {"containers": [{"name": "web", "image": UNKNOWN, "volumeMounts": mounts}]}}
+    claims = [{"metadata": {"name": f"c{number}"}} for number in range(count)]
+    spec = {"template": template, "volumeClaimTemplates": claims}
+    return json.dumps({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a"}, "spec": spec})
+
+
+def _inheriting(count: int) -> str:
+    names = [{"name": f"c{number}", "image": UNKNOWN} for number in range(count)]
+    template = {"spec": {"containers": names, "securityContext": {"runAsUser": 0, "runAsNonRoot": False}}}
+    return json.dumps(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {"template": template}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "how"),
+    [
+        (_chowns, {"controls": {"fsGroup": {"replaceChown": True}}}),
+        (_claims, {}),
+        (_inheriting, {"explicit": "override"}),
+    ],
+)
+def test_deciding_costs_what_there_is_to_decide(made, how):
+    """Calls are counted: what is quadratic makes sixteen times as many of four times the size."""
+    held = policy("restricted", **how)
+    few, many = (_calls(made(count), held) for count in (25, 100))
+
+    assert many < 6 * few
+
+
+def _calls(text: str, held: Any) -> int:
+    """How many functions are called for a check."""
+    count = 0
+
+    def called(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    check(text, held)
+    sys.setprofile(called)
+    try:
+        check(text, held)
+    finally:
+        sys.setprofile(None)
+    return count

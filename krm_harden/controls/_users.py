@@ -9,7 +9,7 @@ from krm_harden.model import Proposal, mapping, sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from krm_harden.decide import Situation
     from krm_harden.images.facts import ImageFacts
@@ -28,7 +28,14 @@ def our_user(situation: Situation) -> int:
 
 
 def user(situation: Situation, container: Container) -> Proposal:
-    """The uid that a container should get, how sure that is, and why."""
+    """The uid that a container should get, how sure that is, and why; several controls ask."""
+    found = situation.users.get(container.pointer)
+    if found is None:
+        found = situation.users[container.pointer] = _user(situation, container)
+    return found
+
+
+def _user(situation: Situation, container: Container) -> Proposal:
     facts = situation.facts(container)
     uid = facts.value("uid")
     if uid == 0:
@@ -149,23 +156,31 @@ def _unowned(mount: str) -> Proposal:
 
 def _neighbour(situation: Situation, container: Container) -> int:
     """The uid of a container that shares a volume, so that both can read what either writes; else our own."""
-    for other in _sharing(situation, container):
-        uid = situation.user(other) or situation.facts(other).value("uid")
-        if uid and situation.facts(other).value("keepsUser") is not True:
-            return int(uid)
-    return our_user(situation)
+    found = []
+    for name in _shared_volumes(situation, container):
+        others = _users_of_volumes(situation).get(name, [])
+        found += [(index, uid) for index, uid in others if situation.pod.containers[index] is not container][:1]
+    return min(found)[1] if found else our_user(situation)
 
 
-def _sharing(situation: Situation, container: Container) -> Iterator[Container]:
-    shared = {
+def _shared_volumes(situation: Situation, container: Container) -> set[str]:
+    return {
         str(mapping(mount).get("name"))
         for mount in sequence(container.data.get("volumeMounts"))
         if any(kind in situation.volume_of(mount) for kind in (*FRESH, *DATA_VOLUMES))
     }
-    for other in situation.pod.containers if shared else ():
-        if other.pointer != container.pointer and any(container_mounts(other, name) for name in shared):
-            yield other
 
 
-def container_mounts(container: Container, name: str) -> bool:
-    return any(mapping(mount).get("name") == name for mount in sequence(container.data.get("volumeMounts")))
+def _users_of_volumes(situation: Situation) -> Mapping[str, list[tuple[int, int]]]:
+    """For each volume the first two containers that mount it and whose user is known: (index, uid)."""
+    if situation.users_of_volumes is None:
+        found = situation.users_of_volumes = {}
+        for index, container in enumerate(situation.pod.containers):
+            facts = situation.facts(container)
+            uid = situation.user(container) or facts.value("uid")
+            if uid and facts.value("keepsUser") is not True:
+                for mount in sequence(container.data.get("volumeMounts")):
+                    known = found.setdefault(str(mapping(mount).get("name")), [])
+                    if len(known) < 2 and (index, uid) not in known:
+                        known.append((index, uid))
+    return situation.users_of_volumes

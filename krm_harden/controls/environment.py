@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from krm_harden.model import Container, Pod
 
 
+NOTHING = Proposal("none", None, "no variable is known to be needed")
+
+
 def check(pod: Pod) -> Iterator[Violation]:
     for index, container in enumerate(pod.containers):
         yield Violation((*container.pointer, "env"), None, "missing", index)
@@ -50,9 +53,12 @@ def check(pod: Pod) -> Iterator[Violation]:
 
 def propose(situation: Situation, violation: Violation) -> Proposal:
     container = situation.pod.containers[violation.container]
+    facts = situation.facts(container)
+    if facts.value("env") is None and facts.value("ownedFolder") is None:
+        return NOTHING
     found = {name: said for name, *said in _wanted(situation, container) if variable(container, name) is None}
     if not found or not _changes(situation, container):
-        return Proposal("none", None, "no variable is known to be needed")
+        return NOTHING
     value = [{"name": name, "value": text} for name, (text, _) in found.items()]
     facts = situation.facts(container)
     fields = dict.fromkeys(field for _, field in found.values())

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 FIELD = ("capabilities", "add")
 
 
+NOTHING = Proposal("none", None, "no program with a file capability is known to lose it")
+
+
 def check(pod: Pod) -> Iterator[Violation]:
     for index, container in enumerate(pod.containers):
         added = sequence(mapping(container.security_context.get("capabilities")).get("add"))
@@ -63,7 +66,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     found = capabilities_of(facts, situation.programs(container)) if facts.value("fileCapabilities") else []
     kept = [(path, name) for path, name in found if name in KEPT_CAPABILITIES]
     if not kept or not situation.fixes("capabilities_restricted", container):
-        return Proposal("none", None, "no program with a file capability is known to lose it")
+        return NOTHING
     path, name = kept[0]
     reason = f"{path} has this file capability: without it, it can't be executed"
     write = Operation("add", (*violation.pointer, "-"), name)
