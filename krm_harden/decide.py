@@ -6,9 +6,10 @@ controls can't matter.
 
 from __future__ import annotations
 
+from krm_harden.controls import ADVICE, unknown_image
 from krm_harden.emit import FlowStyle, flow
 from krm_harden.images import command_lines, obstacles
-from krm_harden.images.facts import OF_ENTRYPOINT, OF_IMAGE, real
+from krm_harden.images.facts import FIELDS, OF_ENTRYPOINT, OF_IMAGE, real
 from krm_harden.images.obstacles import KEPT_CAPABILITIES
 from krm_harden.model import Finding, Operation, Proposal, Violation, dotted, lookup, mapping, sequence
 from krm_harden.resources import owners
@@ -175,6 +176,11 @@ class Situation:
                 if judgement.state == "fixed":
                     fixed.setdefault(judgement.violation.container, judgement.proposal)
         return self._judged[control.id]
+
+    def unknown(self, container: Container, what: str) -> str:
+        """The reason for a default: nobody described an image, or what somebody says of it leaves something out."""
+        who = self.facts(container).evidence(*FIELDS) if self.knows_images else ""
+        return f"{who} doesn't say {what} for sure: {ADVICE}" if who else unknown_image(container, what)
 
     def fixes(self, control: str, container: Container | None) -> Proposal | None:
         """What a control writes in this run to a container, or to the pod (None), before containers are put together.

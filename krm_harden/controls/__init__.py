@@ -38,8 +38,10 @@ def named(name: str) -> tuple[str, ...]:
 
 def unknown_image(container: Container, what: str) -> str:
     """The reason for a default: nobody described an image. `what` is the part of it that matters here."""
-    advice = "describe it under images in the policy, or run `krm-harden images resolve`"
-    return f"nothing is known of the image {container.image}, or of {what}: {advice}"
+    return f"nothing is known of the image {container.image}, or of {what}: {ADVICE}"
+
+
+ADVICE = "describe it under images in the policy, or run `krm-harden images resolve`"
 
 
 class Control:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from krm_harden.controls import unknown_image
 from krm_harden.decide import DATA_VOLUMES, NO_GROUP_VOLUMES
 from krm_harden.images.obstacles import FRESH, doubt, owned_folder, privileged_port
 from krm_harden.model import Proposal, mapping, sequence
@@ -81,7 +80,7 @@ def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> P
     if mount:
         return _unowned(mount)
     if not situation.knows_images:
-        return Proposal("default", our_user(situation), unknown_image(container, "its user"))
+        return Proposal("default", our_user(situation), situation.unknown(container, "its user"))
     if not facts and situation.effective(container, "runAsNonRoot") is True:
         return Proposal("none", None, "its image has a numeric user other than root, else it wouldn't start")
     if not facts.value("anyUid"):
@@ -95,7 +94,7 @@ def _guessed(situation: Situation, container: Container, facts: ImageFacts) -> P
 
 def _unknown(situation: Situation, container: Container) -> Proposal:
     mode = situation.settings.unknown_user
-    reason = doubt(situation, container) or unknown_image(container, "its user")
+    reason = doubt(situation, container) or situation.unknown(container, "its user")
     if situation.pod.host_users_off and not namespace_obstacle(situation):
         return Proposal("none", None, "the pod has a user namespace: its image keeps its own user")
     if mode == "uid":

@@ -30,7 +30,7 @@ Kubernetes Hardening Guide, "Pod security".
 
 from __future__ import annotations
 
-from krm_harden.controls import Control, unknown_image
+from krm_harden.controls import Control
 from krm_harden.controls._users import ROOT_STAYS, starts_as_root, user
 from krm_harden.images.obstacles import KEPT_CAPABILITIES, PRIVILEGED_PORTS
 from krm_harden.model import Operation, Proposal, Violation, mapping, sequence, text
@@ -110,7 +110,7 @@ def _how_sure(situation: Situation, container: Container) -> tuple[str, str, str
     stays_root = made.basis == "evidence" and starts_as_root(situation, container)
     if made.basis == "evidence" and not (hint or stays_root):
         return "evidence", "", made.evidence
-    reason = hint or (stays_root and ROOT_STAYS) or unknown_image(container, "its capabilities")
+    reason = hint or (stays_root and ROOT_STAYS) or situation.unknown(container, "its capabilities")
     return "default", reason, ""
 
 

@@ -37,8 +37,9 @@ Guide, "Immutable container file systems".
 
 from __future__ import annotations
 
-from krm_harden.controls import Control, unknown_image
+from krm_harden.controls import Control
 from krm_harden.controls._writable import DEFAULT_PATHS, ID, empty_dir, mounts, wanted_beside
+from krm_harden.images.facts import real
 from krm_harden.images.obstacles import known_paths, seeding, unseeded
 from krm_harden.model import Proposal, Violation
 from krm_harden.scalars import truth
@@ -86,9 +87,9 @@ def beside(situation: Situation, container: Container) -> Iterator[Operation]:
 
 def _named(situation: Situation, container: Container) -> str:
     """What to know of folders that only the container's own command names."""
-    paths = [
-        path for path in wanted_beside(situation, container, sure=True) if not situation.is_mounted(container, path)
-    ]
+    known = {real(path.path) for path in known_paths(situation, container) if path.seed != "copy"}
+    beside = (path for path in wanted_beside(situation, container, sure=True) if real(path) not in known)
+    paths = [path for path in beside if not situation.is_mounted(container, path)]
     return (
         f"its command names {', '.join(paths)} to write to: an emptyDir there hides what the image ships"
         if paths
@@ -110,7 +111,7 @@ def _why_unsure(situation: Situation, container: Container) -> str:
     if who:
         return f"its command replaces the entrypoint that {who} describes: where it writes isn't known"
     guess = situation.facts(container).evidence("writablePaths")
-    return f"{guess} only guesses where it writes" if guess else unknown_image(container, "its writable paths")
+    return f"{guess} only guesses where it writes" if guess else situation.unknown(container, "its writable paths")
 
 
 def instead(_pod: Pod, _violation: Violation) -> str:

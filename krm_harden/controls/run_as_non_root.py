@@ -30,7 +30,7 @@ Hardening Guide, "Non-root containers".
 
 from __future__ import annotations
 
-from krm_harden.controls import Control, unknown_image
+from krm_harden.controls import Control
 from krm_harden.controls._users import ROOT_STAYS, in_user_namespace, starts_as_root, user
 from krm_harden.inherit import inherited
 from krm_harden.model import Proposal
@@ -84,7 +84,7 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     reports = situation.knows_images and (is_root or situation.settings.unknown_user != "uid")
     if made.basis == "manual" and (reports or made.code != "unknown-image"):
         return Proposal("manual", True, made.reason, made.evidence, code=made.code)
-    return Proposal("default", True, made.reason if made.evidence else unknown_image(container, "its user"))
+    return Proposal("default", True, made.reason if made.evidence else situation.unknown(container, "its user"))
 
 
 def forbidden(pod: Pod, violations: Sequence[Violation]) -> tuple[str, str]:

@@ -121,10 +121,10 @@ ENTRIES = (
     '{"id": "crossplane", "tags": ("*",), "facts": {"defaultUser": 65532, "uid": 65532, "gid": 65532, "anyUid": True, "programs": ["crossplane"], "writablePaths": ["/cache", "/tls"]}, "unsure": ()}',
     '{"id": "curl", "tags": ("*",), "facts": {"defaultUser": 100, "uid": 100, "gid": 101, "anyUid": True, "programs": ["curl", "entrypoint.sh"], "writablePaths": ["/tmp"]}, "unsure": ()}',
     '{"id": "dex", "tags": ("*",), "facts": {"defaultUser": 1001, "uid": 1001, "gid": 1001, "anyUid": True, "programs": ["dex", "docker-entrypoint"], "writablePaths": ["/tmp", {"path": "/var/dex", "seed": "data", "optional": True}], "ports": [5556, 5557, 5558]}, "unsure": ()}',
-    '{"id": "distroless-nonroot", "tags": ("*nonroot*",), "facts": {"defaultUser": 65532, "uid": 65532, "gid": 65532, "anyUid": True, "dependsOnCommand": True}, "unsure": ("defaultUser", "uid", "gid", "anyUid", "dependsOnCommand")}',
+    '{"id": "distroless-nonroot", "tags": ("*nonroot*",), "facts": {"defaultUser": 65532, "uid": 65532, "gid": 65532, "anyUid": True, "dependsOnCommand": True}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand")}',
     '{"id": "distroless-root", "tags": ("*",), "facts": {"defaultUser": 0, "anyUid": True, "dependsOnCommand": True}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand")}',
     '{"id": "dotnet-before-8", "tags": ("1.*", "2.*", "3.*", "5.*", "6.*", "7.*"), "facts": {"defaultUser": 0, "anyUid": True, "dependsOnCommand": True, "writablePaths": ["/tmp"], "ports": [80]}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand", "writablePaths", "ports")}',
-    '{"id": "dotnet-distroless", "tags": ("*chiseled*", "*distroless*"), "facts": {"defaultUser": 1654, "uid": 1654, "gid": 1654, "anyUid": True, "dependsOnCommand": True, "writablePaths": ["/tmp"], "ports": [8080]}, "unsure": ("defaultUser", "uid", "gid", "anyUid", "dependsOnCommand", "writablePaths", "ports")}',
+    '{"id": "dotnet-distroless", "tags": ("*chiseled*", "*distroless*"), "facts": {"defaultUser": 1654, "uid": 1654, "gid": 1654, "anyUid": True, "dependsOnCommand": True, "writablePaths": ["/tmp"], "ports": [8080]}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand", "writablePaths", "ports")}',
     '{"id": "dotnet", "tags": ("*",), "facts": {"defaultUser": 0, "uid": 1654, "gid": 1654, "anyUid": True, "dependsOnCommand": True, "writablePaths": ["/tmp"], "ports": [8080]}, "unsure": ("defaultUser", "uid", "gid", "anyUid", "dependsOnCommand", "writablePaths", "ports")}',
     '{"id": "eclipse-temurin", "tags": ("*",), "facts": {"defaultUser": 0, "anyUid": True, "dependsOnCommand": True, "writablePaths": [{"path": "/tmp", "seed": "empty", "optional": True}]}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand", "writablePaths")}',
     '{"id": "elasticsearch", "tags": ("*",), "facts": {"uid": 1000, "gid": 0, "fsGroup": 1000, "programs": ["docker-entrypoint.sh", "eswrapper", "elasticsearch"], "writablePaths": [{"path": "/usr/share/elasticsearch/data", "seed": "data"}, "/usr/share/elasticsearch/logs", {"path": "/usr/share/elasticsearch/config", "seed": "copy", "owned": True}, "/tmp"], "ports": [9200, 9300]}, "unsure": ()}',
@@ -192,6 +192,7 @@ ENTRIES = (
     '{"id": "alpine", "tags": ("*",), "facts": {"defaultUser": 0, "anyUid": True, "dependsOnCommand": True}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand")}',
     '{"id": "debian-ubuntu", "tags": ("*",), "facts": {"defaultUser": 0, "anyUid": True, "dependsOnCommand": True}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand")}',
     '{"id": "bash-perl-ruby", "tags": ("*",), "facts": {"defaultUser": 0, "anyUid": True, "dependsOnCommand": True}, "unsure": ("defaultUser", "anyUid", "dependsOnCommand")}',
+    '{"id": "linuxserver", "tags": ("*",), "facts": {"writablePaths": [{"path": "/config", "seed": "data"}], "cannotRestrict": {"code": "needs-root", "reason": "its init (s6-overlay) starts as root and changes owners and users"}}, "unsure": ("writablePaths", "cannotRestrict")}',
     '{"id": "mariadb-ubi", "tags": ("*ubi*",), "facts": {"defaultUser": 999, "uid": 999, "gid": 999, "anyUid": True, "programs": ["mariadbd", "mysqld", "docker-entrypoint.sh"], "writablePaths": [{"path": "/var/lib/mysql", "seed": "data"}, "/run/mariadb", "/tmp"], "ports": [3306]}, "unsure": ()}',
     '{"id": "mariadb", "tags": ("*",), "facts": {"defaultUser": 0, "uid": 999, "gid": 999, "anyUid": True, "programs": ["mariadbd", "mysqld", "docker-entrypoint.sh"], "writablePaths": [{"path": "/var/lib/mysql", "seed": "data"}, "/run/mysqld", "/tmp"], "ports": [3306]}, "unsure": ()}',
     '{"id": "memcached", "tags": ("*",), "facts": {"defaultUser": 11211, "uid": 11211, "gid": 11211, "anyUid": True, "programs": ["memcached", "docker-entrypoint.sh"], "writablePaths": [], "ports": [11211]}, "unsure": ()}',
@@ -293,7 +294,7 @@ ENTRIES = (
     '{"id": "zookeeper", "tags": ("*",), "facts": {"defaultUser": 0, "uid": 1000, "gid": 1000, "programs": ["zkServer.sh", "docker-entrypoint.sh"], "writablePaths": [{"path": "/conf", "seed": "copy", "owned": True}, {"path": "/data", "seed": "data"}, {"path": "/datalog", "seed": "data"}, "/logs", "/tmp"], "ports": [2181, 2888, 3888, 8080]}, "unsure": ()}',
 )
 NAMES = """
-container-registry.oracle.com/mysql/community-server 197
+container-registry.oracle.com/mysql/community-server 198
 cr.fluentbit.io/fluent/fluent-bit 133
 cr.jaegertracing.io/jaegertracing/jaeger 164
 cr.l5d.io/linkerd/cni-plugin 183
@@ -306,10 +307,10 @@ cr.l5d.io/linkerd/web 182
 docker.elastic.co/elasticsearch/elasticsearch 123
 docker.elastic.co/kibana/kibana 124
 docker.elastic.co/logstash/logstash 125
-docker.io/antrea/antrea-agent-ubuntu 206
-docker.io/antrea/antrea-windows 206
+docker.io/antrea/antrea-agent-ubuntu 207
+docker.io/antrea/antrea-windows 207
 docker.io/apache/kafka 166
-docker.io/apache/solr 267
+docker.io/apache/solr 268
 docker.io/bitnami/airflow 14
 docker.io/bitnami/apache 15
 docker.io/bitnami/apisix 16
@@ -393,7 +394,7 @@ docker.io/bitnami/redis 87
 docker.io/bitnami/redis-cluster 88
 docker.io/bitnami/schema-registry 89
 docker.io/bitnami/scylladb 90
-docker.io/bitnami/sealed-secrets-controller 262
+docker.io/bitnami/sealed-secrets-controller 263
 docker.io/bitnami/seaweedfs 91
 docker.io/bitnami/solr 92
 docker.io/bitnami/sonarqube 93
@@ -604,13 +605,13 @@ docker.io/bitnamisecure/zipkin 102
 docker.io/bitnamisecure/zookeeper 103
 docker.io/clickhouse/clickhouse-server 110
 docker.io/cloudflare/cloudflared 111
-docker.io/containous/whoami 273
+docker.io/containous/whoami 274
 docker.io/coredns/coredns 112 113
 docker.io/crossplane/crossplane 114
 docker.io/curlimages/curl 115
 docker.io/dexidp/dex 116
-docker.io/dockersamples/examplevotingapp_result 279
-docker.io/dockersamples/examplevotingapp_vote 278
+docker.io/dockersamples/examplevotingapp_result 280
+docker.io/dockersamples/examplevotingapp_vote 279
 docker.io/envoyproxy/envoy 126 127
 docker.io/fluent/fluent-bit 133
 docker.io/fluent/fluentd 134
@@ -630,7 +631,7 @@ docker.io/istio/ztunnel 161
 docker.io/jaegertracing/all-in-one 164
 docker.io/jaegertracing/jaeger 164
 docker.io/jenkins/jenkins 165
-docker.io/jimmidyson/configmap-reload 251
+docker.io/jimmidyson/configmap-reload 252
 docker.io/kubernetes/pause 179
 docker.io/kubernetesui/dashboard 174
 docker.io/kubernetesui/dashboard-api 174
@@ -646,7 +647,7 @@ docker.io/library/cassandra 106
 docker.io/library/clickhouse 110
 docker.io/library/consul 152
 docker.io/library/debian 186
-docker.io/library/eclipse-mosquitto 196
+docker.io/library/eclipse-mosquitto 197
 docker.io/library/eclipse-temurin 122
 docker.io/library/elasticsearch 123
 docker.io/library/ghost 138
@@ -656,69 +657,69 @@ docker.io/library/httpd 153 154 155
 docker.io/library/influxdb 156
 docker.io/library/kibana 124
 docker.io/library/logstash 125
-docker.io/library/mariadb 188 189
-docker.io/library/memcached 190
-docker.io/library/mongo 195
-docker.io/library/mongo-express 194
-docker.io/library/mysql 197
-docker.io/library/nats 198
-docker.io/library/neo4j 199
-docker.io/library/nextcloud 200 201 202 203
-docker.io/library/nginx 204
-docker.io/library/node 207
+docker.io/library/mariadb 189 190
+docker.io/library/memcached 191
+docker.io/library/mongo 196
+docker.io/library/mongo-express 195
+docker.io/library/mysql 198
+docker.io/library/nats 199
+docker.io/library/neo4j 200
+docker.io/library/nextcloud 201 202 203 204
+docker.io/library/nginx 205
+docker.io/library/node 208
 docker.io/library/perl 187
-docker.io/library/php 221 222 223 224
-docker.io/library/phpmyadmin 225 226 227
-docker.io/library/postgres 238 239 240 241 242
-docker.io/library/python 252
-docker.io/library/rabbitmq 253 254 255
-docker.io/library/redis 256 257 258
-docker.io/library/registry 261
+docker.io/library/php 222 223 224 225
+docker.io/library/phpmyadmin 226 227 228
+docker.io/library/postgres 239 240 241 242 243
+docker.io/library/python 253
+docker.io/library/rabbitmq 254 255 256
+docker.io/library/redis 257 258 259
+docker.io/library/registry 262
 docker.io/library/ruby 187
-docker.io/library/solr 267
-docker.io/library/sonarqube 268
-docker.io/library/tomcat 271
-docker.io/library/traefik 272
+docker.io/library/solr 268
+docker.io/library/sonarqube 269
+docker.io/library/tomcat 272
+docker.io/library/traefik 273
 docker.io/library/ubuntu 186
-docker.io/library/varnish 276
+docker.io/library/varnish 277
 docker.io/library/vault 151
-docker.io/library/wordpress 281 282 283 284 285
-docker.io/library/zookeeper 286
-docker.io/longhornio/longhorn-manager 206
-docker.io/minio/minio 193
-docker.io/natsio/nats-server 198
+docker.io/library/wordpress 282 283 284 285 286
+docker.io/library/zookeeper 287
+docker.io/longhornio/longhorn-manager 207
+docker.io/minio/minio 194
+docker.io/natsio/nats-server 199
 docker.io/nginx/nginx-prometheus-exporter 131
-docker.io/nginxinc/nginx-unprivileged 205
-docker.io/oliver006/redis_exporter 259 260
+docker.io/nginxinc/nginx-unprivileged 206
+docker.io/oliver006/redis_exporter 260 261
 docker.io/openpolicyagent/gatekeeper 137
-docker.io/otel/opentelemetry-collector 220
-docker.io/otel/opentelemetry-collector-contrib 220
-docker.io/otel/opentelemetry-collector-k8s 220
-docker.io/pgvector/pgvector 235 236
-docker.io/phpmyadmin/phpmyadmin 225 226 227
-docker.io/postgis/postgis 229 230 231 232
-docker.io/prom/alertmanager 245
-docker.io/prom/blackbox-exporter 247
+docker.io/otel/opentelemetry-collector 221
+docker.io/otel/opentelemetry-collector-contrib 221
+docker.io/otel/opentelemetry-collector-k8s 221
+docker.io/pgvector/pgvector 236 237
+docker.io/phpmyadmin/phpmyadmin 226 227 228
+docker.io/postgis/postgis 230 231 232 233
+docker.io/prom/alertmanager 246
+docker.io/prom/blackbox-exporter 248
 docker.io/prom/mysqld-exporter 130
-docker.io/prom/node-exporter 246
-docker.io/prom/prometheus 243 244
-docker.io/prom/pushgateway 248
+docker.io/prom/node-exporter 247
+docker.io/prom/prometheus 244 245
+docker.io/prom/pushgateway 249
 docker.io/prometheuscommunity/postgres-exporter 129
-docker.io/rook/ceph 206
-docker.io/stefanprodan/podinfo 228
-docker.io/timberio/vector 277
-docker.io/timescale/timescaledb 233 234
-docker.io/traefik/traefik 272
-docker.io/traefik/whoami 273
-docker.io/valkey/valkey 274 275
-docker.io/weaveworksdemos/carts 263
-docker.io/weaveworksdemos/catalogue 264
-docker.io/weaveworksdemos/front-end 266
-docker.io/weaveworksdemos/orders 263
-docker.io/weaveworksdemos/payment 265
-docker.io/weaveworksdemos/queue-master 263
-docker.io/weaveworksdemos/shipping 263
-docker.io/weaveworksdemos/user 265
+docker.io/rook/ceph 207
+docker.io/stefanprodan/podinfo 229
+docker.io/timberio/vector 278
+docker.io/timescale/timescaledb 234 235
+docker.io/traefik/traefik 273
+docker.io/traefik/whoami 274
+docker.io/valkey/valkey 275 276
+docker.io/weaveworksdemos/carts 264
+docker.io/weaveworksdemos/catalogue 265
+docker.io/weaveworksdemos/front-end 267
+docker.io/weaveworksdemos/orders 264
+docker.io/weaveworksdemos/payment 266
+docker.io/weaveworksdemos/queue-master 264
+docker.io/weaveworksdemos/shipping 264
+docker.io/weaveworksdemos/user 266
 gcr.io/bank-of-anthos-ci/balancereader 5
 gcr.io/bank-of-anthos-ci/contacts 5
 gcr.io/bank-of-anthos-ci/frontend 5
@@ -731,28 +732,28 @@ gcr.io/cloudsql-docker/gce-proxy 144
 gcr.io/etcd-development/etcd 128
 gcr.io/google-containers/busybox 184
 gcr.io/google-samples/hello-app 143
-gcr.io/google-samples/microservices-demo/adservice 209
-gcr.io/google-samples/microservices-demo/cartservice 210
-gcr.io/google-samples/microservices-demo/checkoutservice 211
-gcr.io/google-samples/microservices-demo/currencyservice 212
-gcr.io/google-samples/microservices-demo/emailservice 213
-gcr.io/google-samples/microservices-demo/frontend 214
-gcr.io/google-samples/microservices-demo/loadgenerator 219
-gcr.io/google-samples/microservices-demo/paymentservice 215
-gcr.io/google-samples/microservices-demo/productcatalogservice 216
-gcr.io/google-samples/microservices-demo/recommendationservice 217
-gcr.io/google-samples/microservices-demo/shippingservice 218
+gcr.io/google-samples/microservices-demo/adservice 210
+gcr.io/google-samples/microservices-demo/cartservice 211
+gcr.io/google-samples/microservices-demo/checkoutservice 212
+gcr.io/google-samples/microservices-demo/currencyservice 213
+gcr.io/google-samples/microservices-demo/emailservice 214
+gcr.io/google-samples/microservices-demo/frontend 215
+gcr.io/google-samples/microservices-demo/loadgenerator 220
+gcr.io/google-samples/microservices-demo/paymentservice 216
+gcr.io/google-samples/microservices-demo/productcatalogservice 217
+gcr.io/google-samples/microservices-demo/recommendationservice 218
+gcr.io/google-samples/microservices-demo/shippingservice 219
 gcr.io/istio-release/pilot 159
 gcr.io/istio-release/proxyv2 160
 gcr.io/istio-release/ztunnel 161
 gcr.io/k8s-staging-metrics-server/metrics-server 172
 gcr.io/kubebuilder/kube-rbac-proxy 171
 ghcr.io/argoproj/argo-cd/argocd 2
-ghcr.io/bitnami-labs/sealed-secrets-controller 262
+ghcr.io/bitnami-labs/sealed-secrets-controller 263
 ghcr.io/dexidp/dex 116
 ghcr.io/external-secrets/external-secrets 132
-ghcr.io/flannel-io/flannel 206
-ghcr.io/flannel-io/flannel-cni-plugin 206
+ghcr.io/flannel-io/flannel 207
+ghcr.io/flannel-io/flannel-cni-plugin 207
 ghcr.io/fluent/fluent-bit 133
 ghcr.io/fluxcd/helm-controller 136
 ghcr.io/fluxcd/image-automation-controller 136
@@ -760,26 +761,26 @@ ghcr.io/fluxcd/image-reflector-controller 136
 ghcr.io/fluxcd/kustomize-controller 136
 ghcr.io/fluxcd/notification-controller 136
 ghcr.io/fluxcd/source-controller 135
-ghcr.io/jimmidyson/configmap-reload 251
+ghcr.io/jimmidyson/configmap-reload 252
 ghcr.io/kedacore/keda 167
 ghcr.io/kedacore/keda-admission-webhooks 167
 ghcr.io/kedacore/keda-metrics-apiserver 167
-ghcr.io/metacontroller/metacontroller 191
-ghcr.io/nginx/nginx-unprivileged 205
-ghcr.io/nginxinc/nginx-unprivileged 205
-ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector 220
-ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib 220
-ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s 220
-ghcr.io/stefanprodan/podinfo 228
-ghcr.io/traefik/traefik 272
-ghcr.io/zalando/postgres-operator 237
+ghcr.io/metacontroller/metacontroller 192
+ghcr.io/nginx/nginx-unprivileged 206
+ghcr.io/nginxinc/nginx-unprivileged 206
+ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector 221
+ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib 221
+ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-k8s 221
+ghcr.io/stefanprodan/podinfo 229
+ghcr.io/traefik/traefik 273
+ghcr.io/zalando/postgres-operator 238
 mcr.microsoft.com/dotnet/aspnet 119 120 121
 mcr.microsoft.com/dotnet/runtime 119 120 121
 mcr.microsoft.com/dotnet/runtime-deps 119 120 121
-mcr.microsoft.com/windows 280
-mcr.microsoft.com/windows/nanoserver 280
-mcr.microsoft.com/windows/servercore 280
-nvcr.io/nvidia/k8s-device-plugin 206
+mcr.microsoft.com/windows 281
+mcr.microsoft.com/windows/nanoserver 281
+mcr.microsoft.com/windows/servercore 281
+nvcr.io/nvidia/k8s-device-plugin 207
 oci.external-secrets.io/external-secrets/external-secrets 132
 public.ecr.aws/bitnami/airflow 14
 public.ecr.aws/bitnami/apache 15
@@ -878,27 +879,27 @@ public.ecr.aws/bitnami/wildfly 100
 public.ecr.aws/bitnami/wordpress 101
 public.ecr.aws/bitnami/zipkin 102
 public.ecr.aws/bitnami/zookeeper 103
-public.ecr.aws/nginx/nginx 204
-public.ecr.aws/nginx/nginx-unprivileged 205
-public.ecr.aws/valkey/valkey 274 275
+public.ecr.aws/nginx/nginx 205
+public.ecr.aws/nginx/nginx-unprivileged 206
+public.ecr.aws/valkey/valkey 275 276
 quay.io/argoproj/argo-rollouts 3
 quay.io/argoproj/argocd 2
 quay.io/argoproj/argocli 4
 quay.io/argoproj/workflow-controller 4
 quay.io/brancz/kube-rbac-proxy 171
-quay.io/calico/calico 206
-quay.io/calico/cni 206
-quay.io/calico/node 206
-quay.io/calico/windows 206
-quay.io/cilium/cilium 206
+quay.io/calico/calico 207
+quay.io/calico/cni 207
+quay.io/calico/node 207
+quay.io/calico/windows 207
+quay.io/cilium/cilium 207
 quay.io/cilium/hubble-ui 108
 quay.io/cilium/hubble-ui-backend 109
 quay.io/coreos/etcd 128
-quay.io/coreos/flannel 206
+quay.io/coreos/flannel 207
 quay.io/coreos/kube-state-metrics 170
 quay.io/curl/curl 115
 quay.io/dexidp/dex 116
-quay.io/frrouting/frr 206
+quay.io/frrouting/frr 207
 quay.io/grafana/grafana 145
 quay.io/jetstack/cert-manager-acmesolver 107
 quay.io/jetstack/cert-manager-cainjector 107
@@ -907,25 +908,25 @@ quay.io/jetstack/cert-manager-ctl 107
 quay.io/jetstack/cert-manager-startupapicheck 107
 quay.io/jetstack/cert-manager-webhook 107
 quay.io/keycloak/keycloak 168
-quay.io/mariadb-foundation/mariadb-devel 188 189
-quay.io/metallb/controller 192
-quay.io/metallb/frr-k8s 206
-quay.io/metallb/speaker 206
-quay.io/minio/minio 193
-quay.io/nginx/nginx-unprivileged 205
-quay.io/oauth2-proxy/oauth2-proxy 208
-quay.io/oliver006/redis_exporter 259 260
-quay.io/prometheus-operator/prometheus-config-reloader 249
-quay.io/prometheus-operator/prometheus-operator 249
-quay.io/prometheus/alertmanager 245
-quay.io/prometheus/blackbox-exporter 247
+quay.io/mariadb-foundation/mariadb-devel 189 190
+quay.io/metallb/controller 193
+quay.io/metallb/frr-k8s 207
+quay.io/metallb/speaker 207
+quay.io/minio/minio 194
+quay.io/nginx/nginx-unprivileged 206
+quay.io/oauth2-proxy/oauth2-proxy 209
+quay.io/oliver006/redis_exporter 260 261
+quay.io/prometheus-operator/prometheus-config-reloader 250
+quay.io/prometheus-operator/prometheus-operator 250
+quay.io/prometheus/alertmanager 246
+quay.io/prometheus/blackbox-exporter 248
 quay.io/prometheus/mysqld-exporter 130
-quay.io/prometheus/node-exporter 246
-quay.io/prometheus/prometheus 243 244
-quay.io/prometheus/pushgateway 248
+quay.io/prometheus/node-exporter 247
+quay.io/prometheus/prometheus 244 245
+quay.io/prometheus/pushgateway 249
 quay.io/prometheuscommunity/postgres-exporter 129
-quay.io/strimzi/operator 269
-quay.io/tigera/operator 206
+quay.io/strimzi/operator 270
+quay.io/tigera/operator 207
 registry.istio.io/release/pilot 159
 registry.istio.io/release/proxyv2 160
 registry.istio.io/release/ztunnel 161
@@ -947,17 +948,17 @@ registry.k8s.io/kube-scheduler 177
 registry.k8s.io/kube-state-metrics/kube-state-metrics 170
 registry.k8s.io/kubebuilder/kube-rbac-proxy 171
 registry.k8s.io/metrics-server/metrics-server 172
-registry.k8s.io/nfd/node-feature-discovery 206
+registry.k8s.io/nfd/node-feature-discovery 207
 registry.k8s.io/pause 179
-registry.k8s.io/prometheus-adapter/prometheus-adapter 250
-registry.k8s.io/redis 256 257 258
+registry.k8s.io/prometheus-adapter/prometheus-adapter 251
+registry.k8s.io/redis 257 258 259
 registry.k8s.io/sig-storage/csi-attacher 176
 registry.k8s.io/sig-storage/csi-node-driver-registrar 176
 registry.k8s.io/sig-storage/csi-provisioner 176
 registry.k8s.io/sig-storage/csi-resizer 176
 registry.k8s.io/sig-storage/csi-snapshotter 176
 registry.k8s.io/sig-storage/livenessprobe 176
-registry.k8s.io/sig-storage/smbplugin 206
+registry.k8s.io/sig-storage/smbplugin 207
 us-central1-docker.pkg.dev/bank-of-anthos-ci/bank-of-anthos/balancereader 5
 us-central1-docker.pkg.dev/bank-of-anthos-ci/bank-of-anthos/contacts 5
 us-central1-docker.pkg.dev/bank-of-anthos-ci/bank-of-anthos/frontend 5
@@ -965,34 +966,34 @@ us-central1-docker.pkg.dev/bank-of-anthos-ci/bank-of-anthos/ledgerwriter 5
 us-central1-docker.pkg.dev/bank-of-anthos-ci/bank-of-anthos/loadgenerator 6
 us-central1-docker.pkg.dev/bank-of-anthos-ci/bank-of-anthos/transactionhistory 5
 us-central1-docker.pkg.dev/bank-of-anthos-ci/bank-of-anthos/userservice 5
-us-central1-docker.pkg.dev/google-samples/microservices-demo/adservice 209
-us-central1-docker.pkg.dev/google-samples/microservices-demo/cartservice 210
-us-central1-docker.pkg.dev/google-samples/microservices-demo/checkoutservice 211
-us-central1-docker.pkg.dev/google-samples/microservices-demo/currencyservice 212
-us-central1-docker.pkg.dev/google-samples/microservices-demo/emailservice 213
-us-central1-docker.pkg.dev/google-samples/microservices-demo/frontend 214
-us-central1-docker.pkg.dev/google-samples/microservices-demo/loadgenerator 219
-us-central1-docker.pkg.dev/google-samples/microservices-demo/paymentservice 215
-us-central1-docker.pkg.dev/google-samples/microservices-demo/productcatalogservice 216
-us-central1-docker.pkg.dev/google-samples/microservices-demo/recommendationservice 217
-us-central1-docker.pkg.dev/google-samples/microservices-demo/shippingservice 218
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/adservice 209
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/cartservice 210
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/checkoutservice 211
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/currencyservice 212
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/emailservice 213
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/frontend 214
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/loadgenerator 219
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/paymentservice 215
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/productcatalogservice 216
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/recommendationservice 217
-us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/shippingservice 218
+us-central1-docker.pkg.dev/google-samples/microservices-demo/adservice 210
+us-central1-docker.pkg.dev/google-samples/microservices-demo/cartservice 211
+us-central1-docker.pkg.dev/google-samples/microservices-demo/checkoutservice 212
+us-central1-docker.pkg.dev/google-samples/microservices-demo/currencyservice 213
+us-central1-docker.pkg.dev/google-samples/microservices-demo/emailservice 214
+us-central1-docker.pkg.dev/google-samples/microservices-demo/frontend 215
+us-central1-docker.pkg.dev/google-samples/microservices-demo/loadgenerator 220
+us-central1-docker.pkg.dev/google-samples/microservices-demo/paymentservice 216
+us-central1-docker.pkg.dev/google-samples/microservices-demo/productcatalogservice 217
+us-central1-docker.pkg.dev/google-samples/microservices-demo/recommendationservice 218
+us-central1-docker.pkg.dev/google-samples/microservices-demo/shippingservice 219
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/adservice 210
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/cartservice 211
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/checkoutservice 212
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/currencyservice 213
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/emailservice 214
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/frontend 215
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/loadgenerator 220
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/paymentservice 216
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/productcatalogservice 217
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/recommendationservice 218
+us-central1-docker.pkg.dev/online-boutique-ci/microservices-demo/shippingservice 219
 us-docker.pkg.dev/google-samples/containers/gke/hello-app 143
 xpkg.crossplane.io/crossplane/crossplane 114
 xpkg.upbound.io/crossplane/crossplane 114
 """
 PATTERNS = (
-    ("gcr.io/tekton-releases/github.com/tektoncd/pipeline/cmd/*", (270,)),
+    ("gcr.io/tekton-releases/github.com/tektoncd/pipeline/cmd/*", (271,)),
     ("registry.istio.io/release/examples-bookinfo-productpage-*", (163,)),
     ("registry.istio.io/release/examples-bookinfo-details-*", (163,)),
     ("registry.istio.io/release/examples-bookinfo-ratings-*", (163,)),
@@ -1005,14 +1006,17 @@ PATTERNS = (
     ("docker.io/istio/examples-bookinfo-reviews-*", (162,)),
     ("gcr.io/knative-releases/knative.dev/net-*", (169,)),
     ("gcr.io/knative-releases/knative.dev/pkg/*", (169,)),
-    ("mcr.microsoft.com/oss/kubernetes-csi/*", (206,)),
+    ("mcr.microsoft.com/oss/kubernetes-csi/*", (207,)),
     ("gcr.io/knative-nightly/knative.dev/*", (169,)),
-    ("mcr.microsoft.com/dotnet/framework/*", (280,)),
-    ("ghcr.io/tektoncd/pipeline/*", (270,)),
-    ("mcr.microsoft.com/k8s/csi/*", (206,)),
+    ("mcr.microsoft.com/dotnet/framework/*", (281,)),
+    ("ghcr.io/tektoncd/pipeline/*", (271,)),
+    ("mcr.microsoft.com/k8s/csi/*", (207,)),
     ("docker.io/bitnamilegacy/*", (104,)),
     ("docker.io/bitnamisecure/*", (104,)),
     ("public.ecr.aws/bitnami/*", (104,)),
+    ("docker.io/linuxserver/*", (188,)),
+    ("ghcr.io/linuxserver/*", (188,)),
+    ("lscr.io/linuxserver/*", (188,)),
     ("docker.io/bitnami/*", (104,)),
     ("gcr.io/distroless/*", (117, 118)),
 )

@@ -115,9 +115,12 @@ class Entry:
     def unsure(self) -> tuple[str, ...]:
         """The facts that are only likely."""
         facts = self.facts()
-        if facts.get("dependsOnCommand"):
-            return tuple(facts)
         confidence = self.data["confidence"]
+        if facts.get("dependsOnCommand"):
+            # Who the image runs as anyway, its command was made for.
+            own = facts.get("uid") is not None and facts.get("uid") == facts.get("defaultUser")
+            sure = _OF_USER if own and confidence["user"] == "high" else ()
+            return tuple(field for field in facts if field not in sure)
         weak = (*_OF_USER * (confidence["user"] == "low"), *("writablePaths",) * (confidence["writablePaths"] == "low"))
         return tuple(field for field in facts if field in weak)
 

@@ -29,7 +29,13 @@ def entries(data: Any, where: str) -> list[dict[str, Any]]:
     problems = list(schema.problems(data.get("spec"), schema.lock_spec_schema(), "spec"))
     if problems:
         raise ConfigError("; ".join(problems), where)
-    return list(sequence(mapping(data["spec"]).get("images")))
+    found = list(sequence(mapping(data["spec"]).get("images")))
+    seen: set[str] = set()
+    for name in (str(parse(name)) for entry in found for name in entry["images"]):
+        if name in seen:
+            raise ConfigError(f"spec.images names {name} twice", where, "run `krm-harden images resolve` again")
+        seen.add(name)
+    return found
 
 
 class Lock:
