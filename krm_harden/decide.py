@@ -72,6 +72,7 @@ _ONE_LINE = FlowStyle()
 class Situation:
     """A pod and what holds for it.
 
+    `knows_images`: the output may rely on more than what the policy says of images.
     `volume_names` are those taken, by the pod and by this run; `wanted_volumes`, filled by their control, has for each
     name of ours the containers and paths that ask for it. `users` and `users_of_volumes`, filled by theirs, have what
     is proposed for each container, and for each volume who writes there. `checking`: nothing will be written.
@@ -92,6 +93,7 @@ class Situation:
         "_replaced",
         "_replaced_inits",
         "checking",
+        "knows_images",
         "on_windows",
         "pod",
         "settings",
@@ -112,6 +114,7 @@ class Situation:
     ) -> None:
         self.pod = pod
         self.settings = settings
+        self.knows_images = settings.output >= FACTS_SINCE
         self.checking = checking
         self._exemptions = exemptions
         self._injected: str | None = None
@@ -134,11 +137,6 @@ class Situation:
         self._pod_held: dict[str, str] = {}
         self.users: dict[Pointer, Proposal] = {}
         self.users_of_volumes: dict[str, list[tuple[int, int]]] | None = None
-
-    @property
-    def knows_images(self) -> bool:
-        """Whether the output may rely on more than what the policy says of images."""
-        return self.settings.output >= FACTS_SINCE
 
     def facts(self, container: Container) -> ImageFacts:
         """What is known of a container's image, as far as it holds for the command that it runs."""

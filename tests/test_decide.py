@@ -95,6 +95,19 @@ def test_a_copy_says_all_that_its_container_is_exempt_from_by_name(control):
     assert {(context["runAsUser"], context["runAsGroup"]) for context in contexts} == {(1000, 1000)}
 
 
+@pytest.mark.parametrize("images", [[], [{"match": "*", "writablePaths": [{"path": "/etc/app", "seed": "copy"}]}]])
+def test_a_copy_gets_a_user_where_a_volume_keeps_it_from_its_container(images):
+    """A guessed user doesn't own the files of a claim; the copy has none."""
+    image = "harbor.example/proxy/docker.io/library/wordpress:6-apache"
+    mount = {"name": "data", "mountPath": "/data"}
+    text = deployment({"image": image, "volumeMounts": [mount]}, volumes=[CLAIM])
+
+    pod = hardened(text, controls=INIT_COPY, images=images)
+
+    assert "runAsUser" not in context_of(pod)
+    assert {container["securityContext"]["runAsUser"] > 0 for container in pod["initContainers"]} == {True}
+
+
 def test_a_copy_runs_as_the_group_that_the_manifest_gives_its_container():
     pod = hardened(deployment({"image": "zookeeper:3.9", "securityContext": {"runAsGroup": 7}}), controls=INIT_COPY)
 

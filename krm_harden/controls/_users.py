@@ -99,7 +99,7 @@ def _unknown(situation: Situation, container: Container) -> Proposal:
         return Proposal("none", None, "the pod has a user namespace: its image keeps its own user")
     if mode == "uid":
         return Proposal("default", _neighbour(situation, container), reason)
-    if in_user_namespace(situation, container):
+    if mode == "userNamespace" and not namespace_obstacle(situation):
         return Proposal("none", None, "root within the pod's user namespace is nobody outside of it")
     return Proposal("manual", None, reason, code="unknown-image")
 

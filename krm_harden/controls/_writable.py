@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krm_harden.controls._users import user
+from krm_harden.controls._users import our_user, user
 from krm_harden.images.command_lines import made_folders
 from krm_harden.images.obstacles import can_copy, init_containers, known_paths
 from krm_harden.model import Operation
@@ -64,7 +64,9 @@ def _copy(situation: Situation, container: Container, path: WritablePath) -> Ope
     """
     context: dict[str, Any] = {"runAsNonRoot": True}
     if situation.settings.platform != "openshift":
-        uid = situation.user_after(container) or user(situation, container).value
+        # It mounts nothing but what it fills: what keeps a user from its container doesn't keep it from this one.
+        known = user(situation, container).value or situation.facts(container).value("uid")
+        uid = situation.user_after(container) or known or our_user(situation)
         gid = situation.group_of(container, uid)
         context |= {} if uid is None else {"runAsUser": uid}
         context |= {} if gid is None else {"runAsGroup": gid}
