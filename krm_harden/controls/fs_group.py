@@ -91,15 +91,21 @@ def _wanted(situation: Situation) -> tuple[int | None, str, str, str]:
         uid, gid = situation.given_owner(container) or (0, None)
         reason = f'in place of the init container "{container.name}", which only gives volumes to {uid}'
         return (uid if gid is None else gid), "default", reason, ""
+    wanted = list(_of_claims(situation))
+    # Every container gets the group: one that is known serves those that would take any.
+    best = next((found for found in wanted if found[1] == "evidence"), None)
+    return best or next(iter(wanted), (None, "none", "", ""))
+
+
+def _of_claims(situation: Situation) -> Iterator[tuple[int | None, str, str, str]]:
     for container in situation.pod.containers:
         user = situation.new_user(container)
         mount = situation.data_mount(container, CLAIMS) if user else ""
         if mount:
-            return _of_image(situation, container, mount, user or 0)
-    return None, "none", "", ""
+            yield _of_image(situation, container, mount, user or 0)
 
 
-def _of_image(situation: Situation, container: Container, mount: str, user: int) -> tuple[int, str, str, str]:
+def _of_image(situation: Situation, container: Container, mount: str, user: int) -> tuple[int | None, str, str, str]:
     facts = situation.facts(container)
     reason = f'container "{container.name}" writes to the claim {mount} as {user} now'
     if facts.value("uid") != user:
