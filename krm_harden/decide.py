@@ -157,6 +157,15 @@ class Situation:
             found = found.without(OF_ENTRYPOINT if code in OF_IMAGE else (*OF_ENTRYPOINT, "cannotRestrict"))
         return stated.over(found)
 
+    @property
+    def may_change_users(self) -> bool:
+        """Whether a container has no user yet, or is root."""
+        return any(not self.user(container) for container in self.pod.containers)
+
+    def knows(self, *fields: str) -> bool:
+        """Whether one of some facts is known of one of the pod's images."""
+        return any(self.facts(container).value(field) for container in self.pod.containers for field in fields)
+
     def replaced(self, container: Container) -> str:
         """Who describes the entrypoint that a container's command takes the place of, or empty."""
         self.facts(container)
@@ -293,8 +302,7 @@ class Situation:
 
     def programs(self, container: Container) -> list[str]:
         """The names of the programs that a container starts, as far as its command or its image's facts say."""
-        line = command_lines.words(container)
-        found = list(command_lines.started_by(line)) if line else []
+        found = command_lines.programs_of(container)
         if sequence(container.data.get("command")):
             return found
         return [*sequence(self.facts(container).value("programs")), *found]

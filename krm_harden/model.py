@@ -278,9 +278,12 @@ class Resource:
 
 
 class Container:
-    """One container of a pod. `role` is init, sidecar, container or ephemeral."""
+    """One container of a pod. `role` is init, sidecar, container or ephemeral.
 
-    __slots__ = ("data", "name", "pointer", "role", "security_context")
+    `commands` remembers the simple commands of its command line, once somebody has asked for them.
+    """
+
+    __slots__ = ("commands", "data", "name", "pointer", "role", "security_context")
 
     def __init__(self, pointer: Pointer, data: Mapping[str, Any], role: str) -> None:
         self.pointer = pointer
@@ -288,6 +291,7 @@ class Container:
         self.role = role
         self.name = text(data.get("name"))
         self.security_context: Mapping[str, Any] = mapping(data.get("securityContext"))
+        self.commands: list[list[str]] | None = None
 
     @property
     def image(self) -> str:

@@ -124,6 +124,8 @@ class Review:
         situation = decide.Situation(pod, self.settings, known, exemptions_, checking=self.checking)
         self._situations.append(situation)
         for control, violations in self._evaluator.failing(index, self.settings.checks()):
+            if control.concerns and not control.concerns(situation):
+                continue
             found = decide.judge(control, situation, violations)
             self._judged += [(control, situation, judgement) for judgement in found]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Check: TypeAlias = "Callable[[Pod], Iterator[Violation]]"
     Propose: TypeAlias = "Callable[[Situation, Violation], Proposal]"
     Beside: TypeAlias = "Callable[[Situation, Container], Iterable[Operation]]"
+    Concerns: TypeAlias = "Callable[[Situation], bool]"
     Stale: TypeAlias = "Callable[[Situation, Container], tuple[Any, Any, str] | None]"
     Forbidden: TypeAlias = "Callable[[Pod, Sequence[Violation]], tuple[str, str]]"
     Instead: TypeAlias = "Callable[[Pod, Violation], str]"
@@ -55,10 +56,12 @@ class Control:
     beyond the Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it
     is no half measure. `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own
     default where the policy now says otherwise. `since` is the release that brought it.
+    `concerns` says cheaply whether it can have anything to say of a pod.
     """
 
     __slots__ = (
         "beside",
+        "concerns",
         "field",
         "forbidden",
         "id",
@@ -87,6 +90,7 @@ class Control:
         forbidden: Forbidden | None = None,
         *,
         beside: Beside | None = None,
+        concerns: Concerns | None = None,
         field: tuple[str, ...] = (),
         level: str = "restricted",
         inherited: bool = False,
@@ -106,6 +110,7 @@ class Control:
         self.propose = propose
         self.forbidden = forbidden
         self.beside = beside
+        self.concerns = concerns
         self.field = field
         self.inherited = inherited
         self.instead = instead

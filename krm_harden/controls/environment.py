@@ -93,5 +93,6 @@ CONTROL = Control(
     "Variables that name writable folders",
     {(1, 0): check},
     propose,
+    concerns=lambda situation: situation.knows("env", "ownedFolder"),
     since=(0, 2),
 )

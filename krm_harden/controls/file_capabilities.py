@@ -79,6 +79,7 @@ CONTROL = Control(
     "File capabilities that are needed",
     {(1, 0): check},
     propose,
+    concerns=lambda situation: situation.knows("fileCapabilities"),
     field=FIELD,
     since=(0, 2),
 )

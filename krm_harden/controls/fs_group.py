@@ -119,6 +119,7 @@ CONTROL = Control(
     "A group for claims",
     {(1, 0): check},
     propose,
+    concerns=lambda situation: situation.may_change_users or bool(situation.replaced_init_containers()),
     field=(FIELD,),
     settings={
         "replaceChown": {

@@ -97,6 +97,7 @@ CONTROL = Control(
     "Low ports and pings without root",
     {(1, 0): check},
     propose,
+    concerns=lambda situation: situation.may_change_users,
     field=("sysctls",),
     since=(0, 2),
 )

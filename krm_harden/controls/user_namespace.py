@@ -59,4 +59,12 @@ def propose(situation: Situation, _violation: Violation) -> Proposal:
     return Proposal("none", None, "no container needs it")
 
 
-CONTROL = Control("userNamespace", "A user namespace", {(1, 0): check}, propose, field=(FIELD,), since=(0, 2))
+CONTROL = Control(
+    "userNamespace",
+    "A user namespace",
+    {(1, 0): check},
+    propose,
+    concerns=lambda situation: situation.settings.unknown_user == "userNamespace",
+    field=(FIELD,),
+    since=(0, 2),
+)

@@ -10,7 +10,7 @@ from krm_harden.schema import MAX_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from krm_harden.model import Container
 
@@ -60,8 +60,20 @@ def replaces_entrypoint(container: Container, programs: object) -> bool:
     """Whether a container's command starts none of the programs that its image would start."""
     if not sequence(container.data.get("command")) or not isinstance(programs, list):
         return False
-    started = set(started_by(words(container)))
+    started = set(programs_of(container))
     return not started.intersection(programs)
+
+
+def commands_of(container: Container) -> Sequence[list[str]]:
+    """The simple commands of a container's command and args, read once."""
+    if container.commands is None:
+        container.commands = list(commands(words(container)))
+    return container.commands
+
+
+def programs_of(container: Container) -> list[str]:
+    """The names of the programs that a container's command and args start."""
+    return [basename(simple[0]) for simple in commands_of(container)]
 
 
 def started_by(line: list[str]) -> Iterator[str]:
@@ -218,7 +230,7 @@ def basename(word: str) -> str:
 
 def writes_into_root(container: Container) -> str:
     """The first file directly in `/` that a command creates, by its own words, or empty."""
-    for simple in commands(words(container)):
+    for simple in commands_of(container):
         for target in _written(simple):
             name = target.removeprefix("/")
             if target.startswith("/") and name and "/" not in name and "$" not in name:
@@ -246,7 +258,7 @@ def needs_root(started: list[str]) -> tuple[str, str]:
 
 def installs_packages(container: Container) -> str:
     """The program with which a command installs packages of its distribution, or empty."""
-    for simple in commands(words(container)):
+    for simple in commands_of(container):
         program = basename(simple[0])
         if INSTALLERS.get(program) in simple[1:]:
             return program
@@ -255,8 +267,8 @@ def installs_packages(container: Container) -> str:
 
 def made_folders(container: Container) -> list[str]:
     """The folders that a command makes with `mkdir -p`, and those that its options name as a place for data."""
-    found = []
-    for simple in commands(words(container)):
+    found: list[str] = []
+    for simple in commands_of(container):
         if basename(simple[0]) == "mkdir" and any(word.startswith("-") and "p" in word for word in simple[1:]):
             found += simple[1:]
         else:
@@ -302,7 +314,7 @@ def owner_given(container: Container) -> tuple[int, int | None] | None:
     """
     mounts = [str(mapping(mount).get("mountPath")) for mount in sequence(container.data.get("volumeMounts"))]
     owners = set()
-    for index, simple in enumerate(commands(words(container))):
+    for index, simple in enumerate(commands_of(container)):
         program = basename(simple[0])
         if program in SHELLS and index == 0:
             continue

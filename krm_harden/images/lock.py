@@ -31,7 +31,9 @@ def entries(data: Any, where: str) -> list[dict[str, Any]]:
         raise ConfigError("; ".join(problems), where)
     found = list(sequence(mapping(data["spec"]).get("images")))
     seen: set[str] = set()
-    for name in (str(parse(name)) for entry in found for name in entry["images"]):
+    # One entry may have the same image under several of its names.
+    names = [{str(parse(name)) for name in entry["images"]} for entry in found]
+    for name in (name for spelled_out in names for name in sorted(spelled_out)):
         if name in seen:
             raise ConfigError(f"spec.images names {name} twice", where, "run `krm-harden images resolve` again")
         seen.add(name)

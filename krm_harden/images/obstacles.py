@@ -57,7 +57,7 @@ def doubt(situation: Situation, container: Container) -> str:
     installer = command_lines.installs_packages(container)
     if installer:
         return f"its command installs packages with {installer}, which takes root and a writable root filesystem"
-    if OWNERSHIP.intersection(command_lines.started_by(command_lines.words(container))):
+    if OWNERSHIP.intersection(command_lines.programs_of(container)):
         return "its command changes owners, which takes root"
     known = situation.facts(container).fact("cannotRestrict")
     return f"it may need root: {known.value['reason']} ({known.evidence})" if known and not known.sure else ""
