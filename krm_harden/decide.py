@@ -82,6 +82,7 @@ class Situation:
         "_claims",
         "_exemptions",
         "_facts",
+        "_fields",
         "_fixed",
         "_held",
         "_indexes",
@@ -130,6 +131,7 @@ class Situation:
         self._fixed: dict[str, dict[int, Proposal]] = {}
         """By control the proposals that are written, by the index of their container; -1 is the pod."""
         self._indexes = {container.pointer: index for index, container in enumerate(pod.containers)}
+        self._fields: frozenset[str] | None = None
         self._replaced: dict[Pointer, str] = {}
         self._replaced_inits: dict[Pointer, Container] | None = None
         self._claims: set[str] | None = None
@@ -164,7 +166,9 @@ class Situation:
 
     def knows(self, *fields: str) -> bool:
         """Whether one of some facts is known of one of the pod's images."""
-        return any(self.facts(container).value(field) for container in self.pod.containers for field in fields)
+        if self._fields is None:
+            self._fields = frozenset().union(*(self.facts(container).said() for container in self.pod.containers))
+        return not self._fields.isdisjoint(fields)
 
     def replaced(self, container: Container) -> str:
         """Who describes the entrypoint that a container's command takes the place of, or empty."""
@@ -176,12 +180,15 @@ class Situation:
         if control.id not in self._judged:
             # Who asks about itself sees nothing yet.
             self._judged[control.id] = []
-            made = (_judge(control, self, violation) for violation in violations)
-            found = self._judged[control.id] = [judgement for judgement in made if judgement is not None]
-            fixed = self._fixed[control.id] = {}
-            for judgement in found:
-                if judgement.state == "fixed":
-                    fixed.setdefault(judgement.violation.container, judgement.proposal)
+            found: list[Judgement] = []
+            fixed: dict[int, Proposal] = {}
+            for violation in violations:
+                judgement = _judge(control, self, violation)
+                if judgement is not None:
+                    found.append(judgement)
+                    if judgement.state == "fixed":
+                        fixed.setdefault(violation.container, judgement.proposal)
+            self._judged[control.id], self._fixed[control.id] = found, fixed
         return self._judged[control.id]
 
     def unknown(self, container: Container, what: str) -> str:
@@ -379,7 +386,7 @@ class Situation:
 
     def refusal(self, container: Container) -> tuple[str, str]:
         """(code, reason) why a container can't run restricted, whatever is written; twice empty if it can."""
-        if not self.knows_images:
+        if not self.knows_images or not (self.facts(container) or command_lines.commands_of(container)):
             return "", ""
         return next(obstacles.found(self, container), ("", ""))
 

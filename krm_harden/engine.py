@@ -301,6 +301,8 @@ def _one_item(text: bytes) -> Document:
 def _by_resource(operations: Iterable[Operation], resources_: Iterable[Resource]) -> dict[Pointer, list[Operation]]:
     """A document's operations by the base of the resource that they change."""
     found: dict[Pointer, list[Operation]] = {resource.base: [] for resource in resources_}
+    if len(found) == 1:
+        return {base: list(operations) for base in found}
     for operation in operations:
         bases = (operation.path[:depth] for depth in range(len(operation.path), -1, -1))
         found[next(base for base in bases if base in found)].append(operation)

@@ -61,4 +61,12 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     return Proposal(basis, gid, reason, facts.evidence("gid"))
 
 
-CONTROL = Control("numericGroup", "A numeric group", {(1, 0): check}, propose, field=(FIELD,), inherited=True)
+CONTROL = Control(
+    "numericGroup",
+    "A numeric group",
+    {(1, 0): check},
+    propose,
+    concerns=lambda situation: situation.knows("gid") or situation.settings.required("numericGroup"),
+    field=(FIELD,),
+    inherited=True,
+)

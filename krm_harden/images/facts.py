@@ -86,6 +86,10 @@ class ImageFacts:
     def __bool__(self) -> bool:
         return bool(self._known)
 
+    def said(self) -> list[str]:
+        """The fields of which something is known, and not that there is none."""
+        return [field for field, fact in self._known.items() if fact.value or fact.value == 0]
+
     def fact(self, field: str) -> Fact | None:
         return self._known.get(field)
 
