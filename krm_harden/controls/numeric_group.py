@@ -66,7 +66,6 @@ CONTROL = Control(
     "A numeric group",
     {(1, 0): check},
     propose,
-    concerns=lambda situation: situation.knows("gid") or situation.settings.required("numericGroup"),
     field=(FIELD,),
     inherited=True,
 )
