@@ -72,8 +72,8 @@ def deployments(work: Path) -> Callable[[int], Path]:
     return made
 
 
-ROUNDS = 6
-"""A busy machine gets five more chances: what has become slower fails all of them."""
+ROUNDS = 3
+"""A busy machine gets two more chances: what has become slower fails all of them."""
 
 
 def middle_ratio(runs: dict[str, list[dict[str, float]]], one: str, other: str) -> float:
