@@ -356,8 +356,11 @@ class Situation:
 
     def _is_replaced(self, control: str, container: Container, *, known: bool = False) -> bool:
         """Whether what the author wrote in a container goes in this run. `known`: evidence says what comes instead."""
-        reaches = _BASIS["evidence" if known else "default"] <= _REACH[self.settings.changes]
-        return reaches and self._overrides(control) and not self.exemptions(control, container)
+        return (
+            self.reaches("evidence" if known else "default")
+            and self._overrides(control)
+            and not self.exemptions(control, container)
+        )
 
     def _overrides(self, control: str) -> bool:
         """Whether a control replaces what an author wrote, and its check is on and finds fault with the pod."""
@@ -513,7 +516,7 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
         return Judgement(violation, Proposal("none"), "refused", f"{held}: this beside it would stop it")
     if proposal.basis == "manual":
         return Judgement(violation, proposal, "manual")
-    if _BASIS[proposal.basis] > _REACH[settings.changes]:
+    if not situation.reaches(proposal.basis):
         return Judgement(violation, proposal, "deferred", f"changes: {settings.changes} doesn't write it")
     return Judgement(violation, proposal, "fixed")
 

@@ -289,28 +289,19 @@ def facts_schema() -> Schema:
     return _object("What an image needs.", _FACTS)
 
 
-def lock_schema() -> Schema:
-    """The JSON Schema (draft 7) of a whole ImageLock."""
-    return _document_schema(LOCK_KIND, lock_spec_schema())
-
-
 def policy_schema() -> Schema:
     """The JSON Schema (draft 7) of a whole HardeningPolicy."""
-    return _document_schema(KIND, spec_schema())
-
-
-def _document_schema(kind: str, spec: Schema) -> Schema:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "$id": f"https://krm-harden.dev/schemas/{kind.lower()}_v1alpha1.json",
-        "title": kind,
+        "$id": f"https://krm-harden.dev/schemas/{KIND.lower()}_v1alpha1.json",
+        "title": KIND,
         "type": "object",
         "required": ["apiVersion", "kind"],
         "properties": {
             "apiVersion": {"const": API_VERSION},
-            "kind": {"const": kind},
+            "kind": {"const": KIND},
             "metadata": {"type": "object"},
-            "spec": spec,
+            "spec": spec_schema(),
         },
         "additionalProperties": False,
     }
