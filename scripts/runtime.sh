@@ -16,6 +16,6 @@ cp -r tests/data/runtime/images/. "$copy/images/"
 "$copy/setup.sh" >&2
 # A folder of its own for podman's state: `podman system reset` of another store empties the one that all share.
 runroot=$(sed -n 's/^runroot = "\(.*\)"/\1/p' "$copy/etc/storage.conf")
-sed -i "s|^\[engine\]|&\ntmp_dir = \"$runroot/libpod\"|" "$copy/etc/containers.conf"
+sed -i -e '/^tmp_dir = /d' -e "s|^\[engine\]|&\ntmp_dir = \"$runroot/libpod\"|" "$copy/etc/containers.conf"
 "$copy/build-images.sh" >&2
 echo "$copy"

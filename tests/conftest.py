@@ -9,10 +9,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 settings.register_profile(
     "default", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
@@ -116,6 +120,16 @@ def require(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} isn't here: CONTRIBUTING.md, Set-up, says where it comes from")
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """With KRM_HARDEN_CI set, a test that would be skipped fails, with the reason: nothing is missing there unseen."""
+    report = yield
+    if report.skipped and os.environ.get("KRM_HARDEN_CI"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must not be skipped in CI: {call.excinfo.value if call.excinfo else ''}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,7 @@ def store():
     with tempfile.TemporaryDirectory(prefix="krm-") as folder:  # podman refuses a long path of runroot
         base = Path(os.environ.get("CONTAINERS_CONF") or RUNTIME / "containers.conf")
         text = base.read_text() if base.is_file() else "[engine]\n"
+        text = re.sub(r"(?m)^tmp_dir = .*\n", "", text)
         files = {
             "CONTAINERS_CONF": re.sub(r"(?m)^\[engine\]$", f'[engine]\ntmp_dir = "{folder}/libpod"', text),
             "CONTAINERS_STORAGE_CONF": f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/s"\nrunroot = "{folder}/r"\n',
@@ -302,7 +303,8 @@ except KeyboardInterrupt:
 """
 
 
-def test_nothing_is_left_behind_on_an_interrupt(image, engine, tmp_path):
+def test_nothing_is_left_behind_on_an_interrupt(image, engine, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program = image("exec sleep 60")
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     words = [sys.executable, "-c", INTERRUPTED, program.reference, program.archive, json.dumps(program.config)]
