@@ -216,10 +216,11 @@ class Engine:
         self, chunk: bytes, document: Document, found: list[Resource], reviews: list[Review], notes: list[Unexamined]
     ) -> ChunkResult:
         draft = Draft(document.data) if self.checking else _drafted(document, reviews)
-        if not draft.operations:
+        operations = draft.operations
+        if not operations:
             facts = self._facts(found, reviews)
             return ChunkResult(chunk, [review.result() for review in reviews], notes, facts=facts)
-        own = _by_resource(draft.operations, [review.resource for review in reviews])
+        own = _by_resource(operations, [review.resource for review in reviews])
         results = [review.result(own[review.resource.base], settled=False) for review in reviews]
         new = self._edited(document, draft)
         for review, result in zip(self._settled(new, reviews), results, strict=True):
@@ -243,10 +244,11 @@ class Engine:
         """The new document, verified. Raises RefusedEdit."""
         try:
             place.check_breaks(document)
-            text = edit.apply(document.text, edit.plan(document, draft.operations))
+            operations = draft.operations
+            text = edit.apply(document.text, edit.plan(document, operations))
             new = verify.verified(document, text, draft)
             if self.paranoid:
-                verify.twice(document, new, draft.operations)
+                verify.twice(document, new, operations)
         except RefusedEdit as error:
             raise _naming_anchor(document, draft.operations, error) from None
         return new

@@ -553,7 +553,7 @@ def json_pointer(pointer: Pointer) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in pointer)
 
 
-def lookup(data: Any, pointer: Pointer) -> Any:
+def lookup(data: Any, pointer: Sequence[str | int]) -> Any:
     """The value at a Pointer, or None where there is nothing."""
     for step in pointer:
         if isinstance(data, dict):
@@ -569,6 +569,10 @@ def walk(data: Any, pattern: Sequence[str], pointer: Pointer = ()) -> Iterator[P
     """Every Pointer that a pattern matches in the data; `*` stands for each item of a list."""
     if not pattern:
         yield pointer
+        return
+    if "*" not in pattern:
+        if lookup(data, pattern) is not None:
+            yield (*pointer, *pattern)
         return
     step, rest = pattern[0], pattern[1:]
     if step == "*":

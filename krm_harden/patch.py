@@ -7,7 +7,7 @@ source, no two operations overlap, and all of them can be edited against the ori
 
 from __future__ import annotations
 
-from krm_harden.model import Operation, json_pointer, lookup, same
+from krm_harden.model import Operation, json_pointer, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Draft:
 
     def __init__(self, data: Any) -> None:
         self.data = data
-        self._own: dict[int, Any] = {}
-        """The copies that this draft has made, and may change, by identity."""
+        self._own: dict[Pointer, Any] = {}
+        """The copies that this draft has made, and may change, by their place; those above one are here too."""
         self._count = 0
         self._entries: dict[int, tuple[Operation, Pointer]] = {}
         """The operations by number, in order, each with where its value stands: its path, with an index for `-`."""
@@ -52,14 +52,14 @@ class Draft:
         rest = operation.path[depth:]
         if not rest:
             if not same(node, operation.value):
-                self._record("replace", path, operation.value)
+                self._record("replace", path, path, operation.value)
         elif node is None:
-            self._record("replace" if depth else "add", path, _nested(rest, operation.value))
+            self._record("replace" if depth else "add", path, path, _nested(rest, operation.value))
         else:
-            self._record("add", (*path, rest[0]), _nested(rest[1:], operation.value))
+            place = (*path, len(node) if rest[0] == "-" else rest[0])
+            self._record("add", (*path, rest[0]), place, _nested(rest[1:], operation.value))
 
-    def _record(self, op: str, path: Pointer, value: Any) -> None:
-        place = (*path[:-1], len(lookup(self.data, path[:-1]))) if path[-1:] == ("-",) else path
+    def _record(self, op: str, path: Pointer, place: Pointer, value: Any) -> None:
         self._set(path, value)
         number = self._folds_into(place)
         if number is None:
@@ -72,24 +72,29 @@ class Draft:
 
     def _set(self, path: Pointer, value: Any) -> None:
         """Set a value in the data; what lies on the way and isn't ours yet becomes a copy."""
+        if path in self._own:
+            # What was changed there, or below, is written anew.
+            self._own = {place: node for place, node in self._own.items() if place[: len(path)] != path}
         if not path:
             self.data = value
             return
-        self.data = node = self._copy(self.data)
-        for step in path[:-1]:
-            node[step] = child = self._copy(node[step])
-            node = child
+        node = self._copied(path[:-1])
         if path[-1] == "-":
             node.append(value)
         else:
             node[path[-1]] = value
 
-    def _copy(self, node: Any) -> Any:
-        if id(node) in self._own:
-            return node
-        copy = node.copy()
-        self._own[id(copy)] = copy
-        return copy
+    def _copied(self, place: Pointer) -> Any:
+        """What stands at a place, for us to change."""
+        node = self._own.get(place)
+        if node is None:
+            if place:
+                above = self._copied(place[:-1])
+                node = above[place[-1]] = above[place[-1]].copy()
+            else:
+                node = self.data = self.data.copy()
+            self._own[place] = node
+        return node
 
     def _folds_into(self, place: Pointer) -> int | None:
         """The operation of this run within whose value a place lies."""
@@ -128,6 +133,7 @@ class Draft:
 
     def _remove(self, path: Pointer) -> None:
         self.data = _without(self.data, path)
+        self._own.clear()
         number = self._folds_into(path)
         if number is not None and self._entries[number][1] != path:
             earlier, within = self._entries[number]
@@ -194,9 +200,10 @@ def on_source(operations: Iterable[Operation]) -> Iterator[Operation]:
     """The operations with their paths as they are in the source, where no item has moved up yet."""
     gone: dict[Pointer, list[int]] = {}
     for operation in operations:
-        path = _before(operation.path, gone) if gone else operation.path
-        yield Operation(operation.op, path, operation.value)
-        if operation.op == "remove" and isinstance(path[-1], int):
+        found = Operation(operation.op, _before(operation.path, gone), operation.value) if gone else operation
+        yield found
+        path = found.path
+        if found.op == "remove" and isinstance(path[-1], int):
             gone[path[:-1]] = sorted([*gone.get(path[:-1], ()), path[-1]])
 
 
@@ -213,6 +220,8 @@ def _before(path: Pointer, gone: dict[Pointer, list[int]]) -> Pointer:
 
 def on_result(operations: Sequence[Operation]) -> list[Operation]:
     """What is added and replaced, with its paths as they are when all is done."""
+    if not any(operation.op == "remove" for operation in operations):
+        return list(operations)
     moves = Moves(operations)
     found = []
     for operation in on_source(operations):
@@ -225,8 +234,11 @@ def on_result(operations: Sequence[Operation]) -> list[Operation]:
 def _deepest(data: Any, path: Pointer) -> tuple[int, Any]:
     """How many steps of a path exist, and the value there."""
     for depth, step in enumerate(path):
-        keys: Any = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
-        if step not in keys:
+        if isinstance(data, dict):
+            is_there = step in data
+        else:
+            is_there = isinstance(data, list) and isinstance(step, int) and 0 <= step < len(data)
+        if not is_there:
             return depth, data
         data = data[step]
     return len(path), data

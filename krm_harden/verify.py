@@ -36,14 +36,15 @@ def verified(old: Document, text: str, draft: Draft) -> Document:
     if not _says(draft.data, old, new):
         raise RefusedEdit("the edited text doesn't say what the patch says", next_step=_NEXT)
     _same_line_breaks(old.text, text)
-    gone = frozenset(operation.path for operation in on_source(draft.operations) if operation.op == "remove")
+    operations = draft.operations
+    gone = frozenset(operation.path for operation in on_source(operations) if operation.op == "remove")
     _same_anchors(old, text, gone)
     keeps_lines = _keeps_lines(old.text, text)
     if not keeps_lines:
-        _same_elsewhere(old, new, draft.operations)
+        _same_elsewhere(old, new, operations)
     if not (keeps_lines and _has_only_trailing_comments(old.text, text)):
-        _same_comments(old, new, draft.operations, gone)
-    _quoted_where_needed(new, on_result(draft.operations))
+        _same_comments(old, new, operations, gone)
+    _quoted_where_needed(new, on_result(operations))
     return new
 
 
@@ -69,15 +70,18 @@ def _sorted(data: Any) -> Any:
 
 def _same_line_breaks(old: str, new: str) -> None:
     """What had only one kind of line break still has, and the text ends as it did."""
+    if ("\r" in old or "\r" in new) and _mixes_line_breaks(old, new):
+        raise RefusedEdit("the edit would mix line breaks", next_step=_NEXT)
+    if "\n" in old and old.endswith("\n") != new.endswith("\n"):
+        raise RefusedEdit("the edit would change the end of the text", next_step=_NEXT)
+
+
+def _mixes_line_breaks(old: str, new: str) -> bool:
     crlf, lone = old.count("\r\n"), old.count("\r") - old.count("\r\n")
     new_crlf = new.count("\r\n")
     mixed = new.count("\r") - new_crlf != lone
     mixed |= crlf == 0 and new_crlf > 0
-    mixed |= crlf == old.count("\n") > 0 and new_crlf != new.count("\n")
-    if mixed:
-        raise RefusedEdit("the edit would mix line breaks", next_step=_NEXT)
-    if "\n" in old and old.endswith("\n") != new.endswith("\n"):
-        raise RefusedEdit("the edit would change the end of the text", next_step=_NEXT)
+    return mixed or (crlf == old.count("\n") > 0 and new_crlf != new.count("\n"))
 
 
 def _keeps_lines(old: str, new: str) -> bool:
