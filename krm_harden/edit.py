@@ -156,7 +156,7 @@ def _block_lines(text: str, change: _Change) -> list[str]:
     column = place.column(text, node)
     style = place.block_style(text, change.nodes)
     if source.is_mapping(node):
-        return [line for key, value in change.added for line in emit.block(str(key), value, column, style)]
+        return [line for key, value in change.added for line in emit.entry(str(key), value, column, style)]
     quote = _quote_of(node.value[-1])
     style.item = place.dash_width(text, node) or style.item
     return [line for _, value in change.added for line in emit.block_item(value, column, style, quote)]

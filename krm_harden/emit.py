@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import marshal
+
 from krm_harden.scalars import is_plain_safe
 
 TYPE_CHECKING = False
@@ -73,8 +75,24 @@ def _escaped(letter: str) -> str:
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 
 
+def entry(key: str, value: Any, column: int, style: Style) -> list[str]:
+    """The lines of `key: value` in a block mapping at a column, without line breaks; not to be changed."""
+    known = (key, marshal.dumps(value, 2), column, style.step, style.dash, style.item)
+    lines = _entries.get(known)
+    if lines is None:
+        lines = block(key, value, column, style)
+        if len(_entries) < _MEMORY:
+            _entries[known] = lines
+    return lines
+
+
+_entries: dict[tuple[Any, ...], list[str]] = {}
+"""The same few fields in one workload after the other; marshal tells True from 1, which `==` doesn't."""
+_MEMORY = 4096
+
+
 def block(key: str, value: Any, column: int, style: Style) -> list[str]:
-    """The lines of `key: value` in a block mapping at a column, without line breaks."""
+    """The same, written anew."""
     head = f"{' ' * column}{scalar(key)}:"
     if isinstance(value, dict) and value:
         return [head, *_block_mapping(value, column + style.step, style)]

@@ -378,7 +378,8 @@ def block_style(text: str, nodes: list[Any]) -> Style:
     step = dash = item = 0
     has_dash = False
     for parent, value in _around(nodes):
-        if not (_is_block(parent) and _is_block(value)) or value.start_mark.index < parent.start_mark.index:
+        # Most values are scalars.
+        if not (_is_block(value) and _is_block(parent)) or value.start_mark.index < parent.start_mark.index:
             continue
         width = column(text, value) - column(text, parent)
         if source.is_mapping(value):

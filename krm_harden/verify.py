@@ -6,6 +6,8 @@ in. The engine adds one check of its own, that a second run over the new text ha
 
 from __future__ import annotations
 
+import marshal
+
 from krm_harden import place, scalars, source
 from krm_harden.errors import InputError, RefusedEdit
 from krm_harden.model import same
@@ -87,7 +89,11 @@ def _mixes_line_breaks(old: str, new: str) -> bool:
 def _keeps_lines(old: str, new: str) -> bool:
     """Whether every old line is there, in order: the edit only inserted lines."""
     lines = iter(new.splitlines())
-    return all(line in lines for line in old.splitlines())
+    for line in old.splitlines():
+        # To ask an iterator for a line takes it up to there.
+        if line not in lines:
+            return False
+    return True
 
 
 def _has_only_trailing_comments(old: str, new: str) -> bool:
@@ -226,13 +232,29 @@ def _quoted_where_needed(new: Document, written: Sequence[Operation]) -> None:
         return
     appended = [operation.path for operation in written if operation.path[-1] == "-"]
     for operation in written:
-        if not _has_tricky_strings(operation.value):
+        if not _is_tricky(operation.value):
             continue
         if operation.path[-1] == "-":
             for item in place.node_at(new, operation.path[:-1]).value[-appended.count(operation.path) :]:
                 _check_quotes(item)
         else:
             _check_quotes(place.node_at(new, operation.path))
+
+
+def _is_tricky(value: Any) -> bool:
+    """Whether a string that needs quotes stands anywhere in a value."""
+    written = marshal.dumps(value, 2)
+    known = _tricky.get(written)
+    if known is None:
+        known = _has_tricky_strings(value)
+        if len(_tricky) < _MEMORY:
+            _tricky[written] = known
+    return known
+
+
+_tricky: dict[bytes, bool] = {}
+"""The same few values in one workload after the other."""
+_MEMORY = 4096
 
 
 def _has_tricky_strings(value: Any) -> bool:
