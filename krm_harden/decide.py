@@ -120,31 +120,31 @@ class Situation:
         self._exemptions = exemptions
         self._injected: str | None = None
         self.on_windows = pod.runs_on_windows
-        self._held: dict[Pointer, str] = {}
+        self._held: dict[Container, str] = {}
         self.volume_names: dict[str, Any] = {
             volume["name"]: volume for volume in volumes if isinstance(volume, dict) and "name" in volume
         }
         self.wanted_volumes: dict[str, set[tuple[str, str]]] = {}
         self._mounters: dict[str, set[str]] | None = None
-        self._facts: dict[Pointer, ImageFacts] = {}
+        self._facts: dict[Container, ImageFacts] = {}
         self._judged: dict[str, list[Judgement]] = {}
         self._fixed: dict[str, dict[int, Proposal]] = {}
         """By control the proposals that are written, by the index of their container; -1 is the pod."""
-        self._indexes = {container.pointer: index for index, container in enumerate(pod.containers)}
+        self._indexes = {container: index for index, container in enumerate(pod.containers)}
         self._fields: frozenset[str] | None = None
-        self._replaced: dict[Pointer, str] = {}
-        self._replaced_inits: dict[Pointer, Container] | None = None
+        self._replaced: dict[Container, str] = {}
+        self._replaced_inits: list[Container] | None = None
         self._claims: set[str] | None = None
         self._overridden: dict[str, bool] = {}
         self._pod_held: dict[str, str] = {}
-        self.users: dict[Pointer, Proposal] = {}
+        self.users: dict[Container, Proposal] = {}
         self.users_of_volumes: dict[str, list[tuple[int, int]]] | None = None
 
     def facts(self, container: Container) -> ImageFacts:
         """What is known of a container's image, as far as it holds for the command that it runs."""
-        found = self._facts.get(container.pointer)
+        found = self._facts.get(container)
         if found is None:
-            found = self._facts[container.pointer] = self._known(container)
+            found = self._facts[container] = self._known(container)
         return found
 
     def _known(self, container: Container) -> ImageFacts:
@@ -154,7 +154,7 @@ class Situation:
             return stated
         found = policy.found(container.image)
         if found and command_lines.replaces_entrypoint(container, found.value("programs")):
-            self._replaced[container.pointer] = found.evidence("programs")
+            self._replaced[container] = found.evidence("programs")
             code = mapping(found.value("cannotRestrict")).get("code")
             found = found.without(OF_ENTRYPOINT if code in OF_IMAGE else (*OF_ENTRYPOINT, "cannotRestrict"))
         return stated.over(found)
@@ -173,7 +173,7 @@ class Situation:
     def replaced(self, container: Container) -> str:
         """Who describes the entrypoint that a container's command takes the place of, or empty."""
         self.facts(container)
-        return self._replaced.get(container.pointer, "")
+        return self._replaced.get(container, "")
 
     def judged(self, control: Control, violations: Iterable[Violation]) -> list[Judgement]:
         """What becomes of a control's violations, before containers are put together; worked out once."""
@@ -201,16 +201,15 @@ class Situation:
 
         None also for what a control asks about itself.
         """
-        for made, check in self.settings.checks() if control not in self._judged else ():
-            if made.id == control:
-                self.judged(made, check(self.pod))
+        if control not in self._judged and control in self.settings.checks():
+            made, check = self.settings.checks()[control]
+            self.judged(made, check(self.pod))
         found = self._fixed.get(control)
-        return found.get(self._indexes[container.pointer] if container else -1) if found else None
+        return found.get(self._indexes[container] if container else -1) if found else None
 
     def writes(self, control: str, container: Container) -> bool:
         """Whether a control is on, and a container not exempt from it."""
-        is_on = any(made.id == control for made, _ in self.settings.checks())
-        return is_on and not self.exemptions(control, container)
+        return control in self.settings.checks() and not self.exemptions(control, container)
 
     def reaches(self, basis: str) -> bool:
         """Whether `changes` goes as far as what is so sure."""
@@ -247,18 +246,16 @@ class Situation:
         if self._replaced_inits is None:
             asked = self.knows_images and self.settings.control("fsGroup").get("replaceChown", False)
             if not asked or self.pod.context_pointer is None or self.settings.platform == "openshift":
-                self._replaced_inits = {}
+                self._replaced_inits = []
             else:
-                self._replaced_inits = {one.pointer: one for one in self.pod.containers if self.given_owner(one)}
-        return list(self._replaced_inits.values())
+                self._replaced_inits = [one for one in self.pod.containers if self.given_owner(one)]
+        return self._replaced_inits
 
     def goes(self, container: Container) -> bool:
         """Whether this run takes a container away."""
         if container.role != "init" or not self.settings.control("fsGroup").get("replaceChown", False):
             return False
-        if self._replaced_inits is None:
-            self.replaced_init_containers()
-        return container.pointer in (self._replaced_inits or ()) and self.fixes("fsGroup", None) is not None
+        return container in self.replaced_init_containers() and self.fixes("fsGroup", None) is not None
 
     def given_owner(self, container: Container) -> tuple[int, int | None] | None:
         """(uid, gid) that an init container gives to volumes which an fsGroup reaches, if that is all that it does."""
@@ -348,10 +345,10 @@ class Situation:
     def additions_go(self, container: Container) -> bool:
         """Whether a control takes away the capabilities that a container adds."""
         return any(
-            control.id in CAPABILITIES
-            and self._is_replaced(control.id, container)
-            and (control.safe or not self.hold(container))
-            for control, _ in self.settings.checks()
+            self._is_replaced(name, container)
+            and (self.settings.checks()[name][0].safe or not self.hold(container))
+            for name in CAPABILITIES
+            if name in self.settings.checks()
         )
 
     def _is_replaced(self, control: str, container: Container, *, known: bool = False) -> bool:
@@ -365,17 +362,15 @@ class Situation:
     def _overrides(self, control: str) -> bool:
         """Whether a control replaces what an author wrote, and its check is on and finds fault with the pod."""
         if control not in self._overridden:
-            self._overridden[control] = self.settings.overrides(control) and any(
-                made.id == control and next(iter(check(self.pod)), None) is not None
-                for made, check in self.settings.checks()
-            )
+            found = self.settings.checks().get(control) if self.settings.overrides(control) else None
+            self._overridden[control] = found is not None and next(iter(found[1](self.pod)), None) is not None
         return self._overridden[control]
 
     def hold(self, container: Container) -> str:
         """Why only safe changes may be written to a container: it needs what the others would take away."""
-        if container.pointer not in self._held:
-            self._held[container.pointer] = self._hold(container)
-        return self._held[container.pointer]
+        if container not in self._held:
+            self._held[container] = self._hold(container)
+        return self._held[container]
 
     def _kept_capabilities(self, container: Container) -> list[str]:
         """The capabilities that a container adds, restricted doesn't allow, and no control takes away in this run."""
@@ -431,9 +426,9 @@ class Situation:
             return True
         if own is None:
             return not self.reaches("default") or bool(self.exemptions(field, None) or self.pod_hold(field))
-        made = next(made for made, _ in self.settings.checks() if made.id == field)
+        made, _ = self.settings.checks()[field]
         place = (*container.pointer, "securityContext", field)
-        proposal = made.propose(self, Violation(place, own, "explicit", self._indexes[container.pointer]))
+        proposal = made.propose(self, Violation(place, own, "explicit", self._indexes[container]))
         is_written = proposal.basis not in {"none", "manual"} and self.reaches(proposal.basis)
         return not is_written or bool(self.exemptions(field, container))
 

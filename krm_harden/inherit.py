@@ -24,16 +24,17 @@ def inherited(
     What is neither good nor bad counts as unset. Pointers are absolute.
     """
     value = _at(pod.security_context, field)
-    if pod.context_pointer is not None and bad(value):
-        yield Violation((*pod.context_pointer, *field), value, "explicit")
-    if value is not None and not (good(value) or bad(value)):
-        yield Violation((*(pod.context_pointer or ()), *field), value, "type")
+    if value is not None:
+        if pod.context_pointer is not None and bad(value):
+            yield Violation((*pod.context_pointer, *field), value, "explicit")
+        if not (good(value) or bad(value)):
+            yield Violation((*(pod.context_pointer or ()), *field), value, "type")
     for index, container in enumerate(pod.containers):
         own = _at(container.security_context, field)
         # Beside a wrong value of the pod, writing the container's field alone wouldn't help: that is judged too.
-        if good(own) or (own is None and value is not None):
+        if value is not None if own is None else good(own):
             continue
-        cause = "explicit" if bad(own) else "missing" if own is None else "type"
+        cause = "missing" if own is None else "explicit" if bad(own) else "type"
         yield Violation((*container.pointer, "securityContext", *field), own, cause, index)
 
 

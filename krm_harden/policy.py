@@ -121,7 +121,7 @@ class Settings:
         self.platform = policy.platform
         self.output = policy.output
         self._enabled: tuple[Control, ...] | None = None
-        self._checks: tuple[tuple[Control, Check], ...] | None = None
+        self._checks: dict[str, tuple[Control, Check]] | None = None
 
     def enabled_controls(self) -> tuple[Control, ...]:
         """The controls that are on, in the order of the standard's messages."""
@@ -130,10 +130,14 @@ class Settings:
             self._enabled = tuple(made for made in known if self.enabled(made.id, made.level))
         return self._enabled
 
-    def checks(self) -> tuple[tuple[Control, Check], ...]:
-        """The controls that are on and have a check at this version, without those that another takes the place of."""
+    def checks(self) -> Mapping[str, tuple[Control, Check]]:
+        """The controls that are on and have a check at this version, by id, in the order of the standard's messages.
+
+        Without those that another takes the place of.
+        """
         if self._checks is None:
-            self._checks = tuple(active(self.enabled_controls(), self.asked.version))
+            found = active(self.enabled_controls(), self.asked.version)
+            self._checks = {control.id: (control, check) for control, check in found}
         return self._checks
 
     def control(self, name: str) -> Mapping[str, Any]:

@@ -123,7 +123,8 @@ class Review:
         known = [*volumes, *shared]
         situation = decide.Situation(pod, self.settings, known, exemptions_, checking=self.checking)
         self._situations.append(situation)
-        checks = [pair for pair in self.settings.checks() if not pair[0].concerns or pair[0].concerns(situation)]
+        every = self.settings.checks().values()
+        checks = [pair for pair in every if not pair[0].concerns or pair[0].concerns(situation)]
         for control, violations in self._evaluator.failing(index, checks):
             found = decide.judge(control, situation, violations)
             self._judged += [(control, situation, judgement) for judgement in found]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from krm_harden.model import Pointer
 
 _CParser, _nodes, _yaml_error = parser_class()
-_Scalar, _Sequence = _nodes.ScalarNode, _nodes.SequenceNode
+_Scalar, _Sequence, _Mapping = _nodes.ScalarNode, _nodes.SequenceNode, _nodes.MappingNode
 
 MAX_OPENERS = 200
 """libyaml's composer recurses in C: 30,000 levels end in a segmentation fault, 600 on a thread's stack."""
@@ -43,7 +43,9 @@ CORE = "tag:yaml.org,2002:"
 class Composer(_CParser):  # type: ignore[misc,valid-type]
     """libyaml's composer with no resolver: the tag of a plain scalar or a collection is None."""
 
-    def resolve(self, kind: type, _value: str, implicit: Any) -> str | None:
+    # Called for every node: without a method to bind it is cheaper.
+    @staticmethod
+    def resolve(kind: type, _value: str, implicit: Any) -> str | None:
         # The hook's `implicit` is a tuple for scalars (plain, quoted) and a bool for collections.
         if kind is _Scalar and not implicit[0]:
             return QUOTED
@@ -145,6 +147,8 @@ FOREIGN_BREAKS = "\x85\u2028\u2029"
 
 def has_foreign_breaks(text: str) -> bool:
     """Whether a character stands in the text that only some readers take for a line break."""
+    if text.isascii() and "\r" not in text:
+        return False
     return any(mark in text for mark in FOREIGN_BREAKS) or text.count("\r") != text.count("\r\n")
 
 
@@ -199,8 +203,9 @@ class _Builder:
     def build(self, node: Node, depth: int) -> Any:
         if node.__class__ is _Scalar:
             return _scalar(node)
-        if not self.has_aliases:
-            return self._collection(node, depth + 1)
+        return self._anchored(node, depth + 1) if self.has_aliases else self._collection(node, depth + 1)
+
+    def _anchored(self, node: Node, depth: int) -> Any:
         identity = id(node)
         if identity in self.open:
             raise InputError("an anchor contains itself", node.start_mark.line, node.start_mark.column)
@@ -210,7 +215,7 @@ class _Builder:
         self.seen.add(identity)
         self.open.add(identity)
         self.expanding += again
-        data = self._collection(node, depth + 1)
+        data = self._collection(node, depth)
         self.expanding -= again
         self.open.discard(identity)
         return data
@@ -227,13 +232,14 @@ class _Builder:
                     node.start_mark.column,
                 )
         if node.__class__ is _Sequence:
-            build = self.build
-            return [_scalar(item) if item.__class__ is _Scalar else build(item, depth) for item in node.value]
+            below = self._anchored if self.has_aliases else self._collection
+            return [_scalar(item) if item.__class__ is _Scalar else below(item, depth + 1) for item in node.value]
         return self._mapping(node, depth)  # type: ignore[arg-type]
 
     def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        build = self.build
+        resolve = scalars.resolve
+        below = self._anchored if self.has_aliases else self._collection
         merged = False
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
@@ -247,9 +253,11 @@ class _Builder:
                 first = first or _first_lines(node)
                 self.duplicates.append((name, first[name], key_node.start_mark.line))
             if value_node.__class__ is not _Scalar:
-                data[name] = build(value_node, depth)
+                data[name] = below(value_node, depth + 1)
             elif value_node.tag is QUOTED:
                 data[name] = value_node.value
+            elif value_node.tag is None and not value_node.style:
+                data[name] = resolve(value_node.value)
             else:
                 data[name] = _scalar(value_node)
         return self._with_merges(node, data, depth) if merged else data
@@ -338,15 +346,15 @@ def is_merge(key_node: Any) -> bool:
 
 
 def is_mapping(node: object) -> bool:
-    return isinstance(node, _nodes.MappingNode)
+    return isinstance(node, _Mapping)
 
 
 def is_sequence(node: object) -> bool:
-    return isinstance(node, _nodes.SequenceNode)
+    return isinstance(node, _Sequence)
 
 
 def is_scalar(node: object) -> bool:
-    return isinstance(node, _nodes.ScalarNode)
+    return isinstance(node, _Scalar)
 
 
 def has_custom_tag(node: Node) -> bool:

@@ -66,19 +66,30 @@ def checks(level: str, version: tuple[int, int]) -> tuple[tuple[Control, Check],
     return _checks[key]
 
 
+def _keys(pod: Pod) -> set[str]:
+    """What `Control.keys` is about: the fields that a pod's spec and its securityContexts have."""
+    keys = {*pod.spec, *pod.security_context}
+    for container in pod.containers:
+        keys.update(container.security_context)
+    return keys
+
+
 class Evaluator:
     """Verdicts about the same pods at many levels and versions: what two of them share is checked once."""
 
-    __slots__ = ("_found", "_pods")
+    __slots__ = ("_found", "_keys", "_pods")
 
     def __init__(self, pods: Sequence[Pod]) -> None:
         self._pods = pods
+        self._keys = [_keys(pod) for pod in pods]
         self._found: list[dict[Check, list[Violation]]] = [{} for _ in pods]
 
     def failing(self, index: int, checks: Iterable[tuple[Control, Check]]) -> Iterator[tuple[Control, list[Violation]]]:
         """The controls whose check finds something in one of the pods, with what it finds."""
-        known, pod = self._found[index], self._pods[index]
+        known, pod, keys = self._found[index], self._pods[index], self._keys[index]
         for control, check in checks:
+            if control.keys and control.keys.isdisjoint(keys):
+                continue
             found = known.get(check)
             if found is None:
                 found = known[check] = list(check(pod))

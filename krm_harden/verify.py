@@ -89,11 +89,7 @@ def _mixes_line_breaks(old: str, new: str) -> bool:
 def _keeps_lines(old: str, new: str) -> bool:
     """Whether every old line is there, in order: the edit only inserted lines."""
     lines = iter(new.splitlines())
-    for line in old.splitlines():
-        # To ask an iterator for a line takes it up to there.
-        if line not in lines:
-            return False
-    return True
+    return all(line in lines for line in old.splitlines())
 
 
 def _has_only_trailing_comments(old: str, new: str) -> bool:

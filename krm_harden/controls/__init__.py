@@ -56,7 +56,8 @@ class Control:
     beyond the Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it
     is no half measure. `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own
     default where the policy now says otherwise. `since` is the release that brought it.
-    `concerns` says cheaply whether it can have anything to say of a pod.
+    `concerns` says cheaply whether it can have anything to say of a pod; `keys` are fields, one of which must be there
+    for its checks to find anything: in the pod's spec, its securityContext, or those of its containers.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Control:
         "id",
         "inherited",
         "instead",
+        "keys",
         "level",
         "on_windows",
         "overrides",
@@ -95,6 +97,7 @@ class Control:
         level: str = "restricted",
         inherited: bool = False,
         instead: Instead | None = None,
+        keys: Iterable[str] = (),
         on_windows: bool = False,
         overrides: tuple[str, ...] = (),
         own: Own | None = None,
@@ -114,6 +117,7 @@ class Control:
         self.field = field
         self.inherited = inherited
         self.instead = instead
+        self.keys = frozenset(keys)
         self.on_windows = on_windows
         self.overrides = overrides
         self.own = own

@@ -28,9 +28,9 @@ def our_user(situation: Situation) -> int:
 
 def user(situation: Situation, container: Container) -> Proposal:
     """The uid that a container should get, how sure that is, and why; several controls ask."""
-    found = situation.users.get(container.pointer)
+    found = situation.users.get(container)
     if found is None:
-        found = situation.users[container.pointer] = _user(situation, container)
+        found = situation.users[container] = _user(situation, container)
     return found
 
 

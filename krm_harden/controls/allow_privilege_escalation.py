@@ -55,8 +55,7 @@ def check_1_8(pod: Pod) -> Iterator[Violation]:
 
 def check_1_25(pod: Pod) -> Iterator[Violation]:
     """The field has no meaning on Windows."""
-    if not pod.is_windows:
-        yield from check_1_8(pod)
+    return iter(()) if pod.is_windows else check_1_8(pod)
 
 
 def propose(situation: Situation, violation: Violation) -> Proposal:

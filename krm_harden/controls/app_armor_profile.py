@@ -52,12 +52,13 @@ def check_1_0(pod: Pod) -> Iterator[Violation]:
     """The pod's profile and the containers' are judged on their own; so is each annotation, of any container."""
     if pod.server >= APP_ARMOR_FIELDS:
         yield from _fields(pod)
-    bad = [key for key, value in pod.annotations.items() if key.startswith(ANNOTATION) and not _allowed(text(value))]
+    annotations = pod.annotations
+    bad = [key for key, value in annotations.items() if key.startswith(ANNOTATION) and not _allowed(text(value))]
     # Of two containers of one name the first.
     indexes = {container.name: index for index, container in reversed([*enumerate(pod.containers)])} if bad else {}
     for key in bad:
         index = indexes.get(key[len(ANNOTATION) :], -1)
-        yield Violation((*pod.metadata_pointer, "annotations", key), pod.annotations[key], "explicit", index)
+        yield Violation((*pod.metadata_pointer, "annotations", key), annotations[key], "explicit", index)
 
 
 def _fields(pod: Pod) -> Iterator[Violation]:

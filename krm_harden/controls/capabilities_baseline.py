@@ -86,6 +86,7 @@ CONTROL = Control(
     {(1, 0): check_1_0},
     propose,
     forbidden,
+    keys=FIELD[:1],
     level="baseline",
     field=FIELD,
     instead=instead,

@@ -53,10 +53,11 @@ def _listed(container: Container, name: str) -> Sequence[Any]:
 
 def check_1_22(pod: Pod) -> Iterator[Violation]:
     for index, container in enumerate(pod.containers):
-        dropped, added = _listed(container, "drop"), _listed(container, "add")
+        capabilities = mapping(container.security_context.get("capabilities"))
+        dropped, added = sequence(capabilities.get("drop")), sequence(capabilities.get("add"))
         if "ALL" not in dropped:
             yield Violation((*container.pointer, "securityContext", *FIELD), list(dropped) or None, "missing", index)
-        if any(name not in KEPT_CAPABILITIES for name in added):
+        if added and any(name not in KEPT_CAPABILITIES for name in added):
             yield Violation(
                 (*container.pointer, "securityContext", "capabilities", "add"), list(added), "explicit", index
             )
@@ -64,8 +65,7 @@ def check_1_22(pod: Pod) -> Iterator[Violation]:
 
 def check_1_25(pod: Pod) -> Iterator[Violation]:
     """Windows has no capabilities."""
-    if not pod.is_windows:
-        yield from check_1_22(pod)
+    return iter(()) if pod.is_windows else check_1_22(pod)
 
 
 def propose(situation: Situation, violation: Violation) -> Proposal:

@@ -67,6 +67,7 @@ CONTROL = Control(
     {(1, 0): check_1_0},
     propose,
     forbidden,
+    keys=INSTEAD,
     level="baseline",
     on_windows=True,
     safe=True,

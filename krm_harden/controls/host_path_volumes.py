@@ -70,6 +70,7 @@ CONTROL = Control(
     {(1, 0): check_1_0},
     propose,
     forbidden,
+    keys=("volumes",),
     level="baseline",
     on_windows=True,
     safe=True,

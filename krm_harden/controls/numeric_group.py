@@ -45,7 +45,7 @@ FIELD = "runAsGroup"
 
 
 def check(pod: Pod) -> Iterator[Violation]:
-    yield from numbered(pod, FIELD)
+    return numbered(pod, FIELD)
 
 
 def propose(situation: Situation, violation: Violation) -> Proposal:

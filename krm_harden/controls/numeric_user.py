@@ -47,7 +47,7 @@ FIELD = "runAsUser"
 
 
 def check(pod: Pod) -> Iterator[Violation]:
-    yield from numbered(pod, FIELD)
+    return numbered(pod, FIELD)
 
 
 def propose(situation: Situation, violation: Violation) -> Proposal:

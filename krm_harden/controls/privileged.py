@@ -58,6 +58,7 @@ CONTROL = Control(
     {(1, 0): check_1_0},
     propose,
     forbidden,
+    keys=(FIELD,),
     level="baseline",
     field=(FIELD,),
     on_windows=True,

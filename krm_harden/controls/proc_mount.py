@@ -72,6 +72,7 @@ CONTROL = Control(
     {(1, 0): check_1_0, (1, 35): check_1_35},
     propose,
     forbidden,
+    keys=(FIELD,),
     level="baseline",
     field=(FIELD,),
     on_windows=True,

@@ -50,6 +50,7 @@ CONTROL = Control(
     propose,
     forbidden,
     field=(FIELD,),
+    keys=(FIELD,),
     overrides=("procMount",),
     on_windows=True,
     safe=True,

@@ -99,6 +99,7 @@ CONTROL = Control(
     {(1, 0): check_1_0},
     propose,
     forbidden,
+    keys=("volumes",),
     overrides=("hostPathVolumes",),
     on_windows=True,
     safe=True,

@@ -55,8 +55,7 @@ def check_1_23(pod: Pod) -> Iterator[Violation]:
 
 def check_1_35(pod: Pod) -> Iterator[Violation]:
     """Root within a user namespace isn't root on the node."""
-    if not pod.host_users_off:
-        yield from check_1_23(pod)
+    return iter(()) if pod.host_users_off else check_1_23(pod)
 
 
 def instead(_pod: Pod, _violation: Violation) -> str:
@@ -94,4 +93,5 @@ CONTROL = Control(
     forbidden,
     field=(FIELD,),
     instead=instead,
+    keys=(FIELD,),
 )

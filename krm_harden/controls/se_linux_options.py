@@ -46,12 +46,12 @@ TYPES_1_31 = TYPES_1_0 | {"container_engine_t"}
 
 
 def check_1_0(pod: Pod) -> Iterator[Violation]:
-    yield from _outside(pod, TYPES_1_0)
+    return _outside(pod, TYPES_1_0)
 
 
 def check_1_31(pod: Pod) -> Iterator[Violation]:
     """With the type of container engines."""
-    yield from _outside(pod, TYPES_1_31)
+    return _outside(pod, TYPES_1_31)
 
 
 def _outside(pod: Pod, types: frozenset[str]) -> Iterator[Violation]:
@@ -113,6 +113,7 @@ CONTROL = Control(
     propose,
     forbidden,
     instead=instead,
+    keys=("seLinuxOptions",),
     level="baseline",
     on_windows=True,
     safe=True,

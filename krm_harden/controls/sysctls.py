@@ -102,6 +102,7 @@ CONTROL = Control(
     {(1, 0): check_1_0, (1, 27): check_1_27, (1, 29): check_1_29, (1, 32): check_1_32, (1, 37): check_1_37},
     propose,
     forbidden,
+    keys=("sysctls",),
     level="baseline",
     on_windows=True,
     safe=True,

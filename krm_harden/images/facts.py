@@ -104,7 +104,8 @@ class ImageFacts:
 
     def evidence(self, *fields: str) -> str:
         """Who says so, of the first of some fields that is known."""
-        return next((self._known[field].evidence for field in fields if field in self._known), "")
+        known = self._known
+        return next((known[field].evidence for field in fields if field in known), "") if known else ""
 
     def over(self, below: ImageFacts, *, unite: bool = False, any_group: bool = False) -> ImageFacts:
         """These facts, and those of `below` that are missing here or only guessed.
