@@ -13,9 +13,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(3, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
 
 
-def make(name: str, summary: str, examples: str) -> Parser:
+def make(name: str, summary: str, examples: str, kind: type[Parser] = Parser) -> Parser:
     """The parser of one command, its examples below its options."""
-    return Parser(
+    return kind(
         f"krm-harden {name}",
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=examples,

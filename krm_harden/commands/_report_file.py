@@ -1,0 +1,90 @@
+"""The report of a filter in a file, for callers that throw standard error away, as Helm does."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import sys
+from pathlib import Path
+
+from krm_harden.errors import KrmHardenError
+from krm_harden.model import one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VARIABLE = "KRM_HARDEN_REPORT"
+
+
+def named(option: str | None) -> str:
+    """The file of `--report-file`, else of KRM_HARDEN_REPORT, else nothing."""
+    return option if option is not None else os.environ.get(VARIABLE, "")
+
+
+def is_json(path: str) -> bool:
+    """Whether a report's name asks for JSON."""
+    return path.lower().endswith(".json")
+
+
+def write_lines(path: str, lines: Iterable[str]) -> None:
+    """A report for people, line by line. Raises KrmHardenError."""
+    write(path, "".join(f"{one_line(line)}\n" for line in lines))
+
+
+def write(path: str, text: str) -> None:
+    """Put a report in its file, whole or not at all; into what isn't a file (a pipe, /dev/stderr) as it is.
+
+    Raises KrmHardenError when it can't be written, or would mix with the manifests on standard output.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        known = _status(path)
+        if known is not None and _is_standard_output(known):
+            raise KrmHardenError("the report would mix with the manifests there", path, "name another file")
+        if known is not None and not stat.S_ISREG(known.st_mode):
+            with open(path, "wb") as file:
+                file.write(data)
+        else:
+            _replace(Path(os.path.realpath(path)), data, known)
+    except OSError as error:
+        raise KrmHardenError(
+            f"the report can't be written: {_reason(path, error)}", path, "nothing was put out"
+        ) from None
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _is_standard_output(known: os.stat_result) -> bool:
+    if sys.stdout is None or stat.S_ISCHR(known.st_mode):
+        return False
+    try:
+        return os.path.samestat(known, os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        return False
+
+
+def _reason(path: str, error: OSError) -> str:
+    folder = Path(os.path.realpath(path)).parent
+    return f"there is no folder {folder}" if not folder.is_dir() else str(error.strerror)
+
+
+def _replace(target: Path, data: bytes, known: os.stat_result | None) -> None:
+    """Whoever reads the file meanwhile finds the old report or the new one. A file that was there keeps its mode."""
+    new = target.with_name(f".krm-harden-{secrets.token_hex(8)}")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        if known is not None:
+            os.chmod(new, stat.S_IMODE(known.st_mode))
+        os.replace(new, target)
+    except BaseException:
+        os.unlink(new)
+        raise
