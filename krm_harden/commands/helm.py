@@ -38,6 +38,8 @@ ANNOTATION = "postrenderer.helm.sh/postrender-filename"
 """What Helm 4 adds before and removes afterwards. Without it the object would lose its template's name."""
 SOURCE = "# Source: "
 """How Helm 3 begins each document, behind its `---`."""
+JSON_LINES = "; JSON objects need a line `---` between them"
+NOTHING = "Helm 3 sends no hooks, and nothing at all with --output-dir; --allow-empty allows that"
 NO_HOOKS = (
     "Helm 3 sends no hooks and no tests to a post-renderer, so none of them was seen or hardened: "
     "`helm template ... | krm-harden check -` judges them, `helm template ... | krm-harden fix -` hardens them"
@@ -131,7 +133,7 @@ def _outcome(options: argparse.Namespace) -> Outcome:
     data = _streams.read_stdin()
     rendered = _rendered(data)
     if not (rendered or options.allow_empty):
-        raise InputError("there are no documents", next_step="Helm 3 sends no hooks; --allow-empty allows that")
+        raise InputError("there are no documents", next_step=NOTHING)
     problems = tuple(ChunkResult(found.text, error=found.problem) for found in rendered if found.problem)
     if problems:
         return Outcome(_run.Input(_run.STDIN, data, data, problems))
@@ -166,13 +168,18 @@ def _document(document: bytes, line: int) -> Rendered:
         data = source.read(body.decode()).data
     except InputError as error:
         line += before.count(b"\n") + max(error.line, 0)
-        hint = "; JSON documents need a line `---` between them" if body.lstrip()[:1] == b"{" else ""
-        problem = f"{error}{hint}"
+        problem = f"{error}{JSON_LINES if _is_json(body) else ''}"
     if isinstance(data, dict):
         annotations = mapping(mapping(data.get("metadata")).get("annotations"))
         return Rendered(document, template, is_of_helm_4=ANNOTATION in annotations)
     where = f" ({template})" if template else ""
     return Rendered(document, template, f"line {line + 1} of the manifests{where}: {problem}")
+
+
+def _is_json(document: bytes) -> bool:
+    """Whether a document's first character that isn't of a comment or marker begins a JSON object."""
+    lines = (line.strip() for line in document.splitlines() if not line.startswith((b"---", b"#")))
+    return next(filter(None, lines), b"").startswith(b"{")
 
 
 def _template(document: bytes) -> str:

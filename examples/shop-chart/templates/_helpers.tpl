@@ -1,0 +1,3 @@
+{{- define "shop.api" -}}
+{{ .Values.api.image }}:{{ .Values.api.tag }}
+{{- end }}
