@@ -335,6 +335,27 @@ def test_one_object_without_the_note_is_enough_to_doubt_that_hooks_were_sent():
     assert "Helm 3 sends no hooks" in run_cli("helm", stdin=stream.encode()).err
 
 
+def test_what_helm_template_prints_shows_its_hooks(helm3):
+    ran = run_cli("helm", stdin=helm3.template(*SHOP, *WITH_HOOK))
+
+    assert "Helm 3 sends no hooks" not in ran.err
+    assert all(judged(ran.out).values())
+
+
+@pytest.mark.parametrize("values", [(), WITH_HOOK], ids=["plain", "hook"])
+def test_no_namespace_is_closed_to_hooks_that_were_not_seen(helm, values, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    text = (EXAMPLES / "helm3" / "policy.yaml").read_text()
+    policy.write_text(text.replace("  level: restricted\n", "  level: restricted\n  namespaces: {enforce: auto}\n"))
+    report = tmp_path / "report.txt"
+
+    out = helm.hardened(*SHOP, *values, *helm.arguments(f"--policy={policy}", f"--report-file={report}"))
+
+    labels = bare(out)["Namespace/shop"]["metadata"]["labels"]
+    assert ("pod-security.kubernetes.io/enforce" in labels) == (helm.version == 4)
+    assert ("not judged: hooks: Helm 3 sends none" in report.read_text()) == (helm.version == 3)
+
+
 # Charts as they are found
 
 LIST = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n  spec:\n    containers:\n"

@@ -7,7 +7,7 @@ hooks nor tests; Helm 4 does, and notes in each object's annotation ANNOTATION w
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from krm_harden import source, split
@@ -19,7 +19,7 @@ from krm_harden.model import ChunkResult, mapping
 from krm_harden.reports import json, summary, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SUMMARY = "a post-renderer for Helm 3 and 4"
 EXAMPLES = """\
@@ -36,6 +36,7 @@ nothing is written but at 0
 
 ANNOTATION = "postrenderer.helm.sh/postrender-filename"
 """What Helm 4 adds before and removes afterwards. Without it the object would lose its template's name."""
+HOOK = "helm.sh/hook"
 SOURCE = "# Source: "
 """How Helm 3 begins each document, behind its `---`."""
 JSON_LINES = "; JSON objects need a line `---` between them"
@@ -44,6 +45,8 @@ NO_HOOKS = (
     "Helm 3 sends no hooks and no tests to a post-renderer, so none of them was seen or hardened: "
     "`helm template ... | krm-harden check -` judges them, `helm template ... | krm-harden fix -` hardens them"
 )
+UNSEEN = _run.Input("hooks", b"", b"", (), error="Helm 3 sends none")
+"""What keeps `enforce: auto` from a label that could keep a hook's pods out."""
 
 
 def parser() -> Parser:
@@ -92,7 +95,7 @@ class Rendered:
     text: bytes
     template: str
     problem: str = ""
-    is_of_helm_4: bool = False
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,18 @@ def _outcome(options: argparse.Namespace) -> Outcome:
     problems = tuple(ChunkResult(found.text, error=found.problem) for found in rendered if found.problem)
     if problems:
         return Outcome(_run.Input(_run.STDIN, data, data, problems))
-    (made,) = _run.settled(engine, [_run.of_bytes(engine, _run.STDIN, data)])
-    warnings = _run.warnings(engine, [made])
-    hooks = () if all(found.is_of_helm_4 for found in rendered) and rendered else (NO_HOOKS,)
-    return Outcome(made, (*warnings, *hooks))
+    made = _run.of_bytes(engine, _run.STDIN, data)
+    if _shows_hooks(rendered):
+        (made,) = _run.settled(engine, [made])
+        return Outcome(made, tuple(_run.warnings(engine, [made])))
+    made, _ = _run.settled(engine, [made, UNSEEN])
+    return Outcome(made, (*_run.warnings(engine, [made]), NO_HOOKS))
+
+
+def _shows_hooks(rendered: list[Rendered]) -> bool:
+    """Whether hooks were sent too: Helm 4 notes a template's name on each object, Helm 3 never sends a hook."""
+    of_helm_4 = bool(rendered) and all(ANNOTATION in found.annotations for found in rendered)
+    return of_helm_4 or any(HOOK in found.annotations for found in rendered)
 
 
 def _rendered(data: bytes) -> list[Rendered]:
@@ -171,7 +182,7 @@ def _document(document: bytes, line: int) -> Rendered:
         problem = f"{error}{JSON_LINES if _is_json(body) else ''}"
     if isinstance(data, dict):
         annotations = mapping(mapping(data.get("metadata")).get("annotations"))
-        return Rendered(document, template, is_of_helm_4=ANNOTATION in annotations)
+        return Rendered(document, template, annotations=annotations)
     where = f" ({template})" if template else ""
     return Rendered(document, template, f"line {line + 1} of the manifests{where}: {problem}")
 
