@@ -13,6 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import apiserver
 import pytest
 import yaml
 from clients import FUNCTION, as_json, bin_folder, comments, documents, judged
@@ -472,6 +473,80 @@ def test_no_string_that_looks_like_something_else_is_changed(helm, form, tmp_pat
     assert out["ConfigMap/tricky"]["data"] == strings
     assert out["Pod/a"]["metadata"]["annotations"] == {"tricky": "yes", **strings}
     assert out["Pod/a"]["spec"]["securityContext"]["runAsNonRoot"] is True
+
+
+# A real API server
+
+DEPLOYMENT = (
+    "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  selector: {matchLabels: {app: web}}\n"
+    "  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n"
+    "      - name: web\n        image: registry.example/web:{{ .Values.tag | default 1 }}\n"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with apiserver.running(tmp_path_factory.mktemp("apiserver")) as started:
+        for version in (3, 4):
+            labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+            namespace = {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": f"helm{version}", "labels": labels},
+            }
+            assert started.create("Namespace", "", namespace).code == 201
+        yield started
+
+
+def in_cluster(helm: Helm, server: apiserver.Server, *arguments: str | Path) -> Ran:
+    return helm.run(*arguments, "--kubeconfig", server.kubeconfig, "--namespace", f"helm{helm.version}")
+
+
+def test_what_a_namespace_refuses_is_installed_with_the_post_renderer(helm, server, tmp_path):
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\n"
+    odd = chart(tmp_path, templates__a_yaml=f"{account}---\n{pod('a')}")
+
+    refused = in_cluster(helm, server, "install", "refused", odd, "--take-ownership")
+    taken = in_cluster(helm, server, "install", "taken", odd, "--take-ownership", *helm.renderer)
+    kept = in_cluster(helm, server, "get", "manifest", "taken")
+
+    assert refused.code == 1
+    assert "violates PodSecurity" in refused.err
+    assert taken.code == 0, taken.err
+    assert judged(kept.out) == {"Pod/a": True}
+    assert FILENAME not in kept.out.decode()
+
+
+def test_an_upgrade_without_the_post_renderer_takes_the_hardening_away_and_a_rollback_brings_it_back(
+    helm, server, tmp_path
+):
+    odd = chart(tmp_path, templates__web_yaml=DEPLOYMENT)
+
+    def live() -> bool:
+        shown = server.kubectl("get", "deployment", "web", "-n", f"helm{helm.version}", "-o", "yaml")
+        return judged(shown.out)["Deployment/web"]
+
+    assert in_cluster(helm, server, "install", "web", odd, *helm.renderer).code == 0
+    assert live()
+    assert in_cluster(helm, server, "upgrade", "web", odd, "--set", "tag=2", *helm.renderer).code == 0
+    assert live()
+    assert in_cluster(helm, server, "upgrade", "web", odd, "--set", "tag=3").code == 0
+    assert not live()
+    assert in_cluster(helm, server, "rollback", "web").code == 0
+    assert live()
+
+
+def test_a_hook_s_pod_gets_in_with_helm_4_only(helm, server, tmp_path):
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: hooked}\n"
+    odd = chart(tmp_path, templates__a_yaml=account, templates__h_yaml=hook("h", "post-install"))
+
+    ran = in_cluster(helm, server, "install", "hooked", odd, "--timeout", "3s", *helm.renderer)
+
+    # Nobody runs the pod here: what is admitted never ends.
+    there = server.kubectl("get", "pod", "h", "-n", f"helm{helm.version}")
+    assert ran.code == 1
+    assert ("violates PodSecurity" in ran.err) == (helm.version == 3)
+    assert (there.code == 0) == (helm.version == 4)
 
 
 # Failures
