@@ -88,6 +88,7 @@ class Situation:
         "_indexes",
         "_injected",
         "_judged",
+        "_may_change_users",
         "_mounters",
         "_overridden",
         "_pod_held",
@@ -131,7 +132,8 @@ class Situation:
         self._fixed: dict[str, dict[int, Proposal]] = {}
         """By control the proposals that are written, by the index of their container; -1 is the pod."""
         self._indexes = {container: index for index, container in enumerate(pod.containers)}
-        self._fields: frozenset[str] | None = None
+        self._fields: set[str] | None = None
+        self._may_change_users: bool | None = None
         self._replaced: dict[Container, str] = {}
         self._replaced_inits: list[Container] | None = None
         self._claims: set[str] | None = None
@@ -162,12 +164,16 @@ class Situation:
     @property
     def may_change_users(self) -> bool:
         """Whether a container has no user yet, or is root."""
-        return any(not self.user(container) for container in self.pod.containers)
+        if self._may_change_users is None:
+            self._may_change_users = any(not self.user(container) for container in self.pod.containers)
+        return self._may_change_users
 
     def knows(self, *fields: str) -> bool:
         """Whether one of some facts is known of one of the pod's images."""
         if self._fields is None:
-            self._fields = frozenset().union(*(self.facts(container).said() for container in self.pod.containers))
+            self._fields = set()
+            for container in self.pod.containers:
+                self._fields.update(self.facts(container).said())
         return not self._fields.isdisjoint(fields)
 
     def replaced(self, container: Container) -> str:
@@ -177,19 +183,21 @@ class Situation:
 
     def judged(self, control: Control, violations: Iterable[Violation]) -> list[Judgement]:
         """What becomes of a control's violations, before containers are put together; worked out once."""
-        if control.id not in self._judged:
-            # Who asks about itself sees nothing yet.
-            self._judged[control.id] = []
-            found: list[Judgement] = []
-            fixed: dict[int, Proposal] = {}
-            for violation in violations:
-                judgement = _judge(control, self, violation)
-                if judgement is not None:
-                    found.append(judgement)
-                    if judgement.state == "fixed":
-                        fixed.setdefault(violation.container, judgement.proposal)
-            self._judged[control.id], self._fixed[control.id] = found, fixed
-        return self._judged[control.id]
+        known = self._judged.get(control.id)
+        if known is not None:
+            return known
+        # Who asks about itself sees nothing yet.
+        self._judged[control.id] = []
+        found: list[Judgement] = []
+        fixed: dict[int, Proposal] = {}
+        for violation in violations:
+            judgement = _judge(control, self, violation)
+            if judgement is not None:
+                found.append(judgement)
+                if judgement.state == "fixed":
+                    fixed.setdefault(violation.container, judgement.proposal)
+        self._judged[control.id], self._fixed[control.id] = found, fixed
+        return found
 
     def unknown(self, container: Container, what: str) -> str:
         """The reason for a default: nobody described an image, or what somebody says of it leaves something out."""
@@ -345,8 +353,7 @@ class Situation:
     def additions_go(self, container: Container) -> bool:
         """Whether a control takes away the capabilities that a container adds."""
         return any(
-            self._is_replaced(name, container)
-            and (self.settings.checks()[name][0].safe or not self.hold(container))
+            self._is_replaced(name, container) and (self.settings.checks()[name][0].safe or not self.hold(container))
             for name in CAPABILITIES
             if name in self.settings.checks()
         )

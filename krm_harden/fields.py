@@ -118,8 +118,10 @@ def _collect_keys(
         inner = expected.get(name, every)
         if inner is None or (value.__class__ is str and (inner is _TEXT or inner is _SCALAR)):
             continue
+        if value.__class__ is dict and inner.__class__ is dict:
+            _collect_keys(value, inner, (*pointer, name), found)
         # A map or a boolean of which nothing more is asked is right by its class alone.
-        if value.__class__ is not inner or inner is _NUMBER:
+        elif value.__class__ is not inner or inner is _NUMBER:
             _collect(value, inner, (*pointer, name), found)
 
 
@@ -153,7 +155,9 @@ def _containers(
     """Lists of containers are lists of mappings; Argo's `container` and `script` are one mapping each."""
     for path, _ in paths:
         steps = tuple(path.split("/"))
-        yield from wrong_types(lookup(spec, steps), [_MAP] if path.endswith("s") else _MAP, pointer + steps)
+        found = lookup(spec, steps)
+        if found is not None:
+            yield from wrong_types(found, [_MAP] if path.endswith("s") else _MAP, pointer + steps)
 
 
 def _along(data: Any, pattern: Sequence[str], pointer: Pointer) -> Iterator[tuple[Pointer, str]]:

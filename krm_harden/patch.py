@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from krm_harden.model import Pointer
 
 
+_DEEPEST = 10_000
+"""More steps than any place has."""
+
+
 class Draft:
     """A document's data with the changes so far. The data given stays as it is: what changes is copied on the way."""
 
-    __slots__ = ("_at", "_below", "_count", "_entries", "_own", "data")
+    __slots__ = ("_at", "_below", "_count", "_entries", "_highest", "_own", "data")
 
     def __init__(self, data: Any) -> None:
         self.data = data
@@ -31,8 +35,10 @@ class Draft:
         """The operations by number, in order, each with where its value stands: its path, with an index for `-`."""
         self._at: dict[Pointer, int] = {}
         """What adds or replaces, by its place."""
-        self._below: dict[Pointer, dict[int, None]] = {}
-        """The numbers of all that stand at a place or below it."""
+        self._highest = _DEEPEST
+        """How many steps the shortest of those places has."""
+        self._below: dict[Pointer, dict[int, None]] | None = None
+        """The numbers of all that stand at a place or below it; None until somebody asks: for additions nobody does."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -63,7 +69,8 @@ class Draft:
         self._set(path, value)
         number = self._folds_into(place)
         if number is None:
-            self._drop_below(place)
+            if op == "replace":
+                self._drop_below(place)
             self._append(Operation(op, path, value), place)
             return
         earlier, within = self._entries[number]
@@ -98,7 +105,7 @@ class Draft:
 
     def _folds_into(self, place: Pointer) -> int | None:
         """The operation of this run within whose value a place lies."""
-        for depth in range(len(place) + 1) if self._at else ():
+        for depth in range(self._highest, len(place) + 1):
             number = self._at.get(place[:depth])
             if number is not None:
                 return number
@@ -106,7 +113,7 @@ class Draft:
 
     def _drop_below(self, place: Pointer) -> None:
         """What was done below a place that is now written whole, or gone, needn't be done. A removal there stays."""
-        for number in [*self._below.get(place, ())]:
+        for number in self._at_or_below(place):
             operation, found = self._entries[number]
             if operation.op != "remove" or len(found) > len(place):
                 self._unlist(number)
@@ -121,14 +128,22 @@ class Draft:
         operation, place = self._entries[number]
         if operation.op != "remove":
             self._at[place] = number
-        for depth in range(len(place) + 1):
-            self._below.setdefault(place[:depth], {})[number] = None
+            self._highest = min(self._highest, len(place))
+        if self._below is not None:
+            _list_below(self._below, number, place)
+
+    def _at_or_below(self, place: Pointer) -> list[int]:
+        if self._below is None:
+            self._below = {}
+            for number, (_, known) in self._entries.items():
+                _list_below(self._below, number, known)
+        return [*self._below.get(place, ())]
 
     def _unlist(self, number: int) -> None:
         _, place = self._entries[number]
         if self._at.get(place) == number:
             del self._at[place]
-        for depth in range(len(place) + 1):
+        for depth in range(len(place) + 1) if self._below else ():
             self._below[place[:depth]].pop(number, None)
 
     def _remove(self, path: Pointer) -> None:
@@ -149,13 +164,18 @@ class Draft:
 
     def _move_up(self, removed: Pointer) -> None:
         """Items behind one that went away have another index now."""
-        moving = [*self._below.get(removed[:-1], ())]
+        moving = self._at_or_below(removed[:-1])
         for number in moving:
             self._unlist(number)
         for number in moving:
             operation, place = self._entries[number]
             self._entries[number] = operation, _moved_up(place, removed)
             self._list(number)
+
+
+def _list_below(below: dict[Pointer, dict[int, None]], number: int, place: Pointer) -> None:
+    for depth in range(len(place) + 1):
+        below.setdefault(place[:depth], {})[number] = None
 
 
 def _moved_up(place: Pointer, removed: Pointer) -> Pointer:

@@ -378,14 +378,12 @@ def block_style(text: str, nodes: list[Any]) -> Style:
     step = dash = item = 0
     has_dash = False
     for parent, value in _around(nodes):
-        # Most values are scalars.
-        if not (_is_block(value) and _is_block(parent)) or value.start_mark.index < parent.start_mark.index:
+        if not _is_block(value) or value.start_mark.index < parent.start_mark.index:
             continue
-        width = column(text, value) - column(text, parent)
         if source.is_mapping(value):
-            step = step or width
+            step = step or column(text, value) - column(text, parent)
         else:
-            dash, has_dash = (dash, True) if has_dash else (width, True)
+            dash, has_dash = dash if has_dash else column(text, value) - column(text, parent), True
             first = value.value[0]
             if not item and source.is_mapping(first) and _is_block(first):
                 item = column(text, first) - column(text, value)
@@ -395,13 +393,14 @@ def block_style(text: str, nodes: list[Any]) -> Style:
 
 
 def _around(nodes: list[Any]) -> Iterator[tuple[Any, Any]]:
-    """Pairs of a mapping and a collection in it, those nearest to the last node first."""
+    """Pairs of a block mapping and a collection in it, those nearest to the last node first."""
     for parent, value in ((nodes[-1], None), *reversed(list(zip(nodes, nodes[1:], strict=False)))):
-        if source.is_mapping(parent):
+        if source.is_mapping(parent) and _is_block(parent):
             if value is not None:
                 yield parent, value
             for _, child in parent.value:
-                yield parent, child
+                if not source.is_scalar(child):
+                    yield parent, child
 
 
 def _is_block(node: Any) -> bool:

@@ -164,7 +164,7 @@ class Review:
             self.settings.asked,
             allowed,
             message,
-            [self._placed(finding) for finding in self._findings(changed=bool(own))],
+            self._placed(self._findings(changed=bool(own))),
             own,
             self._line_of(base),
         )
@@ -202,9 +202,11 @@ class Review:
         if changed and is_immutable(self.resource):
             yield notices.immutable(self.resource)
 
-    def _placed(self, finding: Finding) -> Finding:
-        finding.line = self._line_of(self.resource.base + finding.pointer)
-        return finding
+    def _placed(self, findings: Iterable[Finding]) -> list[Finding]:
+        placed = list(findings)
+        for finding in placed if self.lines else ():
+            finding.line = self._line_of(self.resource.base + finding.pointer)
+        return placed
 
     def verdict(self) -> tuple[bool, str]:
         """Whether the standard allows the pods, and the API server's words if not."""

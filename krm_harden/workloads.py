@@ -164,16 +164,27 @@ def _pod(resource: Resource, shape: Shape, pointer: Pointer, server: tuple[int, 
 
 
 def _path(path: str, spec: Pointer) -> Pointer:
-    if path.startswith("/"):
-        return tuple(path[1:].split("/"))
+    if path[0] == "/":
+        return _steps(path[1:])
     if path.startswith("../"):
-        return (*spec[:-1], *path[3:].split("/"))
-    return (*spec, *path.split("/"))
+        return spec[:-1] + _steps(path[3:])
+    return spec + _steps(path)
+
+
+def _steps(path: str) -> Pointer:
+    known = _split.get(path)
+    if known is None:
+        known = _split[path] = tuple(path.split("/"))
+    return known
+
+
+_split: dict[str, Pointer] = {}
+"""The few paths of the table above."""
 
 
 def _containers(spec: Mapping[str, Any], pointer: Pointer, lists: Sequence[tuple[str, str]]) -> Iterator[Container]:
     for path, role in lists:
-        steps = tuple(path.split("/"))
+        steps = _steps(path)
         found = lookup(spec, steps)
         if isinstance(found, dict):
             yield Container(pointer + steps, found, role)
