@@ -402,6 +402,17 @@ def test_every_pod_of_an_odd_chart_is_hardened_and_no_object_is_lost(helm, case,
     assert all(judged(run_cli("fix", "-", stdin=before).out).values())
 
 
+def test_the_chart_that_helm_itself_creates_is_hardened(helm, tmp_path):
+    assert helm.run("create", tmp_path / "started").code == 0
+
+    out = helm.hardened("r", tmp_path / "started")
+
+    verdicts = judged(out)
+    assert verdicts.pop("Pod/r-started-test-connection") == (helm.version == 4)
+    assert verdicts == {"Deployment/r-started": True}
+    assert all(judged(run_cli("fix", "-", stdin=helm.template("r", tmp_path / "started")).out).values())
+
+
 @pytest.mark.parametrize("text", ["", "# {{ .Release.Name }}\n", "{{- if false }}\n" + pod("a") + "{{- end }}\n"])
 def test_a_chart_that_renders_nothing_ends_as_a_failure(helm, text, tmp_path):
     report = tmp_path / "report.txt"
