@@ -1,0 +1,256 @@
+"""`krm-harden argocd`: a config management plugin. It renders an application, hardens it and prints its objects."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from krm_harden import facts, policy, schema, source, split
+from krm_harden.commands import _application, _children, _objects, _policies, _streams
+from krm_harden.commands._parser import make
+from krm_harden.commands.function import exit_code
+from krm_harden.engine import Engine
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
+from krm_harden.model import mapping, one_line
+from krm_harden.reports.text import Complaints
+from krm_harden.resources import is_immutable
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
+
+    from krm_harden.commands._application import Stream
+    from krm_harden.model import ChunkResult, Facts
+    from krm_harden.policy import Policy
+
+SUMMARY = "the config management plugin of Argo CD: render, harden, print"
+EXAMPLES = """\
+examples:
+  krm-harden argocd                             as argocd-cmp-server runs it, in the application's folder
+  krm-harden argocd --policy policy.yaml        the ceiling: an application can only tighten it
+  krm-harden argocd --list-immutable            the Jobs and Pods that a sync can't update
+
+Parameters come from ARGOCD_APP_PARAMETERS: type, recurse, valueFiles, exclude, and the settings of a flat ConfigMap.
+Of the environment: KRM_HARDEN_POLICY, KRM_HARDEN_TIMEOUT, KRM_HARDEN_ALLOW_EMPTY=1, KRM_HARDEN_REMOTE=allow.
+
+exit codes: 0 done, 1 something stays open, 2 something couldn't be read or rendered, 3 wrong policy or parameters
+"""
+SECONDS = 45.0
+"""Argo CD gives a request 60, and fetches and packs the repository in them."""
+MAX_LINES = 20
+"""Of stderr: it goes to the user interface whole."""
+MEBIBYTE = 1 << 20
+HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")
+_OURS = {schema.KIND, schema.LOCK_KIND}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command: the administrator's, who writes the plugin's configuration."""
+    options = make("argocd", SUMMARY, EXAMPLES)
+    options.add_argument("--policy", metavar="FILE", help="the ceiling; default: $KRM_HARDEN_POLICY, else restricted")
+    options.add_argument("--timeout", metavar="SECONDS", help=f"default: $KRM_HARDEN_TIMEOUT, else {SECONDS:g}")
+    options.add_argument("--allow-empty", action="store_true", help="an application without objects isn't an error")
+    options.add_argument(
+        "--list-immutable", action="store_true", help="print the Jobs and Pods that change, instead of the objects"
+    )
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code; nothing is on stdout unless it is 0. Raises KrmHardenError."""
+    said = options.timeout or os.environ.get("KRM_HARDEN_TIMEOUT")
+    where = "--timeout" if options.timeout else "KRM_HARDEN_TIMEOUT"
+    watch = _children.Watch(_children.seconds(said, where) if said else SECONDS)
+    return watch.over(lambda: _run(options, watch))
+
+
+def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
+    upper = _policies.ceiling(options.policy) or policy.Policy({})
+    wanted = _application.parameters(os.environ.get(_application.PARAMETERS, ""))
+    asked = wanted.policy()
+    remote = _switch("KRM_HARDEN_REMOTE", "allow", "refuse")
+    application = _application.Application(os.getcwd(), os.environ, wanted, remote=remote)
+    below = _policies.below(asked, upper) if asked else upper
+    try:
+        streams = application.streams(watch)
+    except _application.ChildError as error:
+        _say([f"error: {error}", *error.lines])
+        return 2
+    watch.doing = "hardening"
+    made = _hardened(Engine(_own(below, streams, upper), rendered=True, ceiling=True), streams)
+    allow_empty = options.allow_empty or _switch("KRM_HARDEN_ALLOW_EMPTY", "1", "0")
+    if not (made.code or made.count or allow_empty):
+        raise InputError(
+            f"there are no objects: {application.kind}, {len(streams)} files or streams",
+            next_step="--allow-empty allows that, and Argo CD may then delete the application's objects",
+        )
+    _say([*made.lines(), *application.notes, *made.notes])
+    if made.code:
+        return made.code
+    watch.doing = "writing"
+    if options.list_immutable:
+        _streams.print_lines(made.immutable)
+    else:
+        _streams.write_stdout(made.parts)
+    return 0
+
+
+def _switch(name: str, on: str, off: str) -> bool:
+    """Whether the administrator turned something on. Raises ConfigError for a word that says neither."""
+    said = os.environ.get(name) or off
+    if said not in {on, off}:
+        raise ConfigError(f"must be {on} or {off}, not {said!r}", name)
+    return said == on
+
+
+def _say(lines: Iterable[str]) -> None:
+    """What people must see, errors first; Argo CD shows it whole, so it is short."""
+    every = [one_line(line)[: _children.MAX_WIDTH * 2] for line in lines]
+    if len(every) > MAX_LINES:
+        rest = len(every) - MAX_LINES + 1
+        every = [*every[: MAX_LINES - 1], f"and {rest} more: `krm-harden check` on the rendered manifests shows all"]
+    _streams.complain(f"krm-harden: {line}" for line in every)
+
+
+def _own(found: Policy, streams: Iterable[Stream], upper: Policy) -> Policy:
+    """The policy with what the manifests say of it: policies that tighten, facts about images. Raises ConfigError."""
+    chunks = [chunk for stream in streams for chunk in _chunks(stream)]
+    for chunk in chunks:
+        if schema.KIND.encode() in chunk:
+            for data in _policies_in(chunk):
+                name = mapping(data.get("metadata")).get("name")
+                found = _policies.below(policy.from_data(data, f"{schema.KIND} {name}"), found)
+    return _policies.with_items(found, chunks, ceiling=upper.name)
+
+
+def _chunks(stream: Stream) -> Iterator[bytes]:
+    """The documents of a stream. What can't be read is said when it is hardened."""
+    try:
+        yield from split.documents(split.decode(stream.data)[0])
+    except InputError:
+        return
+
+
+def _policies_in(chunk: bytes) -> Iterator[Any]:
+    try:
+        data = source.read(split.after_mark(chunk)[1].decode()).data
+        yield from (one for one in _objects.objects(data) if _is_ours(one) and one["kind"] == schema.KIND)
+    except InputError:
+        return
+
+
+def _is_ours(data: Any) -> bool:
+    """Whether an object is for krm-harden itself: no cluster knows it."""
+    return data["kind"] in _OURS and str(data["apiVersion"]).startswith("krm-harden.dev/")
+
+
+class _Made:
+    """What became of all streams: JSON by object, what people must see, and the exit code."""
+
+    __slots__ = ("_facts", "_limit", "_said", "_size", "code", "count", "immutable", "notes", "parts")
+
+    def __init__(self, limit: int) -> None:
+        self.code = 0
+        self._said: list[str] = []
+        self.notes: list[str] = []
+        self.immutable: list[str] = []
+        self.parts: list[bytes] = []
+        self.count = 0
+        self._facts: list[Facts] = []
+        self._limit = limit
+        self._size = 0
+
+    def facts(self) -> Facts:
+        return facts.merged(self._facts)
+
+    def add(self, results: Sequence[ChunkResult], stream: str) -> None:
+        """Note what became of a document, which may be several chunks."""
+        complaints = Complaints(stream)
+        for result in results:
+            complaints.add(result)
+            for made in result.resources:
+                if any(finding.state == "immutable" for finding in made.findings) and is_immutable(made.resource):
+                    hooked = any(hook in made.resource.annotations for hook in HOOKS)
+                    self.immutable += [] if hooked else [str(made.resource)]
+        self._said += complaints.lines()
+        self.code = max(self.code, exit_code(results))
+        self._facts.append(facts.of_chunks(results, stream))
+
+    def refuse(self, message: str) -> None:
+        """Note what couldn't be read at all."""
+        self.code = 2
+        self._said.append(f"error: {message}")
+
+    def warn(self, message: str) -> None:
+        """Note what concerns no object."""
+        self._said.append(f"warning: {message}")
+
+    def lines(self) -> list[str]:
+        """What people must see, errors first."""
+        return sorted(self._said, key=lambda line: not line.startswith("error:"))
+
+    def put(self, data: Any) -> None:
+        """Write an object. Raises InputError for one that can't be written, KrmHardenError when it is too much."""
+        if _is_ours(data):
+            self.notes.append(f"{data['kind']} {mapping(data.get('metadata')).get('name')}: used, and not applied")
+            return
+        line = _objects.written(data)
+        self.count += 1
+        self.parts += [b"---\n", line, b"\n"]
+        # As Argo CD sends it on: Go escapes these three, and a tracking id is added.
+        self._size += len(line) + 5 * sum(map(line.count, (b"&", b"<", b">"))) + 300
+        if self._size > self._limit:
+            raise KrmHardenError(
+                f"the objects are larger than the {self._limit / MEBIBYTE:.0f} MiB that Argo CD takes",
+                next_step="split the application, or raise ARGOCD_GRPC_MAX_SIZE_MB on both sides",
+            )
+
+
+def _limit() -> int:
+    """The bytes that fit into a message of gRPC, with a margin for its frame. Raises ConfigError."""
+    said = os.environ.get("ARGOCD_GRPC_MAX_SIZE_MB") or "100"
+    if not said.isascii() or not said.isdigit() or int(said) < 1:
+        raise ConfigError(f"must be a whole number, not {said!r}", "ARGOCD_GRPC_MAX_SIZE_MB")
+    return int(said) * MEBIBYTE - MEBIBYTE // 4
+
+
+def _hardened(engine: Engine, streams: Sequence[Stream]) -> _Made:
+    """What becomes of the streams; a second time, where the facts of all of them decide something."""
+    limit = _limit()
+    made = _pass(engine, streams, limit)
+    found = made.facts()
+    if found.waiting and not made.code:
+        made = _pass(engine.knowing(found), streams, limit)
+    for message in engine.policy.unused(found):
+        made.warn(message)
+    return made
+
+
+def _pass(engine: Engine, streams: Iterable[Stream], limit: int) -> _Made:
+    made = _Made(limit)
+    for stream in streams:
+        try:
+            text, _ = split.decode(stream.data)
+        except InputError as error:
+            made.refuse(f"{stream.name}: line {max(error.line, 0) + 1}: {error}")
+            continue
+        line = 0
+        for chunk in split.documents(text):
+            if not split.is_empty(chunk):
+                _document(engine, chunk, line, stream.name, made)
+            line += chunk.count(b"\n")
+    return made
+
+
+def _document(engine: Engine, chunk: bytes, line: int, stream: str, made: _Made) -> None:
+    results = list(engine.document(chunk, line))
+    made.add(results, stream)
+    if any(result.error for result in results):
+        return
+    text = b"".join(result.text for result in results)
+    try:
+        for data in _objects.objects(source.read(split.after_mark(text)[1].decode()).data):
+            made.put(data)
+    except InputError as error:
+        made.refuse(f"{stream}: line {line + max(error.line, 0) + 1}: {error}")
