@@ -315,7 +315,8 @@ def _scalar(node: Any) -> Any:
         return scalars.tagged(tag, node.value)
     except ValueError:
         word = tag.removeprefix(CORE)
-        raise InputError(f"{node.value!r} isn't of its type !!{word}", node.start_mark.line) from None
+        # Not the value itself: it may be a Secret's.
+        raise InputError(f"a value isn't of its type !!{word}", node.start_mark.line) from None
 
 
 def key_name(node: Any) -> str:
