@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -1079,3 +1080,125 @@ def test_the_jobs_and_pods_that_a_sync_cant_update_are_listed(tmp_path):
     listed = plugin(tmp_path, "--list-immutable")
 
     assert (listed.code, listed.out.decode().splitlines()) == (0, ["Job/plain", "Pod/free"])
+
+
+# What an administrator applies.
+
+INSTALL = ROOT / "tests" / "data" / "argocd" / "install.yaml"
+
+
+def installed(folder: Path, component: str, **more: object) -> dict[str, dict]:
+    """An Argo CD with a component of ours, built by kustomize, by kind and name without its hash."""
+    shutil.copytree(ROOT / "function" / "argocd", folder / "component")
+    shutil.copyfile(INSTALL, folder / "install.yaml")
+    kustomization = {"namespace": "argocd", "resources": ["install.yaml"], "components": [component], **more}
+    write(folder, "kustomization.yaml", yaml.safe_dump(kustomization))
+    done = subprocess.run([require("kustomize"), "build", folder], capture_output=True, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (0, b"")
+    (folder / "built.yaml").write_bytes(done.stdout)
+    every = {"/".join(identity(one)): one for one in yaml.safe_load_all(done.stdout)}
+    return {re.sub("^(ConfigMap/krm-harden-.*)-[a-z0-9]{10}$", r"\1", name): one for name, one in every.items()}
+
+
+def repo_server(made: dict[str, dict]) -> dict:
+    spec: dict = made["Deployment/argocd-repo-server"]["spec"]["template"]["spec"]
+    return spec
+
+
+@pytest.mark.parametrize("component", ["component", "component/native"])
+def test_what_the_component_adds_is_restricted_with_a_read_only_root(tmp_path, component):
+    installed(tmp_path, component)
+    whole = (tmp_path / "built.yaml").read_bytes()
+    strict = policy(controls={name: {"enabled": True, "required": True} for name in ("readOnlyRootFilesystem",)})
+    write(tmp_path, "policy.yaml", strict)
+
+    assert judged(whole) == {"Deployment/argocd-repo-server": True}
+    gate = subprocess.run(
+        [*FUNCTION, "check", "--strict", "--policy", tmp_path / "policy.yaml", "-"],
+        input=whole,
+        capture_output=True,
+        env=clean_environment(),
+        check=False,
+        timeout=300,
+    )
+    assert gate.returncode == 0, gate.stdout
+
+
+def test_the_sidecar_has_all_that_argocd_cmp_server_asks_for(tmp_path):
+    made = installed(tmp_path, "component", images=[{"name": "quay.io/argoproj/argocd", "newTag": "v3.6.1"}])
+    spec = repo_server(made)
+    containers = {one["name"]: one for one in [*spec["initContainers"], *spec["containers"]]}
+    sidecar_, tools_ = containers["krm-harden"], containers["krm-harden-tools"]
+    mounts = {one["mountPath"]: one["name"] for one in sidecar_["volumeMounts"]}
+    volumes = {one["name"]: one for one in spec["volumes"]}
+
+    assert {"copyutil", "argocd-repo-server"} < set(containers)
+    assert {one["image"] for one in (containers["argocd-repo-server"], tools_)} == {"quay.io/argoproj/argocd:v3.6.1"}
+    assert sidecar_["image"] == "registry.example/krm-harden:v0.2.0"
+    assert sidecar_["command"] == ["tini", "--", "/var/run/argocd/argocd-cmp-server"]
+    assert sidecar_["securityContext"]["runAsUser"] == 999
+    assert mounts["/var/run/argocd"] == "var-files"
+    assert mounts["/home/argocd/cmp-server/plugins"] == "plugins"
+    assert mounts["/tmp"] not in {one["name"] for one in containers["argocd-repo-server"]["volumeMounts"]}
+    config = volumes[mounts["/home/argocd/cmp-server/config"]]["configMap"]["name"]
+    assert made["ConfigMap/krm-harden-plugin"]["metadata"]["name"] == config
+    assert list(made["ConfigMap/krm-harden-plugin"]["data"]) == ["plugin.yaml"]
+    environment = {one["name"]: one.get("value") for one in sidecar_["env"]}
+    folder, _, name = environment["KRM_HARDEN_POLICY"].rpartition("/")
+    assert name in made["ConfigMap/krm-harden-policy"]["data"]
+    assert folder in mounts
+    assert "/tools" in environment["PATH"].split(":")
+
+
+def test_an_administrators_own_policy_takes_the_place_of_ours(tmp_path):
+    own = policy(level="restricted", images=[{"match": "a", "uid": 5}])
+    patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "krm-harden-policy"}}
+    write(tmp_path, "policy.yaml", yaml.safe_dump({**patch, "data": {"policy.yaml": own}}))
+
+    made = installed(tmp_path, "component", patches=[{"path": "policy.yaml"}])
+
+    assert made["ConfigMap/krm-harden-policy"]["data"] == {"policy.yaml": own}
+    (volume,) = (one for one in repo_server(made)["volumes"] if one["name"] == "krm-harden-policy")
+    assert volume["configMap"]["name"] == made["ConfigMap/krm-harden-policy"]["metadata"]["name"]
+
+
+def test_the_native_way_sets_both_options_and_puts_krm_harden_on_the_path(tmp_path):
+    made = installed(tmp_path, "component/native")
+    spec = repo_server(made)
+    (own,) = (one for one in spec["containers"] if one["name"] == "argocd-repo-server")
+    mounts = {one["mountPath"]: one["name"] for one in own["volumeMounts"]}
+    environment = {one["name"]: one.get("value") for one in own["env"]}
+    (copier,) = (one for one in spec["initContainers"] if one["name"] == "krm-harden")
+
+    assert made["ConfigMap/argocd-cm"]["data"] == {"kustomize.buildOptions": "--enable-alpha-plugins --enable-exec"}
+    assert copier["volumeMounts"][0]["name"] == mounts["/opt/krm-harden"]
+    assert copier["command"][2] == copier["volumeMounts"][0]["mountPath"]
+    assert "/opt/krm-harden" in environment["PATH"].split(":")
+    assert "HELM_CACHE_HOME" in environment
+
+
+@pytest.mark.parametrize("flags", ["--enable-alpha-plugins --enable-exec", "--enable-alpha-plugins", ""])
+def test_argo_cds_own_kustomize_hardens_with_both_options_and_with_one_in_silence_not_at_all(
+    running, tmp_path, monkeypatch, flags
+):
+    app(tmp_path, {"app/kustomization.yaml": "resources: [web.yaml]\ntransformers: [policy.yaml]\n"})
+    app(tmp_path, {"app/web.yaml": DEPLOYMENT, "app/policy.yaml": policy()})
+    monkeypatch.setenv("PATH", tools(tmp_path / "bin"))
+
+    ran = refreshed(running, tmp_path, application("app"), "-kustomize-build-options", flags)
+
+    if not flags:
+        assert ran.code == 1
+        return
+    hardened = "--enable-exec" in flags
+    assert "sourceType Kustomize" in ran.err
+    assert judged("---\n".join(line + "\n" for line in ran.out.decode().splitlines())) == {"Deployment/web-0": hardened}
+    gate = subprocess.run(
+        [*FUNCTION, "check", "-"],
+        input=b"".join(b"---\n" + line + b"\n" for line in ran.out.splitlines()),
+        capture_output=True,
+        env=clean_environment(),
+        check=False,
+        timeout=300,
+    )
+    assert gate.returncode == (0 if hardened else 1)
