@@ -1202,3 +1202,36 @@ def test_argo_cds_own_kustomize_hardens_with_both_options_and_with_one_in_silenc
         timeout=300,
     )
     assert gate.returncode == (0 if hardened else 1)
+
+
+# The example.
+
+EXAMPLE = ROOT / "examples" / "argocd"
+
+
+def test_argocd_example(tmp_path, path):
+    """As its README says, and then by argocd-cmp-server and repo-server's code."""
+    manifest = yaml.safe_load((EXAMPLE / "application.yaml").read_text())
+    asked = json.dumps(manifest["spec"]["source"]["plugin"]["parameters"])
+    examples = tmp_path / "examples"
+    shutil.copytree(ROOT / "examples", examples, ignore=shutil.ignore_patterns(".expected"))
+    given_ = {"KRM_HARDEN_POLICY": "../argocd/policy.yaml", "ARGOCD_APP_PARAMETERS": asked}
+
+    ran = plugin(examples / "shop", tools_=path, **given_)
+
+    expected = EXAMPLE / ".expected" / "manifests.json"
+    if os.environ.get("UPDATE_EXAMPLES") == "1":
+        expected.write_bytes(ran.out)
+    assert ran.out == expected.read_bytes()
+    assert "may break" not in ran.err
+    gate = [*FUNCTION, "check", "-"]
+    built = subprocess.run([require("kustomize"), "build", examples / "shop"], capture_output=True, check=True).stdout
+    for manifests, code in ((ran.out, 0), (built, 1)):
+        done = subprocess.run(gate, input=manifests, capture_output=True, env=clean_environment(), check=False)
+        assert done.returncode == code
+    with server(tmp_path / "cmp", KRM_HARDEN_POLICY=str(EXAMPLE / "policy.yaml"), KRM_HARDEN_TIMEOUT="250") as found:
+        made = objects(refreshed(found, tmp_path, manifest))
+    for one in made:
+        del one["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"]
+        one["metadata"] = {name: value for name, value in one["metadata"].items() if value}
+    assert made == printed(ran)
