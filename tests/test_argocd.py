@@ -619,6 +619,22 @@ def test_a_policy_or_lock_among_the_manifests_may_add_facts_and_isnt_applied(tmp
     assert "used, and not applied" in ran.err
 
 
+def test_the_administrators_policy_is_his_own(tmp_path):
+    app(tmp_path, {"app/web.yaml": DEPLOYMENT, "app/policy.yaml": policy(), "other.yaml": CONFIG, "list.yaml": "- a\n"})
+    there = {"ARGOCD_APP_SOURCE_PATH": "app"}
+
+    for wrong in (
+        "policy.yaml",
+        "../other.yaml",
+        "",
+        f"{tmp_path}/other.yaml",
+        f"{tmp_path}/list.yaml",
+        "/nonexistent",
+    ):
+        assert plugin(tmp_path / "app", KRM_HARDEN_POLICY=wrong, **there).code == 3
+    assert plugin(tmp_path / "app", "--policy", "policy.yaml", **there).code == 3
+
+
 def test_nothing_that_an_object_says_of_itself_keeps_it_as_it_is(tmp_path):
     for number, note in enumerate(("config.kubernetes.io/local-config: 'true'", "krm-harden.dev/exempt: '*: because'")):
         annotated = ROOT_POD.replace("{name: rooted}", f"{{name: rooted, annotations: {{{note}}}}}")
@@ -670,6 +686,7 @@ REMOTE = {
     "outside": ("resources: [../../../outside]", "../../../outside"),
     "an absolute path": ("resources: [/etc]", "/etc"),
     "a base that has it": ("resources: [../base]", "base/kustomization.yaml"),
+    "folders of transformers": ("transformers: [../configuration]", "https://git.example/p"),
     "a component that has it": ("components: [../base]", "base/kustomization.yaml"),
 }
 
@@ -690,6 +707,8 @@ def test_a_remote_entry_is_refused_by_name_before_kustomize_runs(tmp_path, name)
             "app/web.yaml": DEPLOYMENT,
             "app/kustomization.yaml": field + "\n",
             "base/kustomization.yaml": "resources: ['https://git.example/base.yaml']\n",
+            "configuration/kustomization.yaml": "resources: [patch.yaml]\n",
+            "configuration/patch.yaml": "kind: PatchTransformer\npath: https://git.example/p\n",
         },
     )
 
@@ -698,7 +717,7 @@ def test_a_remote_entry_is_refused_by_name_before_kustomize_runs(tmp_path, name)
     assert ran.code == 2
     assert not ran_file.exists()
     assert entry in ran.err
-    assert "kustomization.yaml: " in ran.err
+    assert "kustomization.yaml: " in ran.err or "configuration/patch.yaml: " in ran.err
 
 
 def test_only_the_administrator_allows_what_is_remote(tmp_path):

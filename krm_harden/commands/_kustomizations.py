@@ -33,19 +33,20 @@ _NEXT = "vendor it, or let the administrator set KRM_HARDEN_REMOTE=allow"
 
 def check(folder: str, root: str) -> None:
     """Raises InputError that names the file and the entry for what isn't in the repository at `root`."""
-    waiting = [folder]
-    seen: set[str] = set()
+    waiting = [(folder, False)]
+    seen: set[tuple[str, bool]] = set()
     while waiting:
-        here = os.path.realpath(waiting.pop())
-        if here in seen:
+        named, configures = waiting.pop()
+        here = os.path.realpath(named)
+        if (here, configures) in seen:
             continue
-        seen.add(here)
+        seen.add((here, configures))
         if len(seen) > MAX_FOLDERS:
             raise InputError(f"more than {MAX_FOLDERS} kustomizations", next_step="split the application")
         for name in NAMES:
             path = os.path.join(here, name)
             if os.path.lexists(path):
-                waiting += _followed(path, root)
+                waiting += _followed(path, root, configures=configures)
 
 
 def is_remote(entry: str) -> bool:
@@ -68,22 +69,26 @@ def _is_scp(text: str) -> bool:
     return bool(colon) and "." in host and "/" not in host
 
 
-def _followed(path: str, root: str) -> Iterator[str]:
-    """The folders that a kustomization is made of, once each of its entries is known to be in the repository."""
+def _followed(path: str, root: str, *, configures: bool) -> Iterator[tuple[str, bool]]:
+    """The folders that a kustomization is made of, once each of its entries is known to be in the repository.
+
+    `configures`: what it builds are the transformers of another one, and so it is with the folders that come with True.
+    """
     where = os.path.relpath(path, root)
     document = _read(path, root, where)
     here = os.path.dirname(path)
     for field, value in _fields(document):
         if field in _CHARTS:
             raise InputError(f"{where}: {field} isn't allowed: a chart is fetched", next_step=_NEXT)
+        made_of = field in _CONFIGURATIONS or (configures and field in _FOLDERS)
         for entry in _entries(field, value):
             if field in _CONFIGURATIONS and "\n" in entry.strip():
                 _check_configuration(entry.encode(), where, here, root)
                 continue
             target = _inside(entry, field, where, here, root)
             if os.path.isdir(target):
-                yield target
-            elif field in _CONFIGURATIONS and os.path.isfile(target):
+                yield target, made_of
+            elif made_of and os.path.isfile(target):
                 _check_configuration(_bytes(target, where), os.path.relpath(target, root), here, root)
 
 

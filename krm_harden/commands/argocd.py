@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
-    upper = _policies.ceiling(options.policy) or policy.Policy({})
+    upper = _ceiling(options.policy)
     wanted = _application.parameters(os.environ.get(_application.PARAMETERS, ""))
     asked = wanted.policy()
     remote = _switch("KRM_HARDEN_REMOTE", "allow", "refuse")
@@ -94,6 +94,15 @@ def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
     else:
         _streams.write_stdout(made.parts)
     return 0
+
+
+def _ceiling(path: str | None) -> Policy:
+    """The administrator's policy; there always is one. Raises ConfigError for a file that may be the application's."""
+    named = path or os.environ.get(_policies.VARIABLE) or ""
+    if named and not os.path.isabs(named) and "ARGOCD_APP_SOURCE_PATH" in os.environ:
+        message = "a relative path is one in the application's own folder"
+        raise ConfigError(message, named, "give the policy's absolute path")
+    return _policies.ceiling(path) or policy.Policy({})
 
 
 def _switch(name: str, on: str, off: str) -> bool:
