@@ -1141,6 +1141,7 @@ def test_what_the_component_adds_is_restricted_with_a_read_only_root(tmp_path, c
         timeout=300,
     )
     assert gate.returncode == 0, gate.stdout
+    assert b'container "krm-harden' not in gate.stdout
 
 
 def test_the_sidecar_has_all_that_argocd_cmp_server_asks_for(tmp_path):
