@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Builds krm-harden with its own Python into one folder that runs wherever it is copied: scripts/relocatable.sh FOLDER
+#
+# On Debian or Ubuntu, of their Python and of PyPI's packages, with versions and hashes as in scripts/container/*.txt.
+# The folder then runs on every Linux of the same processor with the same glibc or a newer one, Python or not.
+set -euo pipefail
+die() { echo "$0: error: $1" >&2; exit 1; }
+[ $# = 1 ] || die "usage: $0 FOLDER"
+folder=$(realpath -m "$1")
+cd "$(dirname "$0")/.."
+
+missing=()
+for package in binutils gcc libc6-dev patchelf python3 python3-pip python3-venv; do
+  dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+[ ${#missing[@]} = 0 ] || die "missing here: apt-get install --no-install-recommends ${missing[*]}"
+[ ! -e "$folder" ] || [ -z "$(ls -A "$folder")" ] || die "$folder isn't empty: name a new folder, or remove it"
+
+system=/usr/bin/python3
+python=$($system -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+library=$folder/lib/$python
+packages=("$python-minimal" "lib$python-minimal" "lib$python-stdlib")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# What only another program would use, and what needs libraries that nothing else here needs.
+unused=(config-* curses dbm distutils ensurepip idlelib lib2to3 pydoc_data sitecustomize.py sqlite3 test tkinter
+  turtledemo unittest venv
+  lib-dynload/{_codecs_*,_crypt,_curses*,_dbm,_sqlite3,_test*,_xxtestfuzz,audioop,nis,ossaudiodev,readline,xxlimited*}.*)
+
+mkdir -p "$folder/bin" "$library"
+cp -L "/usr/bin/$python" "$folder/bin/$python"
+dpkg -L "${packages[@]}" | grep "^/usr/lib/$python/" | while read -r file; do
+  if [ -f "$file" ]; then install -D -m "$(stat -Lc %a "$file")" "$file" "$library/${file#"/usr/lib/$python/"}"; fi
+done
+(cd "$library" && rm -rf ${unused[@]}) # unquoted: they are patterns
+
+# The libraries that come with it, but glibc. An RPATH of the program is for the modules that it loads as well.
+patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$folder/bin/$python"
+ldd "$folder/bin/$python" "$library"/lib-dynload/*.so | awk '$2 == "=>" { print $3 }' | sort -u | while read -r file; do
+  owner=$(dpkg -S "$file" 2>/dev/null || dpkg -S "/usr$file")
+  [ "${owner%%:*}" = libc6 ] && continue
+  cp -L "$file" "$folder/lib/"
+  echo "${owner%%:*}"
+done | sort -u > "$work/libraries"
+mapfile -t -O "${#packages[@]}" packages < "$work/libraries"
+
+# krm-harden and what it needs in an environment of its own, then from there: so the SBOM tool sees what is there.
+pip() { $system -m pip --disable-pip-version-check --quiet --no-input "$@"; }
+environment() { # environment FOLDER LOCK
+  $system -m venv --without-pip "$1"
+  pip --python "$1/bin/python" install --require-hashes --only-binary :all: -r "$2"
+}
+environment "$work/runtime" scripts/container/runtime.txt
+tools=${TOOLS:-$work/tools} # TOOLS keeps them for what comes after this script
+environment "$tools" scripts/container/build.txt
+"$tools/bin/hatchling" build -t wheel -d "$work/wheel" >/dev/null
+pip --python "$work/runtime/bin/python" install --no-deps --no-index "$work"/wheel/*.whl
+mkdir -p "$folder/lib/python3"
+cp -r "$work/runtime/lib/$python/site-packages" "$folder/lib/python3/dist-packages"
+rm -f "$folder"/lib/python3/dist-packages/zstandard/_cffi.*.so # the second of two backends
+find "$folder/lib/python3" -name '*.so' -exec strip --strip-unneeded {} +
+
+install -m 644 scripts/container/start.py "$folder/lib/start.py"
+gcc -O2 -Wall -Wextra -Werror -static -s "-DPYTHON=\"$python\"" -o "$folder/krm-harden" scripts/container/launcher.c
+
+# Byte code that counts whatever becomes of the files' times: nothing writes it again.
+"$folder/bin/$python" -I -S -m compileall -q -f --invalidation-mode unchecked-hash \
+  -s "$folder" -p /opt/krm-harden "$folder/lib"
+
+documents=$folder/share/doc
+install -D -m 644 LICENSE "$documents/krm-harden/LICENSE"
+for package in "${packages[@]}"; do
+  install -D -m 644 "/usr/share/doc/$package/copyright" "$documents/$package/copyright"
+done
+"$tools/bin/cyclonedx-py" environment --output-reproducible -o "$work/python.json" "$work/runtime"
+"$tools/bin/python" scripts/container/sbom.py "$work/python.json" "${packages[@]}" \
+  > "$documents/krm-harden/sbom.cdx.json"
+"$folder/krm-harden" --version
