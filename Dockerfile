@@ -1,16 +1,15 @@
-# krm-harden in a container: nothing but its own folder, glibc and tini; user nobody, fit for a read-only root.
+# krm-harden in a container: nothing but its own folder and tini; user nobody, fit for a read-only root.
 #
 #     docker build -t registry.example/krm-harden:v0.2.0 .
 #     docker build --build-arg BASE_IMAGE=docker.io/library/debian@sha256:... -t registry.example/krm-harden:v0.2.0 .
 #
-# The base is only built on: any Debian or Ubuntu with apt-get, a Python from 3.10 on, and the glibc that the result
-# shall need. Pin it by digest where builds must be repeatable. Secrets, both optional: `pip` is a pip.conf (another index), `ca`
-# the certificates of a proxy between here and PyPI.
+# The base is only built on: a Debian or Ubuntu whose Python is 3.10 or newer. Pin it by digest where builds must be
+# repeatable. Secrets, both optional: `pip` is a pip.conf, for another index; `ca` the certificates of a proxy before PyPI.
 ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE_IMAGE} AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-    binutils ca-certificates gcc libc6-dev patchelf python3 python3-pip python3-venv tini
+    binutils ca-certificates gcc libc6-dev python3 python3-pip python3-venv tini
 WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \

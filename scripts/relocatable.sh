@@ -2,7 +2,7 @@
 # Builds krm-harden with its own Python into one folder that runs wherever it is copied: scripts/relocatable.sh FOLDER
 #
 # On Debian or Ubuntu, of their Python and of PyPI's packages, with versions and hashes as in scripts/container/*.txt.
-# The folder then runs on every Linux of the same processor with the same glibc or a newer one, Python or not.
+# The folder has its own libc: it runs on every Linux of the same processor, whatever is installed there.
 set -euo pipefail
 die() { echo "$0: error: $1" >&2; exit 1; }
 [ $# = 1 ] || die "usage: $0 FOLDER"
@@ -10,7 +10,7 @@ folder=$(realpath -m "$1")
 cd "$(dirname "$0")/.."
 
 missing=()
-for package in binutils gcc libc6-dev patchelf python3 python3-pip python3-venv; do
+for package in binutils gcc libc6-dev python3 python3-pip python3-venv; do
   dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 [ ${#missing[@]} = 0 ] || die "missing here: apt-get install --no-install-recommends ${missing[*]}"
@@ -35,17 +35,7 @@ dpkg -L "${packages[@]}" | grep "^/usr/lib/$python/" | while read -r file; do
 done
 (cd "$library" && rm -rf ${unused[@]}) # unquoted: they are patterns
 
-# The libraries that come with it, but glibc. An RPATH of the program is for the modules that it loads as well.
-patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$folder/bin/$python"
-ldd "$folder/bin/$python" "$library"/lib-dynload/*.so | awk '$2 == "=>" { print $3 }' | sort -u | while read -r file; do
-  owner=$(dpkg -S "$file" 2>/dev/null || dpkg -S "/usr$file")
-  [ "${owner%%:*}" = libc6 ] && continue
-  cp -L "$file" "$folder/lib/"
-  echo "${owner%%:*}"
-done | sort -u > "$work/libraries"
-mapfile -t -O "${#packages[@]}" packages < "$work/libraries"
-
-# krm-harden and what it needs in an environment of its own, then from there: so the SBOM tool sees what is there.
+# Python's packages in an environment of their own, then from there: so the SBOM tool sees what is there.
 pip() { $system -m pip --disable-pip-version-check --quiet --no-input "$@"; }
 environment() { # environment FOLDER LOCK
   $system -m venv --without-pip "$1"
@@ -61,12 +51,23 @@ cp -r "$work/runtime/lib/$python/site-packages" "$folder/lib/python3/dist-packag
 rm -f "$folder"/lib/python3/dist-packages/zstandard/_cffi.*.so # the second of two backends
 find "$folder/lib/python3" -name '*.so' -exec strip --strip-unneeded {} +
 
+# Every library that these ask for, with the loader and the libc; libgcc_s is what the libc asks for where a thread ends.
+find "$folder" -type f \( -name '*.so' -o -path '*/bin/python*' \) -exec ldd {} + | grep -o '/[^ ]*\.so[^ ]*' |
+  grep -v -e ':$' -e "^$folder/" | cat - <(ldconfig -p | grep -o '/.*/libgcc_s\.so\.1$') | sort -u |
+  while read -r file; do
+    cp -L "$file" "$folder/lib/"
+    owner=$(dpkg -S "$file" 2>/dev/null || dpkg -S "/usr$file")
+    echo "${owner%%:*}"
+  done | sort -u > "$work/libraries"
+mapfile -t -O "${#packages[@]}" packages < "$work/libraries"
+loader=$(cd "$folder/lib" && echo ld-linux-*.so.*)
+
 install -m 644 scripts/container/start.py "$folder/lib/start.py"
-gcc -O2 -Wall -Wextra -Werror -static -s "-DPYTHON=\"$python\"" -o "$folder/krm-harden" scripts/container/launcher.c
+gcc -O2 -Wall -Wextra -Werror -static -s "-DPYTHON=\"$python\"" "-DLOADER=\"$loader\"" -o "$folder/krm-harden" \
+  scripts/container/launcher.c
 
 # Byte code that counts whatever becomes of the files' times: nothing writes it again.
-"$folder/bin/$python" -I -S -m compileall -q -f --invalidation-mode unchecked-hash \
-  -s "$folder" -p /opt/krm-harden "$folder/lib"
+$system -I -S -m compileall -q -f --invalidation-mode unchecked-hash -s "$folder" -p /opt/krm-harden "$folder/lib"
 
 documents=$folder/share/doc
 install -D -m 644 LICENSE "$documents/krm-harden/LICENSE"

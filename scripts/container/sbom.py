@@ -1,3 +1,4 @@
+# ruff: noqa: INP001, S603, S607 - a script of the build, which runs dpkg-query
 """A CycloneDX SBOM with Debian's packages added, on standard output: `sbom.py SBOM [PACKAGE...]`.
 
 The SBOM is what cyclonedx-py says of the environment that krm-harden is in, or what this script made of it. krm-harden
@@ -30,7 +31,7 @@ def main(path: str, *packages: str) -> int:
     text = JsonV1Dot6(bom).output_as_string(indent=2)
     if (error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)) is not None:
         sys.exit(f"{sys.argv[0]}: error: the SBOM isn't valid: {error}")
-    print(text)
+    sys.stdout.write(f"{text}\n")
     return 0
 
 
