@@ -198,10 +198,9 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any], path: Pointer, m
     """What merges a mapping into another. Appends to `moves`. Raises _NoMerge."""
     made: dict[str, Any] = {key: None for key in old if key not in new}
     for key, value in new.items():
-        if key not in old or old[key] is None:
-            made[key] = value
-        elif not _equal(old[key], value):
-            made[key] = _change(old[key], value, (*path, key), moves)
+        if key not in old or not _equal(old[key], value):
+            known = old.get(key)
+            made[key] = value if known is None else _change(known, value, (*path, key), moves)
     return made
 
 
@@ -250,21 +249,41 @@ def _json(
 ) -> Iterator[Patch]:
     """The patches of any object: the operations behind tests that all they rely on is where it was."""
     tests = [{"op": "test", "path": path, "value": value} for path, value in _relied_on(old, operations).items()]
-    # A target that selects nothing is no error to kustomize; a patch that names its object is one.
-    yield Patch("exists", _document(identity))
+    # A target that selects nothing is no error to kustomize; a patch that names its object is one, but it would merge
+    # the lists of a kind that kustomize knows, and lose what can't be told apart there.
+    if (identity["apiVersion"], identity["kind"]) not in BUILT_IN:
+        yield Patch("exists", _document(identity))
     yield Patch("json", _operations([*tests, *to_json(operations)]), target)
 
 
 def _relied_on(old: Any, operations: Sequence[Operation]) -> dict[str, Any]:
     """What the operations rely on, by its place: the items of lists on their way, and what they replace."""
-    found: dict[str, Any] = {}
+    items: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for operation in on_source(operations):
         for depth, step in enumerate(operation.path):
             if isinstance(step, int):
-                found |= _order(lookup(old, operation.path[:depth]), json_pointer(operation.path[:depth]))
+                items |= _order(lookup(old, operation.path[:depth]), json_pointer(operation.path[:depth]))
         if operation.path[-1:] != ("-",):
-            found.setdefault(json_pointer(operation.path), lookup(old, operation.path))
-    return found
+            fields |= _parts(lookup(old, operation.path), json_pointer(operation.path))
+    return items | fields
+
+
+def _parts(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """What tells whether a value is still the same: itself, or its parts where one is null.
+
+    kustomize's library crashes where it compares two nulls within something.
+    """
+    if not _has_null(value):
+        yield place, value
+        return
+    for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _parts(item, place + json_pointer((step,)))
+
+
+def _has_null(value: Any) -> bool:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(item is None or _has_null(item) for item in items)
 
 
 def _order(items: list[Any], place: str) -> dict[str, Any]:
@@ -358,6 +377,16 @@ def _operation(operation: Mapping[str, Any]) -> str:
         return line
     lines = [line for key, value in operation.items() for line in block(key, value, 2, Style())]
     return "- " + "".join(f"{line}\n" for line in lines)[2:]
+
+
+def subject(patch: Any, target: Mapping[str, str] | None) -> tuple[str, str, str, str]:
+    """The API version, kind, name and namespace, or "", of the object that a patch of ours is for."""
+    if target:
+        api_version = "/".join(target[field] for field in ("group", "version") if field in target)
+        names = (re.sub(r"\\(.)", r"\1", target.get(field, "")) for field in ("name", "namespace"))
+        return (api_version, target["kind"], *names)  # type: ignore[return-value]
+    metadata = patch["metadata"]
+    return patch["apiVersion"], patch["kind"], metadata["name"], metadata.get("namespace", "")
 
 
 def holds(resource: Resource, patch: Any) -> bool:

@@ -91,15 +91,15 @@ def _file_name(overlay: Overlay, taken: Mapping[str, str]) -> str:
     return f"{name[: LONGEST_NAME - 9]}-{digest}.yaml"
 
 
-def earlier(place: Path) -> Iterator[Any]:
-    """The data of each patch that an earlier run has left in a folder or a file, as far as it can be read."""
+def earlier(place: Path) -> Iterator[tuple[Any, Any]]:
+    """The data of each patch that an earlier run has left, and its target; as far as they can be read."""
     path = place / KUSTOMIZATION if place.is_dir() else place
     if not is_ours(path):
         return
     try:
         for entry in _entries(source.read(path.read_text()).data):
             text = entry["patch"] if "patch" in entry else (place / entry["path"]).read_text()
-            yield source.read(text).data
+            yield source.read(text).data, entry.get("target")
     except (OSError, UnicodeDecodeError, InputError, LookupError, TypeError):
         return
 

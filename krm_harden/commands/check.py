@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     policy = policy.with_changes({"level": levels[0], "version": versions[0]})
     engine = Engine(policy, checking=True, strict=options.strict)
     inputs = list(_run.process(engine, options.paths, options.exclude))
+    _must_be_whole(inputs)
     notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
     covered, hidden = not notes, any(note.severity == "error" for note in notes)
     if change:
@@ -90,6 +91,18 @@ def run(options: argparse.Namespace) -> int:
     unread = 2 * any(made.exit_code == 2 for made in inputs)
     empty = _run.nothing_found(inputs, allowed=options.allow_empty)
     return max(code, unread, int(hidden), int(options.require_coverage and not covered), empty)
+
+
+def _must_be_whole(inputs: list[_run.Input]) -> None:
+    """Make it an error that a stream holds a part of an object: what comes out of a build is nobody's patch.
+
+    A strategic merge patch for a container that isn't there any more leaves one without an image.
+    """
+    for made in inputs:
+        for chunk in made.chunks if made.name == _run.STDIN else ():
+            for note in chunk.unexamined:
+                if note.cause == "patch":
+                    note.severity = "error"
 
 
 def _findings(engine: Engine, inputs: list[_run.Input], output: str) -> int:

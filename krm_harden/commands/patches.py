@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from krm_harden import overlays
 from krm_harden.commands import _overlay_files, _policies, _run, _streams
@@ -112,19 +112,15 @@ def _not_yet_applied(place: Path, results: Iterable[ResourceResult]) -> None:
     """Raises RefusedEdit where the input has the patches in it that are to be replaced: they would all be dropped."""
     settled = [result.resource for result in results if not result.operations]
     by_key = {_key(resource, namespace=where): resource for resource in settled for where in (True, False)}
-    resource = None
-    for patch in _overlay_files.earlier(place):
-        if isinstance(patch, dict):
-            resource = by_key.get(_named(patch, "default")) or by_key.get(_named(patch, ""))
+    for patch, target in _overlay_files.earlier(place):
+        *named, namespace = overlays.subject(patch, target)
+        resource = next(
+            (by_key[key] for key in ((*named, namespace or "default"), (*named, "")) if key in by_key), None
+        )
         if resource and overlays.holds(resource, patch):
             message = f"already says all that its patch in {place} would write"
             advice = f"render without that patch; where it isn't needed any more, remove {place}"
             raise RefusedEdit(message, str(resource), advice)
-
-
-def _named(patch: dict[str, Any], otherwise: str) -> tuple[str, str, str, str]:
-    metadata = patch["metadata"]
-    return patch["apiVersion"], patch["kind"], metadata["name"], metadata.get("namespace", otherwise)
 
 
 def _emit(options: argparse.Namespace, made: list[Overlay]) -> int:
