@@ -114,10 +114,15 @@ def row(field: dict[str, Any], path: str, *, required: bool = False) -> str:
     kind = " \\| ".join(f"`{value}`" for value in field["enum"]) if "enum" in field else KINDS[field["type"]]
     if field["type"] == "array" and inner.get("type") == "string":
         kind = "list of strings"
-    default = "required" if required else f"`{field['default']}`" if "default" in field else ""
+    default = "required" if required else f"`{shown(field['default'])}`" if "default" in field else ""
     lines = [f"| `{path}` | {kind} | {default} | {field.get('description', '')} |"]
     lines += rows(field, path) if field["type"] == "object" else rows(inner, f"{path}[]")
     return "\n".join(lines)
+
+
+def shown(value: object) -> str:
+    """A default as a policy writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 KINDS = {"object": "mapping", "array": "list", "string": "string", "boolean": "`true` \\| `false`", "integer": "number"}

@@ -221,6 +221,11 @@ class Policy:
         """The release whose output is kept, as written."""
         return str(self.spec.get("compatibility", schema.RELEASES[-1]))
 
+    @property
+    def validator(self) -> bool:
+        """Whether the function only judges."""
+        return bool(self.spec.get("validator", False))
+
     def settings_for(self, resource: Resource) -> Settings:
         """What holds for a resource: the policy, then each rule that matches it, the narrowest last."""
         key = tuple(index for index, rule in enumerate(self.rules) if matches(rule["match"], resource))
@@ -386,7 +391,7 @@ def _from_config_map(data: Mapping[str, Any], where: str) -> dict[str, Any]:
         path = key.split(".")
         found = _field(schema.spec_schema(), path) or _field(schema.spec_schema(), ["controls", *path])
         if found is None:
-            allowed = ", ".join([*_HOW_FAR, "compatibility", "target.*", "namespaces.*", "CONTROL.*"])
+            allowed = ", ".join([*_HOW_FAR, "compatibility", "validator", "target.*", "namespaces.*", "CONTROL.*"])
             raise ConfigError(f"data.{key} is unknown; allowed: {allowed}", where)
         path = path if _field(schema.spec_schema(), path) else ["controls", *path]
         place = spec
@@ -428,6 +433,10 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
         if field in spec:
             _must_not_loosen(field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], ceiling, below)
             merged[field] = spec[field]
+    if spec.get("validator") is False and ceiling.validator:
+        raise ConfigError(f"spec.validator false would loosen the policy {ceiling.name}", below.name)
+    if below.validator:
+        merged["validator"] = True
     if "version" in spec:
         _must_be_same_version("spec.version", ceiling.version, spec["version"], ceiling, below)
         merged.setdefault("version", spec["version"])

@@ -224,6 +224,11 @@ def spec_schema() -> Schema:
             "compatibility": _choice(
                 "The release whose output is kept. Quote it: `0.1` alone is a number.", RELEASES, RELEASES[-1]
             ),
+            "validator": {
+                "type": "boolean",
+                "description": "Whether the function only judges, as `check` does: for `validators:`.",
+                "default": False,
+            },
             "target": _object(
                 "Where the manifests run.",
                 {

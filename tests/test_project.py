@@ -221,7 +221,7 @@ def test_metadata_has_what_a_catalog_asks_for():
 def test_the_plugin_is_two_lines_that_can_run():
     plugin = ROOT / "function" / "kustomize-legacy" / "HardeningPolicy"
 
-    assert plugin.read_text() == '#!/bin/sh\nexec krm-harden fn "$1" -\n'
+    assert plugin.read_text() == '#!/bin/sh\nexec krm-harden fn --allow-empty "$1" -\n'
     assert all((ROOT / name).stat().st_mode & 0o111 for name in ("demo", "test", plugin.relative_to(ROOT)))
 
 

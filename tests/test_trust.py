@@ -114,10 +114,11 @@ def loosened(upper: Spec, config: Spec | None, items: list[Spec] | None = None) 
 
     A pod without an error is one that passes the ceiling's own standard, or has none without the functionConfig either;
     no field of it is hardened less unless that is an error, and no label is softer. By what is said of an image, fields
-    beyond the standard may be left away, as by what a manifest says: `required` makes that an error.
+    beyond the standard may be left away, as by what a manifest says: `required` makes that an error. What a validator
+    leaves as it is, is an error.
     """
     fields = set((config or {}).get("spec") or ())
-    knows, reports = {"images", "imageLock"} & fields, "unknownUser" in fields
+    knows, reports = {"images", "imageLock"} & fields, bool({"unknownUser", "validator"} & fields)
     given_ = ITEMS if items is None else items
     below = Run(upper, config, given_)
     alone = _alone(json.dumps(upper)) if items is None else Run(upper, None, given_)
@@ -127,6 +128,7 @@ def loosened(upper: Spec, config: Spec | None, items: list[Spec] | None = None) 
         if item["kind"] == "Namespace":
             if "auto" not in json.dumps([upper, config]):
                 softer = [mode for mode, rank in ranks(alone.items[name]).items() if ranks(item)[mode] < rank]
+                softer = [] if "validator" in fields and name in below.errors else softer
                 yield from (f"{name}: {mode}" for mode in softer)
             continue
         if name in alone.errors - below.errors and not _is_allowed(item, upper):
@@ -219,6 +221,7 @@ REFUSED: dict[str, list[tuple[Spec, Any]]] = {
     "controls.numericUser.dataSubfolder": [({"controls": {"numericUser": {"dataSubfolder": True}}}, False)],
     "compatibility": [({}, "0.1"), ({"compatibility": "0.1"}, schema.RELEASES[-1])],
     "images[].uid": [({}, 0), (KNOWN, 0)],
+    "validator": [({"validator": True}, False)],
 }
 """A field, the ceilings over it, and what is refused below each. `*` stands for every control."""
 
@@ -304,6 +307,7 @@ HARMLESS: dict[str, list[tuple[Spec, Spec]]] = _of_images() | {
     "controls.readOnlyRootFilesystem.writablePaths": [
         ({}, {"controls": {"readOnlyRootFilesystem": {"writablePaths": paths}}}) for paths in ([], ["/usr", "/etc"])
     ],
+    "validator": [(upper, {"validator": True}) for upper in ({}, ENFORCED, AUTO, {"onViolation": "Warn"}, KNOWN)],
     "kinds[].group": [
         ({}, {"kinds": [{"group": group, "kind": "Deployment", "podSpecs": ["/x"]}]}) for group in ("", "apps")
     ],

@@ -5,19 +5,26 @@ Also what kustomize's legacy exec plugins call: the config is their first argume
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _policies, _run, _streams
+from krm_harden.commands import _policies, _run, _streams, _validator
 from krm_harden.commands._parser import make
+from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
-from krm_harden.errors import InputError
+from krm_harden.errors import ConfigError, InputError
 from krm_harden.reports.text import Complaints
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from krm_harden.policy import Policy
+
+PLUGIN_ROOT = "KUSTOMIZE_PLUGIN_CONFIG_ROOT"
+"""What kustomize sets for a legacy exec plugin, and for nothing else: the folder of the kustomization."""
 SUMMARY = "harden plain manifests by a config file, onto standard output"
 EXAMPLES = """\
 examples:
@@ -35,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
     )
+    options.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
     options.add_argument("config", metavar="CONFIG", help="a HardeningPolicy or a flat ConfigMap")
     options.add_argument(
         "files", nargs="*", metavar="FILE", default=[_run.STDIN], help="manifests, or - for standard input (default)"
@@ -45,21 +53,59 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     upper = _policies.ceiling()
-    policy = _policies.below(_policies.read(options.config), upper)
+    policy = _policies.below(_config(options.config), upper)
     policy = _policies.with_images(policy, options.images) if options.images else policy
-    engine = Engine(policy, rendered=True, ceiling=upper is not None)
+    engine = Engine(policy, checking=policy.validator, rendered=True, ceiling=upper is not None)
     files = options.files or [_run.STDIN]
     inputs = list(_run.settled(engine, [_run.of_bytes(engine, name, _read(name)) for name in files]))
+    if policy.validator and upper and not upper.validator:
+        inputs = list(_below_ceiling(policy, inputs))
     code = _run.worst(inputs)
+    if policy.validator and any(has_expired(chunk) for made in inputs for chunk in made.chunks):
+        code = max(code, 1)
+    returned = b"" if policy.validator and _returns_nothing(inputs) else joined([made.new for made in inputs])
     for made in inputs:
         if made.error:
             _streams.complain([f"error: {made.name}: {made.error}"])
         _streams.complain(_complaints(made))
     _streams.complain(f"warning: {line}" for line in _run.warnings(engine, inputs))
-    code = max(code, _run.nothing_found(inputs, allowed=False))
+    code = max(code, _run.nothing_found(inputs, allowed=options.allow_empty))
     if code == 0:
-        _streams.write_stdout([joined([made.new for made in inputs])])
+        _streams.write_stdout([returned])
     return code
+
+
+def _below_ceiling(policy: Policy, judged: list[_run.Input]) -> Iterator[_run.Input]:
+    """The same inputs, judged also by what the policy above would write."""
+    engine = Engine(policy, rendered=True, ceiling=True)
+    hardened = _run.settled(engine, [_run.of_bytes(engine, made.name, made.old) for made in judged])
+    for made, other in zip(judged, hardened, strict=True):
+        yield replace(made, chunks=tuple(_validator.below_ceiling(made.chunks, other.chunks)))
+
+
+def _config(path: str) -> Policy:
+    """The policy in a file. Raises ConfigError.
+
+    kustomize's copy is gone before anybody can look at it: its errors name the folder of the kustomization.
+    """
+    root = os.environ.get(PLUGIN_ROOT)
+    try:
+        return _policies.read(path)
+    except ConfigError as error:
+        if root is None:
+            raise
+        raise ConfigError(error.message, f"{root}: the policy", error.next_step) from None
+
+
+def _returns_nothing(inputs: Iterable[_run.Input]) -> bool:
+    """Whether what was judged comes from kustomize, which takes nothing but nothing from a validator.
+
+    Raises ConfigError where the policy may be used as a transformer.
+    """
+    if PLUGIN_ROOT not in os.environ:
+        return False
+    found = (data for made in inputs for data in _validator.documents(made.old))
+    return _validator.returns_nothing(found, os.getcwd())
 
 
 def _complaints(made: _run.Input) -> Iterator[str]:

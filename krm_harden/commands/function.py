@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from krm_harden import facts, source, split
 from krm_harden.commands import _policies, _streams
 from krm_harden.engine import Engine, NotAList, frame
@@ -19,18 +21,21 @@ if TYPE_CHECKING:
 
 KUSTOMIZE = b"kustomize.config.k8s.io/id"
 """The annotation that every item has below kustomize's transformers, and nowhere else."""
+EMPTY = b"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: []\n"
 SUMMARY = "read a ResourceList, write it hardened"
 
 
 class Report:
     """What the chunks of a list come to: results for the list (if `reported`), lines for people, an exit code.
 
-    The code is 2 when a document couldn't be read or edited, 1 when an error stays open, else 0.
+    The code is 2 when a document couldn't be read or edited, 1 when an error stays open, else 0. `judging`: also 1 when
+    an exemption has expired.
     """
 
-    __slots__ = ("_facts", "code", "complaints", "results")
+    __slots__ = ("_facts", "_judging", "code", "complaints", "results")
 
-    def __init__(self, *, reported: bool = True) -> None:
+    def __init__(self, *, reported: bool = True, judging: bool = False) -> None:
+        self._judging = judging
         self.code = 0
         self.complaints = Complaints()
         self.results = Results(wanted=reported)
@@ -38,7 +43,7 @@ class Report:
 
     def add(self, chunk: ChunkResult) -> bytes:
         """Note what became of a chunk; its text."""
-        self.code = max(self.code, exit_code([chunk]))
+        self.code = max(self.code, exit_code([chunk]), int(self._judging and has_expired(chunk)))
         self.complaints.add(chunk)
         self.results.add(chunk)
         if chunk.facts or chunk.error or chunk.unexamined:
@@ -85,6 +90,12 @@ def exit_code(chunks: Iterable[ChunkResult]) -> int:
     return code
 
 
+def has_expired(chunk: ChunkResult) -> bool:
+    """Whether an exemption that has expired is all that exempts something."""
+    findings = (finding for result in chunk.resources for finding in result.findings)
+    return any(finding.state == "exempt" and finding.severity == "warning" for finding in findings)
+
+
 def harden(data: bytes, upper: Policy | None = None) -> tuple[list[bytes], Report]:
     """A ResourceList as UTF-8, hardened by its own functionConfig below a ceiling, in parts, and what happened."""
     before, chunk, after = _only_document(data)
@@ -94,7 +105,7 @@ def harden(data: bytes, upper: Policy | None = None) -> tuple[list[bytes], Repor
     outside = frame(cut) if cut else None
     if cut and outside:
         try:
-            return _items(before, cut, outside, after, upper, reported=wanted)
+            return _items(before, chunk, cut, outside, after, upper, reported=wanted)
         except NotAList:
             pass
     return _whole(before, chunk, after, upper, reported=wanted)
@@ -104,11 +115,12 @@ def _in_passes(
     engine: Engine, once: Callable[[Engine, Report], list[bytes]], *, reported: bool
 ) -> tuple[list[bytes], Report]:
     """What `once` makes of a list; a second time, where the facts of the whole list decide something in it."""
-    report = Report(reported=reported)
+    judging = engine.policy.validator
+    report = Report(reported=reported, judging=judging)
     parts = once(engine, report)
     found = report.facts()
     if found.waiting:
-        report = Report(reported=reported)
+        report = Report(reported=reported, judging=judging)
         parts = once(engine.knowing(found), report)
     for message in engine.policy.unused(found):
         report.warn(message)
@@ -131,6 +143,7 @@ def _only_document(data: bytes) -> tuple[bytes, bytes, bytes]:
 
 def _items(
     before: bytes,
+    chunk: bytes,
     cut: split.ItemList,
     outside: source.Document,
     after: bytes,
@@ -144,11 +157,12 @@ def _items(
     policy = _policies.with_items(policy, cut.items, ceiling=upper.name if upper else "")
 
     def once(engine: Engine, report: Report) -> list[bytes]:
-        return [report.add(item) for item in engine.items(cut, before.count(b"\n"))]
+        made = _each(engine, upper, lambda one: one.items(cut, before.count(b"\n")))
+        return [report.add(item) for item in made]
 
-    items, report = _in_passes(
-        Engine(policy, lines=False, rendered=True, ceiling=upper is not None), once, reported=reported
-    )
+    items, report = _in_passes(_engine(policy, upper), once, reported=reported)
+    if policy.validator and _returns_nothing(chunk, report):
+        return [EMPTY], report
     header, trailer, results = with_results(outside, len(cut.header.decode()), report.results)
     parts = [before, header.encode(), *items, trailer.encode()]
     return [*parts, *_appended(parts, results), after], report
@@ -181,14 +195,43 @@ def _whole(
     policy = _policies.with_items(policy, [chunk], ceiling=upper.name if upper else "")
 
     def once(engine: Engine, report: Report) -> list[bytes]:
-        return [report.add(engine.chunk(chunk, before.count(b"\n")))]
+        made = _each(engine, upper, lambda one: [one.chunk(chunk, before.count(b"\n"))])
+        return [report.add(one) for one in made]
 
-    (text,), report = _in_passes(
-        Engine(policy, lines=False, rendered=True, ceiling=upper is not None), once, reported=reported
-    )
+    (text,), report = _in_passes(_engine(policy, upper), once, reported=reported)
+    if policy.validator and _returns_nothing(chunk, report):
+        return [EMPTY], report
     _, rest, results = with_results(source.read(text.decode()), 0, report.results)
     parts = [before, rest.encode()]
     return [*parts, *_appended(parts, results), after], report
+
+
+def _engine(policy: Policy, upper: Policy | None) -> Engine:
+    return Engine(policy, checking=policy.validator, lines=False, rendered=True, ceiling=upper is not None)
+
+
+def _each(
+    engine: Engine, upper: Policy | None, run: Callable[[Engine], Iterable[ChunkResult]]
+) -> Iterable[ChunkResult]:
+    """What a run makes of each chunk; of a validator below a ceiling that isn't one, also by what that would write."""
+    if not engine.policy.validator or upper is None or upper.validator:
+        return run(engine)
+    from krm_harden.commands import _validator
+
+    hardening = Engine(engine.policy, lines=False, rendered=True, ceiling=True, facts=engine.facts)
+    return _validator.below_ceiling(run(engine), run(hardening))
+
+
+def _returns_nothing(chunk: bytes, report: Report) -> bool:
+    """Whether a list that was judged goes back without its items: only kustomize wants that, and only of a validator.
+
+    Raises ConfigError where it may be used as a transformer.
+    """
+    if KUSTOMIZE not in chunk:
+        return False
+    from krm_harden.commands import _validator
+
+    return _validator.returns_nothing(_validator.items_of(chunk), os.getcwd()) and report.code == 0
 
 
 def _check_list(document: source.Document) -> None:
