@@ -341,6 +341,66 @@ def test_package_files(way: Callable[..., Ran], tmp_path: Path):
     }
 
 
+GATE = policy(validator=True)
+GOOD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: web
+    image: registry.example/web:1
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}
+"""
+
+
+def piped_into(folder: Path, role: str, manifests: str) -> Path:
+    """A package with the policy that only judges, in a role of its pipeline."""
+    folder.mkdir()
+    pipeline = {role: [{"exec": "krm-harden", "configPath": "gate.yaml"}]}
+    kptfile = {"apiVersion": "kpt.dev/v1", "kind": "Kptfile", "metadata": {"name": "web"}, "pipeline": pipeline}
+    (folder / "Kptfile").write_text(yaml.safe_dump(kptfile, sort_keys=False))
+    (folder / "gate.yaml").write_text(GATE)
+    (folder / "web.yaml").write_text(manifests)
+    return folder
+
+
+@pytest.mark.parametrize("role", ["validators", "mutators"])
+def test_a_policy_that_judges_passes_or_fails_a_render_and_loses_no_file(role: str, tmp_path: Path):
+    good = piped_into(tmp_path / "good", role, GOOD)
+    bad = piped_into(tmp_path / "bad", role, GOOD.replace("RuntimeDefault", "Unconfined"))
+    before = texts(good), texts(bad)
+
+    passed = kpt("render", good, "--allow-exec")
+    failed = kpt("render", bad, "--allow-exec")
+
+    assert (passed.code, failed.code) == (0, 1), passed.err
+    assert "[error] v1/Pod/web spec.securityContext.seccompProfile.type" in failed.err
+    assert before[1] == texts(bad)
+    assert list(before[0]) == list(texts(good))
+    assert texts(good)["web.yaml"] == GOOD
+
+
+def test_no_package_is_lost_to_a_judge_however_much_it_looks_like_kustomize(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its items carry kustomize's annotation, and kpt runs where a kustomization asks for the validator."""
+    marked = GOOD.replace("  name: web\n", "  name: web\n  annotations: {kustomize.config.k8s.io/id: 'kind: Pod'}\n", 1)
+    folder = tmp_path / "web"
+    folder.mkdir()
+    (folder / "web.yaml").write_text(marked)
+    (tmp_path / "gate.yaml").write_text(GATE)
+    (tmp_path / "kustomization.yaml").write_text("resources: [web/web.yaml]\nvalidators: [gate.yaml]\n")
+    monkeypatch.chdir(tmp_path)
+
+    ran = kpt("eval", "web", "--exec", "krm-harden", "--fn-config", "gate.yaml")
+
+    assert ran.code == 0, ran.err
+    assert texts(folder) == {"web.yaml": marked}
+
+
 @pytest.mark.parametrize("failure", ["key-twice", "crash", "silent"])
 def test_files_survive(failure: str, tmp_path: Path):
     """Check 22: whatever goes wrong within the function, kpt fails and no file changes."""

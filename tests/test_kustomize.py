@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,10 +28,12 @@ from clients import (
     resource_list,
     run,
 )
-from conftest import require
+from conftest import ROOT, require
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Ran
 
 KUSTOMIZATION = "resources: [web.yaml]\ntransformers: [policy.yaml]\n"
 
@@ -332,6 +336,231 @@ def test_plain_yes(tmp_path: Path):
     assert diff(plain.out, ran.out).removed == ['        runAsNonRoot: "yes"']
     assert pods(ran.out)["web"]["securityContext"]["runAsNonRoot"] == "true"
     assert all(judged(ran.out).values())
+
+
+# As a validator
+
+BOTH = ("kustomize", "kustomize-5.5.0")
+
+
+def gated(folder: Path, manifests: str, kustomization: str, **spec: object) -> Path:
+    """A kustomization of some manifests beside a policy that only judges and one that hardens."""
+    package(folder, manifests, **spec)
+    (folder / "gate.yaml").write_text(policy(validator=True, **spec).replace("restricted", "gate", 1))
+    (folder / "kustomization.yaml").write_text(f"resources: [web.yaml]\n{kustomization}\n")
+    return folder
+
+
+@pytest.mark.parametrize("kustomize", BOTH)
+def test_a_validator_passes_what_is_hardened_and_changes_nothing(kustomize: str, tmp_path: Path):
+    web = (DATA / "names/base/web.yaml").read_text()
+
+    hardened = build(gated(tmp_path, web, "transformers: [policy.yaml]"), kustomize=kustomize)
+    both = build(gated(tmp_path, web, "transformers: [policy.yaml]\nvalidators: [gate.yaml]"), kustomize=kustomize)
+    alone = build(gated(tmp_path, hardened.out.decode(), "validators: [gate.yaml]"), kustomize=kustomize)
+
+    assert (hardened.code, both.code, alone.code) == (0, 0, 0)
+    assert hardened.out == both.out == alone.out
+    assert alone.err == ""
+
+
+@pytest.mark.parametrize("kustomize", BOTH)
+def test_a_validator_fails_what_is_not_hardened_with_its_findings(kustomize: str, tmp_path: Path):
+    web = (DATA / "names/base/web.yaml").read_text()
+
+    ran = build(gated(tmp_path, web, "validators: [gate.yaml]"), kustomize=kustomize)
+    lines = ran.err.splitlines()
+
+    assert (ran.code, ran.out) == (1, b"")
+    assert [line for line in lines if line.startswith("error: Deployment/web: runAsNonRoot ")]
+    assert lines[-1].startswith("Error: couldn't execute function: exit status 1")
+
+
+@pytest.mark.parametrize("kustomize", BOTH)
+@pytest.mark.parametrize("role", ["transformers: [gate.yaml]", "transformers: [gate.yaml]\nvalidators: [gate.yaml]"])
+def test_a_validator_is_refused_as_a_transformer(kustomize: str, role: str, tmp_path: Path):
+    """What it returns would delete the build."""
+    hardened = build(package(tmp_path / "hardened", (DATA / "names/base/web.yaml").read_text()))
+
+    ran = build(gated(tmp_path / "gated", hardened.out.decode(), role), kustomize=kustomize)
+    said, kustomize_said = ran.err.splitlines()
+
+    assert (ran.code, ran.out) == (1, b"")
+    assert "transformers: gate.yaml has validator: true" in said
+    assert kustomize_said.startswith("Error: couldn't execute function: exit status 3")
+
+
+def test_a_validator_below_an_overlay_is_found_by_the_kustomization_that_declares_it(tmp_path: Path):
+    """A base's and a component's: each runs in its own folder."""
+    hardened = build(package(tmp_path / "plain", (DATA / "names/base/web.yaml").read_text()))
+    gated(tmp_path / "base", hardened.out.decode(), "validators: [gate.yaml]")
+    component = gated(tmp_path / "component", "", "validators: [gate.yaml]")
+    (component / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nvalidators: [gate.yaml]\n"
+    )
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text("namePrefix: ov-\nresources: [../base]\ncomponents: [../component]\n")
+
+    ran = build(overlay)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert list(pods(ran.out)) == ["ov-web"]
+
+
+def test_a_validator_of_an_empty_build_passes(tmp_path: Path):
+    gated(tmp_path, "", "validators: [gate.yaml]")
+    (tmp_path / "kustomization.yaml").write_text("validators: [gate.yaml]\n")
+
+    ran = build(tmp_path)
+
+    assert (ran.code, ran.out, ran.err) == (0, b"", "")
+
+
+# The legacy exec plugin
+
+LEGACY_CLIENTS = {
+    "kubectl": ("kubectl", "kustomize"),
+    "kustomize": ("kustomize", "build"),
+    "kustomize-5.5.0": ("kustomize-5.5.0", "build"),
+}
+every_client = pytest.mark.parametrize("client", LEGACY_CLIENTS.values(), ids=LEGACY_CLIENTS)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The plugin where kustomize looks for it."""
+    home = tmp_path / "plugins with a space"
+    target = home / "krm-harden.dev/v1alpha1/hardeningpolicy/HardeningPolicy"
+    target.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "function/kustomize-legacy/HardeningPolicy", target)
+    monkeypatch.setenv("KUSTOMIZE_PLUGIN_HOME", str(home))
+    return home
+
+
+def plain_policy(text: str) -> str:
+    """A policy without the annotation that makes a function of it: its kind and group name the plugin."""
+    return re.sub(r"(?m)^  annotations:\n(?:    .*\n)*", "", text)
+
+
+def legacy(folder: Path, client: tuple[str, ...]) -> Ran:
+    """`kubectl kustomize --enable-alpha-plugins`, or the same by kustomize."""
+    return run(require(client[0]), *client[1:], "--enable-alpha-plugins", folder)
+
+
+def without_functions(folder: Path) -> Path:
+    """A folder whose policies are for the plugin."""
+    for path in (path for name in ("policy.yaml", "gate.yaml") for path in folder.rglob(name)):
+        path.write_text(plain_policy(path.read_text()))
+        assert "function" not in path.read_text()
+    return folder
+
+
+@every_client
+@pytest.mark.parametrize("name", ["kustomize", *(f"names/{name}" for name in ("overlay", "dev", "both", "outer"))])
+def test_the_legacy_plugin_makes_what_the_function_makes(plugin: Path, client, name: str, tmp_path: Path):
+    """Check 26: also in a base, below prefixes and generators that merge."""
+    top, _, rest = name.partition("/")
+    folder = without_functions(copied(top, tmp_path / "legacy"))
+
+    ran = legacy(folder / rest, client)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == built(name).out
+    assert all(judged(ran.out).values())
+
+
+@every_client
+def test_the_legacy_plugin_takes_locks_among_the_manifests(plugin: Path, client, tmp_path: Path):
+    lock = """\
+---
+apiVersion: krm-harden.dev/v1alpha1
+kind: ImageLock
+metadata:
+  name: images
+  annotations: {config.kubernetes.io/local-config: "true"}
+spec:
+  images:
+  - digest: sha256:0000000000000000000000000000000000000000000000000000000000000000
+    images: [registry.example/web:1]
+    facts: {uid: 1234}
+"""
+    folder = package(tmp_path / "web", (DATA / "names/base/web.yaml").read_text() + lock)
+    expected = build(folder)
+    ran = legacy(without_functions(folder), client)
+
+    assert pods(expected.out)["web"]["securityContext"]["runAsUser"] == "1234"
+    assert (ran.code, ran.out) == (0, expected.out)
+
+
+@every_client
+def test_the_legacy_plugin_shows_its_errors(plugin: Path, client, tmp_path: Path):
+    """kustomize shows what a plugin says on stderr only where it fails: each finding in full, before kustomize's own words."""
+    folder = package(tmp_path / "web", (DATA / "explicit.yaml").read_text())
+    function = build(folder)
+
+    ran = legacy(without_functions(folder), client)
+
+    assert (ran.code, ran.out) == (1, b"")
+    lines = [line.strip().removeprefix("Error: ") for line in ran.err.splitlines()]
+    assert [line for line in function.err.splitlines()[:-1] if line not in lines] == []
+    assert "exit status 1" in ran.err
+
+
+@every_client
+def test_the_legacy_plugin_says_what_is_wrong_with_its_policy(plugin: Path, client, tmp_path: Path):
+    folder = package(tmp_path / "web", (DATA / "names/base/web.yaml").read_text(), profle="restricted")
+
+    ran = legacy(without_functions(folder), client)
+
+    assert (ran.code, ran.out) == (1, b"")
+    assert f"{folder}: the policy: spec.profle is unknown" in ran.err
+    assert "exit status 3" in ran.err
+
+
+@every_client
+def test_the_legacy_plugin_leaves_alone_what_makes_no_pods(plugin: Path, client, tmp_path: Path):
+    """Nothing to harden, and nothing at all."""
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: web\n"
+    folder = without_functions(package(tmp_path / "web", account))
+
+    some = legacy(folder, client)
+    (folder / "kustomization.yaml").write_text("transformers: [policy.yaml]\n")
+    none = legacy(folder, client)
+
+    assert (some.code, some.out.decode(), some.err) == (0, account, "")
+    assert (none.code, none.out, none.err) == (0, b"", "")
+
+
+@every_client
+def test_the_legacy_plugin_is_missed_loudly(plugin: Path, client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KUSTOMIZE_PLUGIN_HOME", str(tmp_path))
+    folder = without_functions(package(tmp_path / "web", (DATA / "names/base/web.yaml").read_text()))
+
+    ran = legacy(folder, client)
+
+    assert (ran.code, ran.out) == (1, b"")
+    assert "HardeningPolicy" in ran.err
+
+
+@every_client
+def test_the_legacy_plugin_is_a_validator_too(plugin: Path, client, tmp_path: Path):
+    """kustomize refuses any items of a legacy validator, and takes none from a transformer as a wish to delete."""
+    web = (DATA / "names/base/web.yaml").read_text()
+    hardened = build(package(tmp_path / "hardened", web))
+
+    good = without_functions(gated(tmp_path / "good", hardened.out.decode(), "validators: [gate.yaml]"))
+    bad = without_functions(gated(tmp_path / "bad", web, "validators: [gate.yaml]"))
+    wrong = without_functions(gated(tmp_path / "wrong", hardened.out.decode(), "transformers: [gate.yaml]"))
+
+    ran = legacy(good, client)
+    assert (ran.code, ran.out, ran.err) == (0, hardened.out, "")
+    ran = legacy(bad, client)
+    assert (ran.code, ran.out) == (1, b"")
+    assert "error: Deployment/web: runAsNonRoot " in ran.err
+    ran = legacy(wrong, client)
+    assert (ran.code, ran.out) == (1, b"")
+    assert "transformers: gate.yaml has validator: true" in ran.err
 
 
 def test_empty_kustomization(tmp_path: Path):
