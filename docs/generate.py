@@ -4,6 +4,7 @@
 docs/controls.md                    from the docstrings of krm_harden/controls/
 docs/policy.md, between <!-- -->    from the policy's schema
 function/                           `krm-harden schema`, `krm-harden schema --definition`
+krm_harden/scaffold/                what `krm-harden init` writes of function/: copies, so that the wheel has them
 """
 
 from __future__ import annotations
@@ -48,7 +49,29 @@ def pages() -> dict[str, str]:
         "docs/policy.md": FIELDS.sub(lambda found: found[1] + table + found[2], policy),
         "function/hardeningpolicy.schema.json": schema_text(),
         "function/krm-harden.yaml": definition_text(),
+        **dict(copies()),
     }
+
+
+COPIED = {"argocd": "argocd", "helm": "helm", "kustomize-legacy/HardeningPolicy": "kustomize-legacy/HardeningPolicy"}
+"""What of function/ goes where in krm_harden/scaffold/; a README is about the folder that it is in."""
+
+
+def copies() -> Iterator[tuple[str, str]]:
+    """The text of every copy by its path."""
+    for name, target in COPIED.items():
+        source = ROOT / "function" / name
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            if path.is_file() and path.name != "README.md":
+                copy = ROOT / "krm_harden" / "scaffold" / target / path.relative_to(source)
+                yield copy.relative_to(ROOT).as_posix(), path.read_text()
+
+
+def leftovers() -> list[str]:
+    """Copies of what isn't in function/ any more."""
+    folders = [ROOT / "krm_harden" / "scaffold" / target for target in COPIED.values()]
+    found = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return sorted(found - dict(copies()).keys())
 
 
 def labels() -> str:
@@ -135,7 +158,12 @@ def main() -> int:
         if not path.exists() or path.read_text() != text:
             stale.append(name)
             if "--check" not in sys.argv[1:]:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
+    for name in leftovers():
+        stale.append(name)
+        if "--check" not in sys.argv[1:]:
+            (ROOT / name).unlink()
     if stale:
         print("\n".join(f"{name} {'is stale' if '--check' in sys.argv[1:] else 'written'}" for name in stale))
     return int(bool(stale) and "--check" in sys.argv[1:])
