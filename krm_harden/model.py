@@ -181,10 +181,12 @@ class Finding:
     `state` is fixed, open, exempt, deferred, explicit, manual, refused, stale, immutable or unused; `risk` is safe,
     evidence, may-break or none; `severity` is info, warning or error. `pointer` is relative to the resource.
     `exemption` is the text to paste into a policy, or empty; `code` is the sort of reason why something can't be done.
+    `line` and `column` count from 1 in its file, and are 0 where nobody asked for them.
     """
 
     __slots__ = (
         "code",
+        "column",
         "container",
         "control",
         "current",
@@ -235,6 +237,7 @@ class Finding:
         self.code = code
         self.container = container
         self.line = line
+        self.column = 0
 
     @property
     def path(self) -> str:

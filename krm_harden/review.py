@@ -205,7 +205,8 @@ class Review:
     def _placed(self, findings: Iterable[Finding]) -> list[Finding]:
         placed = list(findings)
         for finding in placed if self.lines else ():
-            finding.line = self._line_of(self.resource.base + finding.pointer)
+            line, column = source.place_of(self.document, self.resource.base + finding.pointer)
+            finding.line, finding.column = self.line + line + 1, column + 1
         return placed
 
     def verdict(self) -> tuple[bool, str]:

@@ -61,7 +61,7 @@ class Document:
 
     `text` is without byte order mark; `root` is None when the chunk is empty; `data` has neither aliases nor merge
     keys; `duplicates` are (key, first line, second line), lines counted from 0; `repeated` holds the ids of nodes
-    that stand in several places. `found` remembers places that were looked up, for `line_of`.
+    that stand in several places. `found` remembers places that were looked up, for `place_of`.
     """
 
     __slots__ = ("data", "duplicates", "found", "is_json", "repeated", "root", "text")
@@ -82,7 +82,7 @@ class Document:
         self.is_json = is_json
         self.duplicates = duplicates
         self.repeated = repeated
-        self.found: dict[Pointer, tuple[Node | None, int]] = {}
+        self.found: dict[Pointer, tuple[Node | None, int, int]] = {}
 
 
 def read(text: str) -> Document:
@@ -486,25 +486,35 @@ def line_of(document: Document, pointer: Pointer) -> int:
     return _found(document, pointer)[1]
 
 
-def _found(document: Document, pointer: Pointer) -> tuple[Node | None, int]:
-    """The node at a Pointer, if there is one, and the line to point at. Neighbours share most of their way."""
+def place_of(document: Document, pointer: Pointer) -> tuple[int, int]:
+    """The line and the column (both from 0) of the same."""
+    return _found(document, pointer)[1:]
+
+
+def _found(document: Document, pointer: Pointer) -> tuple[Node | None, int, int]:
+    """The node at a Pointer, if there is one, and the place to point at. Neighbours share most of their way."""
     known = document.found.get(pointer)
     if known is None:
         known = document.found[pointer] = _find(document, pointer)
     return known
 
 
-def _find(document: Document, pointer: Pointer) -> tuple[Node | None, int]:
+def _find(document: Document, pointer: Pointer) -> tuple[Node | None, int, int]:
     if not pointer:
-        return document.root, int(document.root.start_mark.line) if document.root is not None else 0
-    parent, line = _found(document, pointer[:-1])
+        return (document.root, *_place(document.root)) if document.root is not None else (None, 0, 0)
+    parent, line, column = _found(document, pointer[:-1])
     node = child(parent, pointer[-1]) if parent is not None else None
-    return node, line if node is None else _key_line(parent, node)
+    return (None, line, column) if node is None else (node, *_place(_key_of(parent, node)))
 
 
-def _key_line(parent: Any, value: Any) -> int:
-    if is_mapping(parent):
-        for key_node, value_node in parent.value:
-            if value_node is value:
-                return int(key_node.start_mark.line)
-    return int(value.start_mark.line)
+def _key_of(parent: Any, value: Node) -> Node:
+    """The key of a value in a mapping; an item itself."""
+    for key_node, value_node in parent.value if is_mapping(parent) else ():
+        if value_node is value:
+            found: Node = key_node
+            return found
+    return value
+
+
+def _place(node: Any) -> tuple[int, int]:
+    return int(node.start_mark.line), int(node.start_mark.column)

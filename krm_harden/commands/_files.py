@@ -38,6 +38,34 @@ def find(paths: Iterable[str], exclude: Iterable[str] = ()) -> Iterator[Path]:
             raise ConfigError("there is no such file or folder", name)
 
 
+def as_of_folders(files: Iterable[Path], exclude: Iterable[str] = ()) -> list[Path]:
+    """Those of a list of files that a run over the repository's folders would look at."""
+    here = Path(os.path.abspath("."))
+    top = next((one for one in (here, *here.parents) if (one / ".git").exists()), here)
+    spec = _spec(exclude)
+    known: dict[Path, list[tuple[Path, GitIgnoreSpec]]] = {top: _ignores_of(top)}
+    return [path for path in files if _is_of_folders(Path(os.path.abspath(path)), top, known, spec)]
+
+
+def _is_of_folders(
+    path: Path, top: Path, known: dict[Path, list[tuple[Path, GitIgnoreSpec]]], exclude: GitIgnoreSpec
+) -> bool:
+    if not path.is_relative_to(top):
+        return True
+    if SKIPPED_FOLDERS.intersection(path.relative_to(top).parts[:-1]) or _leads_out(path, top):
+        return False
+    return not _ignored(path, _ignores_on_the_way(path.parent, known), top, exclude)
+
+
+def _ignores_on_the_way(
+    folder: Path, known: dict[Path, list[tuple[Path, GitIgnoreSpec]]]
+) -> list[tuple[Path, GitIgnoreSpec]]:
+    """The ignore files between the top, which is known, and a folder within it."""
+    if folder not in known:
+        known[folder] = _ignores_on_the_way(folder.parent, known) + _ignores_of(folder)
+    return known[folder]
+
+
 def _spec(patterns: Iterable[str]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 

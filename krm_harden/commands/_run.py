@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krm_harden import facts, split
-from krm_harden.commands import _files, _policies, _streams
+from krm_harden.commands import _files, _policies, _reports, _streams
 from krm_harden.commands.function import exit_code
 from krm_harden.errors import InputError, KrmHardenError
 from krm_harden.model import ChunkResult, Facts, Unexamined
@@ -62,12 +62,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
     )
     parser.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
-    parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the report's format")
+    parser.add_argument(
+        "--hook",
+        action="store_true",
+        help="the files are a tool's list of changed ones: what a folder's run leaves out and what isn't a manifest is "
+        "passed over, and no document at all isn't an error",
+    )
+    _reports.arguments(parser)
 
 
-def process(engine: Engine, paths: list[str], exclude: Iterable[str] = ()) -> Iterator[Input]:
-    """Every input in turn. One that can't be read doesn't stop the others. Raises ConfigError for a missing path."""
-    return settled(engine, _first_pass(engine, paths, exclude))
+def process(engine: Engine, paths: list[str], exclude: Iterable[str] = (), *, hook: bool = False) -> Iterator[Input]:
+    """Every input in turn. One that can't be read doesn't stop the others. Raises ConfigError for a missing path.
+
+    `hook`: files are taken as if a folder's run had found them, and only if they are manifests.
+    """
+    return settled(engine, _first_pass(engine, paths, exclude, hook=hook))
 
 
 def settled(engine: Engine, inputs: Iterable[Input]) -> Iterator[Input]:
@@ -82,15 +91,16 @@ def settled(engine: Engine, inputs: Iterable[Input]) -> Iterator[Input]:
         yield replace(of_bytes(again, made.name, made.old), relies=True) if waits else made
 
 
-def _first_pass(engine: Engine, paths: list[str], exclude: Iterable[str]) -> Iterator[Input]:
+def _first_pass(engine: Engine, paths: list[str], exclude: Iterable[str], *, hook: bool) -> Iterator[Input]:
     if STDIN in paths:
         yield of_bytes(engine, STDIN, _streams.read_stdin())
     named = {Path(path) for path in paths if path != STDIN and not Path(path).is_dir()}
     files = list(dict.fromkeys(_files.find([path for path in paths if path != STDIN], exclude)))
+    files = _files.as_of_folders(files, exclude) if hook else files
     patches = _files.patches(files)
     for count, path in enumerate(files):
         _progress(count, len(files))
-        yield _of_file(engine, path, patches, named=path in named)
+        yield _of_file(engine, path, patches, named=path in named, hook=hook)
     _progress(len(files), len(files))
 
 
@@ -120,7 +130,7 @@ def _progress(count: int, total: int) -> None:
         sys.stderr.flush()
 
 
-def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: bool) -> Input:
+def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: bool, hook: bool) -> Input:
     reason = _files.LEFT_ALONE.get(path.name)
     kustomization = patches.get(Path(os.path.realpath(path)))
     if kustomization:
@@ -132,10 +142,25 @@ def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: boo
     if reason:
         note = Unexamined(reason, cause="patch" if kustomization else "")
         return Input(str(path), b"", b"", (ChunkResult(b"", unexamined=(note,)),))
+    if hook and not _names_a_kind(data):
+        return _if_read(engine, str(path), data)
     made = of_bytes(engine, str(path), data)
     if made.error and not named and b"\0" in data:
         return Input(str(path), data, data, (ChunkResult(data, unexamined=(Unexamined("binary"),)),))
     return made
+
+
+def _names_a_kind(data: bytes) -> bool:
+    """Whether a text, in UTF-8 or UTF-16, has the words without which nothing is a Kubernetes object."""
+    text = data.replace(b"\0", b"")
+    return b"apiVersion" in text and b"kind" in text
+
+
+def _if_read(engine: Engine, name: str, data: bytes) -> Input:
+    """A file that doesn't look like a manifest: nothing, unless it can be read, and may have escapes in its keys."""
+    made = of_bytes(engine, name, data) if b"\\" in data else Input(name, data, data, ())
+    unread = made.error or any(chunk.error for chunk in made.chunks)
+    return Input(name, data, data, ()) if unread else made
 
 
 def of_bytes(engine: Engine, name: str, data: bytes) -> Input:

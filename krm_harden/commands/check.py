@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _policies, _run, _streams, _verdicts
+from krm_harden.commands import _asked, _policies, _reports, _run, _streams, _verdicts
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
-from krm_harden.reports import json, summary, text
+from krm_harden.reports import summary, text
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +28,8 @@ examples:
   kubectl get ns,pods,deploy -n shop -o yaml | krm-harden check --what-breaks shop=restricted -
                                               what `kubectl label --dry-run=server` would print
   krm-harden check -o json deploy/            for machines
+  krm-harden check -o github --report sarif=krm-harden.sarif deploy/
+                                              annotations in a GitHub job, and a file for its code scanning
 
 Exemptions don't change the verdict (`allowed`), only the exit code.
 
@@ -74,10 +76,12 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--as-labelled, --what-breaks and --level or --version exclude each other")
     policy = policy.with_changes({"level": levels[0], "version": versions[0]})
     engine = Engine(policy, checking=True, strict=options.strict)
-    inputs = list(_run.process(engine, options.paths, options.exclude))
+    inputs = list(_run.process(engine, options.paths, options.exclude, hook=options.hook))
     _must_be_whole(inputs)
     notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
     covered, hidden = not notes, any(note.severity == "error" for note in notes)
+    if change or options.as_labelled or len(levels) > 1 or len(versions) > 1:
+        _reports.only(options, ("text", "json"), "a verdict of several levels, versions or labels")
     if change:
         code, judged = _verdicts.what_breaks(policy, inputs, change, options.output)
         covered = covered and judged
@@ -87,9 +91,9 @@ def run(options: argparse.Namespace) -> int:
     elif len(levels) > 1 or len(versions) > 1:
         code = _verdicts.in_table(policy, inputs, levels, versions, options.output)
     else:
-        code = _findings(engine, inputs, options.output)
+        code = _findings(engine, inputs, options)
     unread = 2 * any(made.exit_code == 2 for made in inputs)
-    empty = _run.nothing_found(inputs, allowed=options.allow_empty)
+    empty = _run.nothing_found(inputs, allowed=options.allow_empty or options.hook)
     return max(code, unread, int(hidden), int(options.require_coverage and not covered), empty)
 
 
@@ -105,11 +109,12 @@ def _must_be_whole(inputs: list[_run.Input]) -> None:
                     note.severity = "error"
 
 
-def _findings(engine: Engine, inputs: list[_run.Input], output: str) -> int:
+def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namespace) -> int:
     """Report what is wrong at the one level and version, and what to do about it."""
     warnings = _run.warnings(engine, inputs)
-    if output == "json":
-        _streams.print_report(json.render(inputs, warnings))
+    _reports.write(options.report, inputs, warnings)
+    if options.output != "text":
+        _reports.show(options.output, inputs, warnings)
     else:
         _streams.print_lines(line for made in inputs for line in text.of_input(made))
         complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _policies, _preview, _run, _streams
+from krm_harden.commands import _asked, _policies, _preview, _reports, _run, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
 from krm_harden.model import LEVELS
-from krm_harden.reports import json, summary, text
+from krm_harden.reports import summary, text
 from krm_harden.schema import RELEASES
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def run(options: argparse.Namespace) -> int:
         return _preview_update(options, policy)
     engine = _engine(options, policy)
     filtering = _run.STDIN in options.paths and not options.diff
-    found = _run.process(engine, options.paths, options.exclude)
+    found = _run.process(engine, options.paths, options.exclude, hook=options.hook)
     inputs = list(found) if options.diff else _run.write(found)
     code = _run.worst(inputs)
     if options.diff:
         code = max(code, int(any(made.changed for made in inputs)))
-    code = max(code, _run.nothing_found(inputs, allowed=options.allow_empty))
+    code = max(code, _run.nothing_found(inputs, allowed=options.allow_empty or options.hook))
     _report(options, inputs, _run.warnings(engine, inputs), filtering=filtering)
     if filtering and code == 0:
         _streams.write_stdout(made.new for made in inputs if made.name == _run.STDIN)
@@ -84,21 +84,26 @@ def _preview_update(options: argparse.Namespace, policy: Policy) -> int:
     """The exit code of `--diff --against`; nothing is written."""
     if not options.diff:
         raise ConfigError("--against only compares", next_step="add --diff")
-    if options.output == "json":
-        raise ConfigError("--against prints a diff, not JSON", next_step="leave --output away")
-    inputs = list(_run.process(_engine(options, policy), options.paths, options.exclude))
+    if options.output != "text" or options.report:
+        wrong = options.output if options.output != "text" else options.report[0].format
+        raise ConfigError(
+            f"--against prints a diff, not {wrong.upper()}",
+            next_step=f"leave {'--report' if options.report else '--output'} away",
+        )
+    inputs = list(_run.process(_engine(options, policy), options.paths, options.exclude, hook=options.hook))
     older = _engine(options, policy.with_changes({"compatibility": options.against}))
     found = _preview.preview(older, inputs)
     _streams.print_report("".join(line for step in found.steps for line in diff(step)))
     line = found.line(options.against, policy.compatibility)
     _streams.complain([*found.findings(), *text.unreadable(inputs), f"krm-harden: {line}"])
-    return max(found.exit_code, _run.nothing_found(inputs, allowed=options.allow_empty))
+    return max(found.exit_code, _run.nothing_found(inputs, allowed=options.allow_empty or options.hook))
 
 
 def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: list[str], *, filtering: bool) -> None:
     """The report on stdout, but on stderr where stdout carries the manifests."""
-    if options.output == "json":
-        _streams.print_report(json.render(inputs, warnings), to_stderr=filtering)
+    _reports.write(options.report, inputs, warnings)
+    if options.output != "text":
+        _reports.show(options.output, inputs, warnings, to_stderr=filtering)
         return
     if options.diff:
         _streams.print_report("".join(line for made in inputs for line in diff(made)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from krm_harden.model import one_line
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from krm_harden.commands._run import Input
     from krm_harden.model import ChunkResult, Finding, Resource, ResourceResult
@@ -103,6 +105,13 @@ def unreadable(inputs: Iterable[Input]) -> Iterator[str]:
         for message in (made.error, *(chunk.error for chunk in made.chunks)):
             if message:
                 yield f"error: {made.name}: {message}"
+
+
+def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
+    """The whole report as a text of its own, without the line that sums it up."""
+    lines = [line for made in inputs for line in of_input(made)]
+    lines += [*(f"warning: {line}" for line in warnings), *unreadable(inputs)]
+    return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def of_input(made: Input) -> Iterator[str]:
