@@ -1,19 +1,24 @@
-"""Where a file lies for whoever reads a report elsewhere: its path in the repository."""
+"""What a report says to those who read it elsewhere: where a file lies in its repository, which finding is which."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from krm_harden.model import json_pointer
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from krm_harden.commands._run import Input
+    from krm_harden.model import Finding, Resource, ResourceResult
 
 STDIN = "-"
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _AT = re.compile(r"line (\d+)(?:, column (\d+))?: ")
 
 
@@ -56,3 +61,38 @@ def unread(inputs: Iterable[Input]) -> Iterator[tuple[str, int, int, str]]:
                 at = _AT.match(message)
                 line, column = (int(at[1]), int(at[2] or 0)) if at else (0, 0)
                 yield made.name, line, column, message
+
+
+def fingerprints(
+    inputs: Iterable[Input], repository: Repository
+) -> Iterator[tuple[Input, ResourceResult, Finding, str]]:
+    """Every finding with what stays the same while lines and containers move; no two are the same in one run."""
+    met: dict[str, int] = {}
+    for made in inputs:
+        uri = repository.uri(made.name)
+        for chunk in made.chunks:
+            for result in chunk.resources:
+                for finding in result.findings:
+                    identity = _identity(uri, result.resource, finding)
+                    met[identity] = met.get(identity, 0) + 1
+                    yield made, result, finding, f"{identity}:{met[identity]}"
+
+
+def _identity(file: str, resource: Resource, finding: Finding) -> str:
+    """A hash of what a finding is about, wherever in its file that stands."""
+    pointer = finding.pointer
+    if finding.container:
+        # Containers have names: their order is no part of what they are.
+        pairs = zip(("", *pointer), pointer, strict=False)
+        pointer = tuple("*" if before in CONTAINERS else step for before, step in pairs)
+    parts = (
+        file,
+        resource.group,
+        resource.kind,
+        resource.namespace,
+        resource.name,
+        finding.container,
+        finding.control,
+        json_pointer(pointer),
+    )
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]

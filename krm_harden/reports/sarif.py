@@ -6,21 +6,20 @@ GitHub's limits and what it reads: "SARIF support for code scanning" in its docu
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import __version__, controls, namespaces
 from krm_harden.commands import explain
-from krm_harden.model import json_pointer, one_line
+from krm_harden.model import one_line
 from krm_harden.reports import json
-from krm_harden.reports._places import Repository, unread
+from krm_harden.reports._places import Repository, fingerprints, unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from krm_harden.commands._run import Input
     from krm_harden.controls import Control
-    from krm_harden.model import Finding, Resource, ResourceResult
+    from krm_harden.model import Finding, ResourceResult
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 HOME = "https://github.com/krm-harden/krm-harden"
@@ -29,7 +28,6 @@ MOST = 25_000
 """The results that GitHub takes of one run; more, and it refuses the file."""
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 ROOT = "%SRCROOT%"
-CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 NOTICES = {
     "exemptions": ("Exemptions that an object claims", "policy.md#exemptions"),
     "immutable": ("Changes that an apply can't update", "output.md#states"),
@@ -110,24 +108,18 @@ def _rule(
 
 def _results(inputs: Sequence[Input], rules: dict[str, int]) -> Iterator[dict[str, Any]]:
     repository = Repository()
-    met: dict[str, int] = {}
-    for made in inputs:
-        location = _artifact(repository.uri(made.name))
-        for chunk in made.chunks:
-            for result in chunk.resources:
-                for finding in result.findings:
-                    identity = _identity(location["uri"], result.resource, finding)
-                    met[identity] = met.get(identity, 0) + 1
-                    yield {
-                        "ruleId": finding.control,
-                        "ruleIndex": rules[finding.control],
-                        "level": LEVELS[finding.severity],
-                        "message": {"text": one_line(f"{result.resource}: {finding.message}")},
-                        "locations": [_location(location, result, finding)],
-                        "partialFingerprints": _fingerprints(identity, met[identity]),
-                        **_suppressed(finding),
-                        "properties": _properties(finding),
-                    }
+    for made, result, finding, fingerprint in fingerprints(inputs, repository):
+        yield {
+            "ruleId": finding.control,
+            "ruleIndex": rules[finding.control],
+            "level": LEVELS[finding.severity],
+            "message": {"text": one_line(f"{result.resource}: {finding.message}")},
+            "locations": [_location(_artifact(repository.uri(made.name)), result, finding)],
+            # GitHub reads the second alone; without it, it would take two findings of one line for one.
+            "partialFingerprints": {"krmHardenFinding/v1": fingerprint, "primaryLocationLineHash": fingerprint},
+            **_suppressed(finding),
+            "properties": _properties(finding),
+        }
 
 
 def _artifact(uri: str) -> dict[str, str]:
@@ -142,32 +134,6 @@ def _location(artifact: dict[str, str], result: ResourceResult, finding: Finding
         "physicalLocation": {"artifactLocation": artifact, "region": region},
         "logicalLocations": [{"fullyQualifiedName": named, "kind": "object"}],
     }
-
-
-def _identity(file: str, resource: Resource, finding: Finding) -> str:
-    """A hash of what a finding is about, wherever in its file that stands."""
-    pointer = finding.pointer
-    if finding.container:
-        # Containers have names: their order is no part of what they are.
-        pairs = zip(("", *pointer), pointer, strict=False)
-        pointer = tuple("*" if before in CONTAINERS else step for before, step in pairs)
-    parts = (
-        file,
-        resource.group,
-        resource.kind,
-        resource.namespace,
-        resource.name,
-        finding.container,
-        finding.control,
-        json_pointer(pointer),
-    )
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
-
-
-def _fingerprints(identity: str, count: int) -> dict[str, str]:
-    """GitHub reads `primaryLocationLineHash` alone; without it, it would take two findings of one line for one."""
-    fingerprint = f"{identity}:{count}"
-    return {"krmHardenFinding/v1": fingerprint, "primaryLocationLineHash": fingerprint}
 
 
 def _suppressed(finding: Finding) -> dict[str, Any]:
