@@ -16,6 +16,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT, clean_environment, run_cli
+from test_examples import matches
 
 ACTION = ROOT / "action.yml"
 TEMPLATE = ROOT / "function" / "gitlab" / "krm-harden.gitlab-ci.yml"
@@ -287,18 +288,15 @@ def test_the_template_is_what_gitlab_takes():
     valid("vendor.gitlab-ci", TEMPLATE)
 
 
-def test_the_template_judges_and_reports(installed, repository):
-    (repository / "a b").mkdir()
-    (repository / "a b" / "web.yaml").write_text(POD.format(name="web"))
-    (repository / "$(touch hurt).yaml").write_text(POD.format(name="web"))
-    job = yaml.safe_load(TEMPLATE.read_text())[".krm-harden"]
-    variables = {**job["variables"], "KRM_HARDEN_PACKAGE": str(installed / "action")}
-    variables["KRM_HARDEN_PATHS"] = "a b\n$(touch hurt).yaml"
+def job(installed, repository, variables):
+    """The job's script, run as a GitLab runner does in an image without bash."""
+    known = yaml.safe_load(TEMPLATE.read_text())[".krm-harden"]
     path = f"{installed / 'krm-harden' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**clean_environment(PATH=path), **variables}
+    package = {"KRM_HARDEN_PACKAGE": str(installed / "action")}
+    environment = {**clean_environment(PATH=path), **known["variables"], **package, **variables}
     environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        ["sh", "-e", "-c", "\n".join(job["script"])],
+    return subprocess.run(
+        ["sh", "-e", "-c", "\n".join(known["script"])],
         cwd=repository,
         env=environment,
         capture_output=True,
@@ -306,6 +304,13 @@ def test_the_template_judges_and_reports(installed, repository):
         timeout=600,
         check=False,
     )
+
+
+def test_the_template_judges_and_reports(installed, repository):
+    (repository / "a b").mkdir()
+    (repository / "a b" / "web.yaml").write_text(POD.format(name="web"))
+    (repository / "$(touch hurt).yaml").write_text(POD.format(name="web"))
+    done = job(installed, repository, {"KRM_HARDEN_PATHS": "a b\n$(touch hurt).yaml"})
     issues = json.loads((repository / "krm-harden.codequality.json").read_text())
 
     assert done.returncode == 1, done.stderr
@@ -313,3 +318,45 @@ def test_the_template_judges_and_reports(installed, repository):
     assert json.loads((repository / "krm-harden.sarif").read_text())["version"] == "2.1.0"
     assert not (repository / "hurt").exists()
     assert "2 objects in 2 files" in done.stderr
+
+
+def test_the_template_looks_at_the_whole_repository_but_not_at_what_it_installed(installed, repository):
+    (repository / "web.yaml").write_text(POD.format(name="web"))
+    done = job(installed, repository, {})
+
+    assert done.returncode == 1, done.stderr
+    assert "1 object in 1 file" in done.stderr
+
+
+# The examples
+
+
+def shop(repository, example):
+    """A repository as an example's README describes it."""
+    shutil.copytree(ROOT / "examples" / "shop", repository / "deploy")
+    shutil.copytree(ROOT / "examples" / example, repository, dirs_exist_ok=True)
+
+
+def test_the_github_example(installed, repository):
+    shop(repository, "github")
+    valid("vendor.github-workflows", repository / "manifests.yml")
+    steps = yaml.safe_load((repository / "manifests.yml").read_text())["jobs"]["krm-harden"]["steps"]
+    given = next(step["with"] for step in steps if step.get("uses", "").startswith("krm-harden/"))
+    done, said = act(installed, repository, **{f"INPUT_{name.upper()}": value for name, value in given.items()})
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert given.keys() <= yaml.safe_load(ACTION.read_text())["inputs"].keys()
+    matches("github", "log.txt", done.stdout)
+    with open(said["sarif"]) as file:
+        assert json.load(file)["runs"][0]["results"]
+
+
+def test_the_gitlab_example(installed, repository):
+    shop(repository, "gitlab")
+    valid("vendor.gitlab-ci", repository / ".gitlab-ci.yml")
+    given = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["manifests"]
+    done = job(installed, repository, given["variables"])
+
+    assert done.returncode == 1, done.stderr
+    assert given["extends"] == ".krm-harden"
+    matches("gitlab", "krm-harden.codequality.json", (repository / "krm-harden.codequality.json").read_text())
