@@ -172,7 +172,7 @@ def step(name, runner, cwd, **env):
     script = runner / "script.sh"
     script.write_text(found["run"])
     inputs = yaml.safe_load(ACTION.read_text())["inputs"]
-    defaults = {"INPUT_" + key.upper().replace("-", "_"): value["default"] for key, value in inputs.items()}
+    defaults = {"INPUT_" + key.upper().replace("-", "_"): value.get("default", "") for key, value in inputs.items()}
     environment = clean_environment(RUNNER_TEMP=str(runner), GITHUB_WORKSPACE=str(cwd), **{**defaults, **env})
     environment.pop("PYTHONPATH", None)
     return subprocess.run(
@@ -206,7 +206,10 @@ def act(installed, repository, **env):
     page, output = repository.parent / "summary", repository.parent / "output"
     output.write_text("")
     done = step(
-        "Run krm-harden", installed, repository, GITHUB_OUTPUT=str(output), GITHUB_STEP_SUMMARY=str(page), **env
+        "Run krm-harden",
+        installed,
+        repository,
+        **{"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(page), "INPUT_PATHS": ".", **env},
     )
     return done, outputs(output.read_text())
 
@@ -261,11 +264,14 @@ def test_no_input_of_the_action_is_run(installed, repository, name):
     assert not (repository / "hurt").exists()
 
 
-def test_the_action_says_where_a_path_is_missing(installed, repository):
-    done, said = act(installed, repository, INPUT_PATHS="none")
+@pytest.mark.parametrize(
+    "paths, message", [("none", "none: there is no such file or folder"), ("\n ", "arguments are required: PATH")]
+)
+def test_the_action_says_where_a_path_is_missing(installed, repository, paths, message):
+    done, said = act(installed, repository, INPUT_PATHS=paths)
 
     assert (done.returncode, said) == (3, {"sarif": "", "exit-code": "3"})
-    assert "none: there is no such file or folder" in done.stdout
+    assert message in done.stdout
     assert commands(re.sub(r"(?ms)^::stop-commands::(\w+)$.*^::\1::$", "", done.stdout))[0][0] == "error"
 
 
@@ -322,7 +328,7 @@ def test_the_template_judges_and_reports(installed, repository):
 
 def test_the_template_looks_at_the_whole_repository_but_not_at_what_it_installed(installed, repository):
     (repository / "web.yaml").write_text(POD.format(name="web"))
-    done = job(installed, repository, {})
+    done = job(installed, repository, {"KRM_HARDEN_PATHS": "."})
 
     assert done.returncode == 1, done.stderr
     assert "1 object in 1 file" in done.stderr

@@ -218,6 +218,19 @@ def test_files_that_depend_on_each_other_reach_one_process(repository, checkout,
     assert "pod-security.kubernetes.io/enforce: restricted" in (repository / "namespace.yaml").read_text()
 
 
+def test_a_hook_can_look_at_a_whole_folder_for_each_commit(repository, checkout, home):
+    """As docs/ci.md says for `enforce: auto`."""
+    configure(repository, checkout, "krm-harden-check", args=("deploy",))
+    config = json.loads((repository / ".pre-commit-config.yaml").read_text())
+    config["repos"][0]["hooks"][0].update(pass_filenames=False, files="^deploy/")
+    (repository / ".pre-commit-config.yaml").write_text(json.dumps(config))
+    write(repository, {"deploy/web.yaml": POD, "deploy/values.yaml": "a: 1\n"})
+    git(repository, "add", "deploy/values.yaml", ".pre-commit-config.yaml")
+    (repository / "deploy" / "web.yaml").write_text(PRIVILEGED)
+
+    assert "Pod/web: privileged" in pre_commit(repository, home).stdout
+
+
 @pytest.mark.parametrize("form", ["utf-16", "escaped"])
 def test_a_manifest_in_disguise_is_a_manifest(tmp_path, form):
     text = (
