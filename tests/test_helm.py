@@ -726,6 +726,16 @@ def test_where_the_run_fails_and_its_report_too_one_line_says_both(tmp_path):
         assert line.index("the report") > line.index("none.yaml" if "--policy" in given else "error: ") + 10
 
 
+def test_findings_are_said_first_where_the_report_cannot_be_written(tmp_path):
+    stream = pod("a").replace("spec:\n", "spec:\n  hostNetwork: true\n")
+
+    ran = run_cli("helm", "--report-file", tmp_path, stdin=stream.encode())
+
+    assert ran.out == b""
+    assert "error: Pod/a: hostNamespaces" in ran.err.splitlines()[0]
+    assert "the report can't be written" in ran.err.splitlines()[-1]
+
+
 def test_the_old_report_is_replaced_whole_and_keeps_its_mode_and_its_link(tmp_path):
     target, link = tmp_path / "folder" / "report.txt", tmp_path / "link.txt"
     target.parent.mkdir()

@@ -118,8 +118,14 @@ def run(options: argparse.Namespace) -> int:
     except BaseException as error:
         _report_failure(report, error)
         raise
-    _report(report, outcome, outcome.exit_code)
-    _streams.complain([*_complaints(outcome), *_summary(outcome)])
+    said = [*_complaints(outcome), *_summary(outcome)]
+    try:
+        _report(report, outcome, outcome.exit_code)
+    except KrmHardenError:
+        # What is wrong with the manifests comes first; where nothing is, what is wrong with the report.
+        _streams.complain(said if outcome.exit_code else ())
+        raise
+    _streams.complain(said)
     if outcome.exit_code == 0:
         try:
             _streams.write_stdout([outcome.made.new])
