@@ -115,6 +115,11 @@ def is_immutable(resource: Resource) -> bool:
     return (resource.group, resource.kind) in {("", "Pod"), ("batch", "Job")}
 
 
+def is_hook(resource: Resource) -> bool:
+    """Whether Helm or Argo CD makes the object anew each time, in place of an apply over the old one."""
+    return not resource.annotations.keys().isdisjoint({"helm.sh/hook", "argocd.argoproj.io/hook"})
+
+
 def is_patch(resource: Resource, pods: Iterable[Pod], *, directives: bool) -> bool:
     """Whether a resource is a part to be merged into another one: `$patch`, or a container without an image.
 

@@ -6,7 +6,7 @@ from krm_harden import decide, exemptions, fields, namespaces, notices, source, 
 from krm_harden.controls import NAMESPACES
 from krm_harden.errors import InputError
 from krm_harden.model import Operation, Resource, ResourceResult, Unexamined, dotted, lookup, sequence
-from krm_harden.resources import is_immutable, is_namespace, is_patch, owner
+from krm_harden.resources import is_hook, is_immutable, is_namespace, is_patch, owner
 from krm_harden.standard import Evaluator
 
 TYPE_CHECKING = False
@@ -149,7 +149,12 @@ class Review:
         return sorted(wanted, key=_place)
 
     def _skips_immutable(self) -> bool:
-        return self.settings.immutable == "skip" and is_immutable(self.resource)
+        return self.settings.immutable == "skip" and self._is_immutable()
+
+    def _is_immutable(self) -> bool:
+        if not is_immutable(self.resource):
+            return False
+        return self.settings.output < decide.FACTS_SINCE or not is_hook(self.resource)
 
     def result(self, operations: Sequence[Operation] = (), *, settled: bool = True) -> ResourceResult:
         """The report, with the operations of the document that are this resource's; it has them relative to itself.
@@ -199,7 +204,7 @@ class Review:
         if exemptions.ANNOTATION in self.resource.annotations:
             allowed = self.settings.exemption_annotations
             yield from notices.own_exemptions(self.resource, self.used_exemptions() if allowed else None)
-        if changed and is_immutable(self.resource):
+        if changed and self._is_immutable():
             yield notices.immutable(self.resource)
 
     def _placed(self, findings: Iterable[Finding]) -> list[Finding]:

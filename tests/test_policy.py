@@ -238,6 +238,16 @@ def test_immutable(text, said, changed):
     assert ("immutable" in {finding.state for finding in result.findings}) is (changed and text == JOB)
 
 
+@pytest.mark.parametrize("hook", ["helm.sh/hook", "argocd.argoproj.io/hook"])
+def test_a_hook_is_made_anew_each_time_so_it_is_not_immutable(hook):
+    text = JOB.replace("metadata:\n", f"metadata:\n  annotations: {{{hook}: PreSync}}\n", 1)
+    result = harden(text, policy(immutable="skip"))
+
+    assert result.allowed
+    assert "immutable" not in {finding.state for finding in result.findings}
+    assert harden(text, policy(immutable="skip", compatibility="0.1")).text == text
+
+
 CONTROL_IDS = sorted(controls.load())
 ALWAYS = {"numericGroup": {"images": [{"match": "registry.example/*", "gid": 6}]}}
 FIELDS = {

@@ -13,7 +13,6 @@ from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import mapping, one_line
 from krm_harden.reports.text import Complaints
-from krm_harden.resources import is_immutable
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +40,6 @@ SECONDS = 45.0
 MAX_LINES = 20
 """Of stderr: it goes to the user interface whole."""
 MEBIBYTE = 1 << 20
-HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")
 _OURS = {schema.KIND, schema.LOCK_KIND}
 
 
@@ -179,9 +177,8 @@ class _Made:
         for result in results:
             complaints.add(result)
             for made in result.resources:
-                if any(finding.state == "immutable" for finding in made.findings) and is_immutable(made.resource):
-                    hooked = any(hook in made.resource.annotations for hook in HOOKS)
-                    self.immutable += [] if hooked else [str(made.resource)]
+                if any(finding.state == "immutable" for finding in made.findings):
+                    self.immutable.append(str(made.resource))
         self._said += complaints.lines()
         self.code = max(self.code, exit_code(results))
         self._facts.append(facts.of_chunks(results, stream))
