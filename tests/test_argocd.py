@@ -340,7 +340,7 @@ BAD = {
     "an empty kustomization": ({"kustomization.yaml": "resources: []\n"}, 2, "kustomize"),
     "no YAML": ({"a.yaml": "a: b: c\n"}, 2, "a.yaml: line 1"),
     "a later document": ({"a.yaml": CONFIG + "---\na: [\n"}, 2, "a.yaml: line 7"),
-    "a template": ({"a.yaml": "{{- if .Values.x }}\na: b\n{{- end }}\n"}, 2, "a.yaml: line 1"),
+    "a template": ({"a.yaml": "{{- if .Values.x }}\na: b\n{{- end }}\n"}, 2, "a template, not YAML"),
     "no kind": ({"a.yaml": "who: me\n"}, 2, "it has no apiVersion"),
     "no mapping": ({"a.yaml": "- a\n- b\n"}, 2, "isn't an object of Kubernetes"),
     "jsonnet": ({"a.jsonnet": "{}", "b.yaml": CONFIG}, 2, "a.jsonnet: jsonnet isn't evaluated"),

@@ -254,6 +254,9 @@ def _document(engine: Engine, chunk: bytes, line: int, stream: str, made: _Made)
     made.add(results, stream)
     if any(result.error for result in results):
         return
+    if any(note.cause == "template" for result in results for note in result.unexamined):
+        made.refuse(f"{stream}: line {line + 1}: a template, not YAML; a chart is rendered where its Chart.yaml lies")
+        return
     text = b"".join(result.text for result in results)
     try:
         for data in _objects.objects(source.read(split.after_mark(text)[1].decode()).data):
