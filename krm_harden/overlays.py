@@ -182,12 +182,20 @@ def _must_survive(data: Any, field: str = "") -> None:
 
 
 def _are_distinct(items: list[Any], keys: tuple[str, ...]) -> bool:
-    """Whether kustomize can tell all items apart: by the first key, or else by all keys."""
-    if not all(isinstance(item, dict) and _is_key(item.get(keys[0])) for item in items):
-        return False
-    first = {str(item[keys[0]]) for item in items}
-    whole = {tuple(str(item.get(key, "")) for key in keys) for item in items}
-    return len(first) == len(items) or (len(whole) == len(items) and all(key in item for item in items for key in keys))
+    """Whether kustomize can tell all items apart, and keeps them.
+
+    It takes two that differ only in a second key for one, where the latter of them lacks it: a port with and without a
+    protocol.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for item in items:
+        if not isinstance(item, dict) or not all(_is_key(item[key]) for key in keys if key in item):
+            return False
+        found = tuple(str(item.get(key, "")) for key in keys)
+        if not found[0] or found in seen or ("" in found and any(known[0] == found[0] for known in seen)):
+            return False
+        seen.add(found)
+    return True
 
 
 def _is_key(value: Any) -> bool:

@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 import yaml
 from clients import FUNCTION, PLUGINS, SHOP, build, documents, policy, run
@@ -176,13 +177,14 @@ IMAGES: list[dict[str, Any]] = [
         "env": {"HOME": "/tmp"},
     }
 ]
+KNOWING = {"images": IMAGES, "controls": {"readOnlyRootFilesystem": {"initCopy": True}}}
 KNOWN = workload(
     "app",
     """{
-  initContainers: [{name: wait, image: "registry.example/app:1", env: [{name: A, value: "1"}]}],
+  initContainers: [{name: wait, image: busybox, env: [{name: A, value: "1"}]}],
   containers: [
     {name: app, image: "registry.example/app:1", volumeMounts: [{name: data, mountPath: /data}], env: [{name: A}],
-     ports: [{containerPort: 53, protocol: UDP}, {containerPort: 53, protocol: TCP}, {containerPort: 80}]},
+     ports: [{containerPort: 5353, protocol: UDP}, {containerPort: 5353, protocol: TCP}, {containerPort: 8080}]},
     {name: safe, image: scratch, securityContext: {runAsUser: 5}},
     {name: last, image: "registry.example/app:1", args: ["1e3", "yes", "a: b", "0755", " #", "é\\n\\ttab"]}],
   volumes: [{name: data, emptyDir: {}}, {name: config, configMap: {name: web}}]}""",
@@ -203,7 +205,7 @@ LOOSE = workload(
 @pytest.mark.parametrize("kind", ["apps/v1/Deployment", ROLLOUT])
 @pytest.mark.parametrize(
     ("manifests", "spec"),
-    [(KNOWN, {"images": IMAGES}), (LOOSE, {"explicit": "override"}), (KNOWN + LOOSE, {"changes": "additive"})],
+    [(KNOWN, KNOWING), (LOOSE, {"explicit": "override"}), (KNOWN + LOOSE, {"changes": "additive"})],
     ids=["image knowledge", "removals", "additive"],
 )
 def test_what_images_need_and_what_is_removed_is_patched_too(tmp_path, manifests, spec, kind):
@@ -218,7 +220,7 @@ def test_what_images_need_and_what_is_removed_is_patched_too(tmp_path, manifests
 
 
 def test_what_can_be_said_by_names_is_a_strategic_merge_patch(tmp_path, yaml_snapshot):
-    made = package(tmp_path, KNOWN, policy(onViolation="Warn", images=IMAGES))
+    made = package(tmp_path, KNOWN, policy(**KNOWING))
 
     assert made.patches().code == 0
 
@@ -434,6 +436,18 @@ def test_flux_gets_patches_that_are_kustomizes(tmp_path, format_, application):
     assert ran.code == 0
     assert all(set(one) <= {"patch", "target"} and isinstance(one["patch"], str) for one in listed)
     assert documents(plain(made.patched).out) == made.hardened()
+
+
+def test_the_crd_of_flux_takes_the_patches(tmp_path, shared):
+    folder = shared / "corpus/fluxcd+kustomize-controller/config/crd/bases"
+    crd = yaml.safe_load((folder / "kustomize.toolkit.fluxcd.io_kustomizations.yaml").read_text())
+    served = next(one for one in crd["spec"]["versions"] if one["name"] == "v1")
+    schema = served["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["patches"]
+    made = package(tmp_path, workload("web", TWO) + workload("roll", TWO, ROLLOUT))
+    listed = yaml.safe_load(made.patches("--format", "flux-kustomization", place="").out)["spec"]["patches"]
+
+    assert len(listed) == 3
+    jsonschema.validate(listed, schema)
 
 
 def test_one_text_on_standard_output_is_a_component_too(tmp_path):
