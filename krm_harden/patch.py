@@ -143,8 +143,9 @@ class Draft:
         _, place = self._entries[number]
         if self._at.get(place) == number:
             del self._at[place]
-        for depth in range(len(place) + 1) if self._below else ():
-            self._below[place[:depth]].pop(number, None)
+        below = self._below or {}
+        for depth in range(len(place) + 1) if below else ():
+            below[place[:depth]].pop(number, None)
 
     def _remove(self, path: Pointer) -> None:
         self.data = _without(self.data, path)
