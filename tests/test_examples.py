@@ -178,13 +178,13 @@ def test_audit_only(examples):
     matches("audit-only", "results.yaml", re.sub(r"(?m)^    stderr: \|\n(?:      .*\n)+", "", results))
 
 
-def test_container(examples):
+def test_kustomize_container(examples):
     """The manifest of our own image has nothing to mend."""
-    job = examples / "container" / "job.yaml"
+    job = examples / "kustomize-container" / "job.yaml"
 
     assert run_cli("check", job).out == b""
     assert run_cli("fix", job).code == 0
-    assert job.read_bytes() == (EXAMPLES / "container" / "job.yaml").read_bytes()
+    assert job.read_bytes() == (EXAMPLES / "kustomize-container" / "job.yaml").read_bytes()
 
 
 def test_every_example_is_tested():
