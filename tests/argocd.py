@@ -126,8 +126,7 @@ class Server:
 
     def generate(self, root: Path, path: str = ".", *, timeout: float = 300, **said: str) -> list[dict[str, Any]]:
         """The objects of an application. Raises Failed with what the user sees."""
-        import grpc
-
+        grpc = pytest.importorskip("grpc", reason="pip install grpcio")
         about = {"ARGOCD_APP_NAME": "app", "ARGOCD_APP_SOURCE_PATH": path, **said}
         with self._channel() as channel:
             try:

@@ -168,10 +168,14 @@ class Application:
         if self.kind == "directory":
             return [*self._files(watch)]
         render = self._kustomize if self.kind == "kustomize" else self._helm
-        temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - a folder of its own is made in it
-        # What we can't remove, because we are killed, goes with the folder of the request.
-        with _children.home(self.root if "ARGOCD_APP_SOURCE_PATH" in self.said else temporary) as home:
+        with _children.home(self._temporary()) as home:
             return [render(home, watch)]
+
+    def _temporary(self) -> str:
+        """Where temporary files go: in a request's own folder, they also go when we are killed, and can't remove them."""
+        folder = os.path.realpath(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - a folder of its own is made in it
+        requested = "ARGOCD_APP_SOURCE_PATH" in self.said and self.root.startswith(folder.rstrip("/") + "/")
+        return self.root if requested else folder
 
     def _kustomize(self, home: str, watch: Watch) -> Stream:
         watch.doing = "reading the kustomizations"

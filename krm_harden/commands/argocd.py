@@ -86,7 +86,9 @@ def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
     _say([*made.lines(), *application.notes, *made.notes])
     if made.code:
         return made.code
+    # Half an output would be worse than a late one.
     watch.doing = "writing"
+    watch.stop()
     if options.list_immutable:
         _streams.print_lines(made.immutable)
     else:
