@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the container image with podman from Debian's and PyPI's packages alone, without a registry. As root, on Debian.
+# Builds the container image with podman of Debian's and PyPI's packages alone, without a registry. As root, on Debian.
 #
 # Prints the name of the image. The base is Debian bookworm by debootstrap. It, podman's configuration and its store lie
 # in a folder of their own, ${KRM_HARDEN_IMAGE:-~/.cache/krm-harden-image}, and are kept there: three minutes the first
@@ -17,11 +17,18 @@ for program in podman runc debootstrap; do
   command -v "$program" >/dev/null || die "no $program: apt-get install --no-install-recommends podman runc debootstrap"
 done
 
+# A limit of this shell, for podman can't give more than it has; of its own, nproc, it has less than unlimited.
+limit() {
+  local most
+  most=$(ulimit -H "$1")
+  [[ $most == unlimited || $most -gt 16384 ]] && most=16384
+  echo "$most:$most"
+}
+
 # Podman's state beside the cache, its locks and sockets in a short folder per cache: it refuses long names of them.
 configure() {
   local run
   run=/run/krm-harden-$(cksum <<< "$cache" | cut -d' ' -f1)
-  limit() { local most; most=$(ulimit -H "$1"); [[ $most == unlimited || $most -gt 16384 ]] && most=16384; echo "$most:$most"; }
   mkdir -p "$cache/storage" "$run"
   cat > "$cache/containers.conf" <<CONF
 [containers]
@@ -34,36 +41,45 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 tmp_dir = "$run/libpod"
 CONF
-  printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$cache/storage" "$run" > "$cache/storage.conf"
-  printf 'export CONTAINERS_CONF=%q CONTAINERS_STORAGE_CONF=%q\n' "$cache/containers.conf" "$cache/storage.conf" > "$cache/env.sh"
+  cat > "$cache/storage.conf" <<CONF
+[storage]
+driver = "overlay"
+graphroot = "$cache/storage"
+runroot = "$run"
+CONF
+  printf 'export %q\n' "CONTAINERS_CONF=$cache/containers.conf" "CONTAINERS_STORAGE_CONF=$cache/storage.conf" \
+    > "$cache/env.sh"
 }
 
 import_base() {
   podman image exists "$base" && return
-  local mirror root=$cache/base
-  mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -m1 'debian/$' || echo http://deb.debian.org/debian)}
+  local root=$cache/base
   rm -rf "$root"
-  debootstrap --variant=minbase bookworm "$root" "$mirror" > "$cache/debootstrap.log" 2>&1 || die "see $cache/debootstrap.log"
+  debootstrap --variant=minbase bookworm "$root" "${MIRROR:-http://deb.debian.org/debian}" \
+    > "$cache/debootstrap.log" 2>&1 || die "debootstrap failed; $cache/debootstrap.log says why"
   tar -C "$root" --exclude=./etc/resolv.conf --exclude='./var/cache/apt/archives/*.deb' -c . |
     podman import -q -c 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null
   rm -rf "$root"
 }
 
+# build TAG ARGUMENT...
 build() {
-  local secrets=() certificates=${PIP_CERT:-${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}
+  local tag=$1 secrets=() certificates=${PIP_CERT:-${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}
+  local config=${PIP_CONFIG_FILE:-/etc/pip.conf}
   [ ! -f "$certificates" ] || secrets+=(--secret "id=ca,src=$certificates")
-  [ ! -f "${PIP_CONFIG_FILE:-/etc/pip.conf}" ] || secrets+=(--secret "id=pip,src=${PIP_CONFIG_FILE:-/etc/pip.conf}")
+  [ ! -f "$config" ] || secrets+=(--secret "id=pip,src=$config")
   podman build -q --network host --pull=never --layers "${secrets[@]}" \
     --timestamp "${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" \
-    --build-arg "BASE_IMAGE=$base" --build-arg "VERSION=$version" \
-    --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
-    -t "$name:v$version" . > "$cache/build.log" 2>&1 || { tail -25 "$cache/build.log" >&2; die "see $cache/build.log"; }
+    --build-arg "BASE_IMAGE=$base" "${@:2}" -t "$tag" . > "$cache/build.log" 2>&1 ||
+    { tail -25 "$cache/build.log" >&2; die "the build of $tag failed; $cache/build.log has more"; }
 }
 
 configure
 . "$cache/env.sh"
-# What builds leave behind makes the next one quick; not for ever.
-[ "$(podman images -q --filter dangling=true | wc -l)" -lt 10 ] || podman image prune -f >/dev/null
 import_base
-build
+# The first stage has a name, so its layers stay for the next build; those of the last build go.
+build localhost/krm-harden/build --target build
+build "$name:v$version" --build-arg "VERSION=$version" \
+  --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)"
+podman image prune -f >/dev/null
 echo "$name:v$version"

@@ -26,13 +26,12 @@ trap 'rm -rf "$work"' EXIT
 # What only another program would use, and what needs libraries that nothing else here needs.
 unused=(config-* curses dbm distutils ensurepip idlelib lib2to3 pydoc_data sitecustomize.py sqlite3 test tkinter
   turtledemo unittest venv
-  lib-dynload/{_codecs_*,_crypt,_curses*,_dbm,_sqlite3,_test*,_xxtestfuzz,audioop,nis,ossaudiodev,readline,xxlimited*}.*)
+  lib-dynload/{_codecs_*,_crypt,_curses*,_dbm,_sqlite3,_test*,_xxtest*,audioop,nis,ossaudiodev,readline,xxlimited*}.*)
 
 mkdir -p "$folder/bin" "$library"
 cp -L "/usr/bin/$python" "$folder/bin/$python"
-dpkg -L "${packages[@]}" | grep "^/usr/lib/$python/" | while read -r file; do
-  if [ -f "$file" ]; then install -D -m "$(stat -Lc %a "$file")" "$file" "$library/${file#"/usr/lib/$python/"}"; fi
-done
+dpkg -L "${packages[@]}" | sed -n "s|^/usr/lib/$python/||p" |
+  tar -C "/usr/lib/$python" -c --dereference --no-recursion -T - | tar -C "$library" -x --no-same-owner
 (cd "$library" && rm -rf ${unused[@]}) # unquoted: they are patterns
 
 # Python's packages in an environment of their own, then from there: so the SBOM tool sees what is there.
@@ -45,13 +44,13 @@ environment "$work/runtime" scripts/container/runtime.txt
 tools=${TOOLS:-$work/tools} # TOOLS keeps them for what comes after this script
 environment "$tools" scripts/container/build.txt
 "$tools/bin/hatchling" build -t wheel -d "$work/wheel" >/dev/null
-pip --python "$work/runtime/bin/python" install --no-deps --no-index "$work"/wheel/*.whl
+pip --python "$work/runtime/bin/python" install --no-deps --no-index --find-links "$work/wheel" krm-harden
 mkdir -p "$folder/lib/python3"
 cp -r "$work/runtime/lib/$python/site-packages" "$folder/lib/python3/dist-packages"
 rm -f "$folder"/lib/python3/dist-packages/zstandard/_cffi.*.so # the second of two backends
 find "$folder/lib/python3" -name '*.so' -exec strip --strip-unneeded {} +
 
-# Every library that these ask for, with the loader and the libc; libgcc_s is what the libc asks for where a thread ends.
+# Every library that these ask for, with loader and libc; libgcc_s is what the libc asks for where a thread ends.
 find "$folder" -type f \( -name '*.so' -o -path '*/bin/python*' \) -exec ldd {} + | grep -o '/[^ ]*\.so[^ ]*' |
   grep -v -e ':$' -e "^$folder/" | cat - <(ldconfig -p | grep -o '/.*/libgcc_s\.so\.1$') | sort -u |
   while read -r file; do

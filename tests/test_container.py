@@ -7,6 +7,7 @@ Skipped where scripts/image.sh hasn't built the image of this checkout.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import stat
@@ -280,6 +281,18 @@ def test_the_job_of_the_example_is_in_order_and_runs(tmp_path):
     assert run(*arguments, options=("--user", user, *LOCKED, *mounts)).code == 0
     write(tmp_path, {"manifests/web.yaml": deployments(1)})
     assert run(*arguments, options=("--user", user, *LOCKED, *mounts)).code == 1
+
+
+def test_it_mends_the_files_of_the_user_that_it_runs_as(tmp_path):
+    write(tmp_path, {"deploy/web.yaml": deployments(1)})
+    shutil.copytree(tmp_path / "deploy", tmp_path / "outside")
+    for path in (tmp_path / "deploy", tmp_path / "deploy" / "web.yaml"):
+        os.chown(path, 1234, 1234)
+    ran = run("fix", "deploy", options=("--user", "1234:1234", *LOCKED, "-v", f"{tmp_path}:/work", "-w", "/work"))
+
+    assert ran.code == run_cli("fix", tmp_path / "outside").code == 0
+    assert texts(tmp_path / "deploy") == texts(tmp_path / "outside")
+    assert (tmp_path / "deploy" / "web.yaml").stat().st_uid == 1234
 
 
 def test_tini_starts_it_as_the_user_of_argo_cd():

@@ -2,8 +2,8 @@
  * The executable of the one-folder build: starts the Python beside it, wherever the folder was copied.
  *
  * Static, so it needs no shell and no library of the machine; and as it starts the folder's own dynamic loader, neither
- * does Python, whatever libc the machine has. Python listens to no variable (-I), knows no other packages (-S), writes no
- * byte code (-B), and has file names and messages in UTF-8 whatever the locale is.
+ * does Python, whatever libc the machine has. Python listens to no variable (-I), knows no other packages (-S), writes
+ * no byte code (-B), and has file names and messages in UTF-8 whatever the locale is.
  *
  * LOADER and PYTHON are the names of those two in lib/ and bin/.
  */

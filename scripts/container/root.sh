@@ -6,6 +6,7 @@ root=$1
 cd "$(dirname "$0")/../.."
 
 TOOLS=$(mktemp -d) && export TOOLS
+trap 'rm -rf "$TOOLS"' EXIT
 scripts/relocatable.sh "$root/opt/krm-harden"
 
 mkdir -p "$root"/{etc/ssl/certs,usr/bin,usr/lib/ssl,usr/local/bin,usr/share/doc,var/lib/dpkg/status.d,home/argocd}

@@ -28,11 +28,19 @@ def main(path: str, *packages: str) -> int:
     found = of_debian(packages)
     bom.components.update(found)
     bom.register_dependency(root, found)
-    text = JsonV1Dot6(bom).output_as_string(indent=2)
+    text = repeatable(JsonV1Dot6(bom).output_as_string())
     if (error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)) is not None:
         sys.exit(f"{sys.argv[0]}: error: the SBOM isn't valid: {error}")
     sys.stdout.write(f"{text}\n")
     return 0
+
+
+def repeatable(text: str) -> str:
+    """The same for the same parts: without the time, and the number that is another one each time."""
+    data = json.loads(text)
+    data.pop("serialNumber", None)
+    data["metadata"].pop("timestamp", None)
+    return json.dumps(data, indent=2)
 
 
 def promoted(bom: Bom) -> Component:
