@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import yaml
-from clients import FUNCTION, PLUGINS, SHOP, build, documents, policy, run
-from conftest import ROOT, SHARED, Ran, require, run_cli
+from clients import FUNCTION, PLUGINS, SHOP, bin_folder, build, documents, policy, run
+from conftest import ROOT, SHARED, Ran, clean_environment, require, run_cli, unified
 from hypothesis import given, settings
 from pod_strategies import some_pods
 
 from krm_harden import overlays
 from krm_harden.errors import RefusedEdit
-from krm_harden.model import Operation, Resource
+from krm_harden.model import Operation, Resource, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -456,6 +459,70 @@ def test_one_text_on_standard_output_is_a_component_too(tmp_path):
     (made.hardening / "kustomization.yaml").write_bytes(made.patches(place="").out)
 
     assert documents(plain(made.patched).out) == made.hardened()
+
+
+# The examples, by the very commands of their READMEs
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """A copy of examples/ to change."""
+    copy = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns(".expected"))
+    return copy
+
+
+def follow(folder: Path) -> None:
+    """Run each command of an example's README, in its order; each must succeed."""
+    commands = [line[4:] for line in (folder / "README.md").read_text().splitlines() if line.startswith("    ")]
+    kubectl = os.path.dirname(require("kubectl"))
+    path = os.pathsep.join([bin_folder(FUNCTION), kubectl, os.environ["PATH"]])
+    environment = clean_environment(PATH=path, PYTHONPATH=str(ROOT))
+    assert commands
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command], capture_output=True, cwd=folder, env=environment, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
+
+
+def expected(folder: str, name: str, text: str) -> None:
+    """The text is what a folder of the examples holds; UPDATE_EXAMPLES=1 rewrites that."""
+    file = EXAMPLES / folder / name
+    if os.environ.get("UPDATE_EXAMPLES") == "1":
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+def test_kustomize_patches(examples):
+    folder = examples / "kustomize-patches"
+
+    follow(folder)
+
+    for file in sorted((folder / "hardening").iterdir()):
+        expected("kustomize-patches/hardening", file.name, file.read_text())
+    built, shop = plain(folder).out, plain(EXAMPLES / "shop").out
+    header = "--- a/build.yaml\n+++ b/build.yaml\n"
+    expected("kustomize-patches/.expected", "diff.patch", header + unified(shop, built, context=3))
+    assert built == build(examples / "kustomize-exec").out
+    assert (gate(built), gate(shop)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("kustomization", ("patches",)), ("helmrelease", ("postRenderers", 0, "kustomize", "patches"))]
+)
+def test_flux_patches(examples, kind, path):
+    folder = examples / "flux-patches"
+
+    follow(folder)
+
+    text = (folder / f"hardened-{kind}.yaml").read_text()
+    expected("flux-patches/.expected", f"hardened-{kind}.yaml", text)
+    hardened = yaml.safe_load(text)
+    listed = lookup(hardened["spec"], path)
+    (folder / "kustomization.yaml").write_text(json.dumps({"resources": ["../shop"], "patches": listed}))
+    assert plain(folder).out == build(examples / "kustomize-exec").out
 
 
 # Files
