@@ -104,16 +104,20 @@ def overlay(
     identity = _identity(resource, namespace=namespace)
     target = _target(identity, alone=alone)
     wanted = patched(deepcopy(resource.data), operations)
-    try:
-        made = _overlay(identity, _merge(identity, target, resource.data, wanted))
-        if _equal(made.applied(resource.data), wanted):
-            return made
-    except (_NoMerge, InputError):
-        pass
-    made = _overlay(identity, _json(identity, target, resource.data, operations))
-    if not _equal(made.applied(resource.data), wanted):
+    ways = _merge(identity, target, resource.data, wanted), _json(identity, target, resource.data, operations)
+    made = next((found for way in ways if (found := _proven(identity, way, resource.data, wanted))), None)
+    if made is None:
         raise _refused(resource, "its patch would not give what `krm-harden fix` gives", "please report it")
     return made
+
+
+def _proven(identity: Mapping[str, Any], way: Iterable[Patch], old: Any, wanted: Any) -> Overlay | None:
+    """The patches of one way, if there are any and they give what is wanted."""
+    try:
+        made = _overlay(identity, way)
+        return made if _equal(made.applied(old), wanted) else None
+    except (_NoMerge, InputError, RefusedEdit):
+        return None
 
 
 def _must_be_found(resource: Resource) -> None:
@@ -176,6 +180,8 @@ def _must_survive(data: Any, field: str = "") -> None:
             _must_survive(value, key)
     elif isinstance(data, list):
         if field in MERGE_KEYS and not _are_distinct(data, MERGE_KEYS[field]):
+            raise _NoMerge
+        if field == "finalizers" and len(data) > len({str(item) for item in data}):
             raise _NoMerge
         for item in data:
             _must_survive(item)
@@ -325,14 +331,18 @@ def _applied(data: Any, patch: Any, purpose: str) -> Any:
             raise RefusedEdit(f"the test of {operation['path']} fails")
     import jsonpatch
 
-    return jsonpatch.apply_patch(data, [operation for operation in patch if operation["op"] != "test"])
+    try:
+        return jsonpatch.apply_patch(data, [operation for operation in patch if operation["op"] != "test"])
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+        raise RefusedEdit(str(error)) from None
 
 
 def _at(data: Any, path: str) -> Any:
     """The value at a JSON pointer, None where nothing is; -1 is the last item of a list."""
     for step in path.split("/")[1:]:
         if isinstance(data, list):
-            data = data[int(step)] if -len(data) <= int(step) < len(data) else None
+            index = int(step) if step.removeprefix("-").isdecimal() else len(data)
+            data = data[index] if -len(data) <= index < len(data) else None
         else:
             data = data.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(data, dict) else None
     return data

@@ -239,6 +239,46 @@ def test_what_can_not_be_said_by_names_is_guarded_by_tests(tmp_path, yaml_snapsh
     assert (made.hardening / "kustomization.yaml").read_bytes() == yaml_snapshot
 
 
+POD = "{containers: [{name: a, image: a}, {name: b, image: b}]}"
+UNUSUAL = {
+    "v1/PodTemplate": f"template: {{spec: {POD}}}",
+    "v1/ReplicationController": f"spec: {{template: {{spec: {POD}}}}}",
+    "batch/v1/CronJob": f"spec: {{jobTemplate: {{spec: {{template: {{spec: {POD}}}}}}}}}",
+    "batch/v1beta1/CronJob": f"spec: {{jobTemplate: {{spec: {{template: {{spec: {POD}}}}}}}}}",
+    "apps/v1/StatefulSet": f"spec: {{template: {{spec: {POD}}}, volumeClaimTemplates: [{{metadata: {{name: data}}}}]}}",
+    "extensions/v1beta1/Deployment": f"spec: {{template: {{spec: {POD}}}}}",
+    "serving.knative.dev/v1/Service": "spec: {template: {spec: {containers: [{image: a}]}}}",
+    "argoproj.io/v1alpha1/Workflow": "spec: {entrypoint: x, templates: [{name: x, container: {image: a}},"
+    " {name: y, script: {image: b, source: 'echo ~/a'}, sidecars: [{name: s, image: s}], initContainers:"
+    " [{name: i, image: i}]}, {name: z, containerSet: {containers: [{name: c, image: c}]}}]}",
+    "argoproj.io/v1alpha1/CronWorkflow": "spec: {workflowSpec: {templates: [{name: x, container: {image: a}}]}}",
+    "tekton.dev/v1/Task": "spec: {steps: [{image: a}, {name: b, image: b}, {image: c}], sidecars: [{name: s, image: s}]}",
+    "tekton.dev/v1/TaskRun": "spec: {taskSpec: {steps: [{image: a, script: 'a'}]}}",
+    "jobset.x-k8s.io/v1alpha2/JobSet": "spec: {replicatedJobs: [{name: w, template: {spec: {template: {spec: "
+    f"{POD}}}}}}}}}]}}",
+    "ray.io/v1/RayCluster": f"spec: {{headGroupSpec: {{template: {{spec: {POD}}}}}, workerGroupSpecs: "
+    f"[{{groupName: g, template: {{spec: {POD}}}}}]}}",
+    "example.com/v1/Pipeline": f"spec: {{stages: [{{template: {{spec: {POD}}}}}, {{template: {{spec: {POD}}}}}]}}",
+}
+"""Kinds that lay their pods out in their own ways, and one that only the policy knows."""
+
+
+def test_every_kind_gets_patches_that_it_takes(tmp_path):
+    manifests = ""
+    for number, (kind, body) in enumerate(UNUSUAL.items()):
+        api_version, _, name = kind.rpartition("/")
+        manifests += f"---\napiVersion: {api_version}\nkind: {name}\nmetadata: {{name: own-{number}}}\n{body}\n"
+    kinds = [{"group": "example.com", "kind": "Pipeline", "podSpecs": ["/spec/stages/*/template/spec"]}]
+    made = package(tmp_path, manifests, policy(kinds=kinds, onViolation="Warn"))
+
+    ran = made.patches()
+
+    assert ran.code == 0
+    assert f"{len(UNUSUAL)} to patch" in ran.err
+    for client in CLIENTS:
+        assert documents(plain(made.patched, client).out) == made.hardened()
+
+
 def test_a_list_that_kustomize_would_shorten_is_patched_by_its_places(tmp_path):
     twice = "{containers: [{name: web, image: i, env: [{name: A, value: a}, {name: A, value: b}]}]}"
     made = package(tmp_path, workload("web", twice))
@@ -358,6 +398,19 @@ def test_the_gate_sees_what_is_left_of_a_container_that_went_away(tmp_path, old,
     assert "image" not in containers(built.out)["log"]
     assert gate(built.out) == 1
     assert b"left alone" in run_cli("check", "-", stdin=built.out).out
+
+
+def test_an_init_container_that_was_added_runs_behind_those_that_a_patch_names(tmp_path):
+    """As docs/patches.md says; --check sees it."""
+    pod = "{initContainers: [{name: migrate, image: a}], containers: [{name: web, image: a}]}"
+    made = package(tmp_path, workload("web", pod))
+    made.patches()
+    made.rewrite("initContainers: [", "initContainers: [{name: wait, image: b}, ")
+
+    (found,) = documents(plain(made.patched).out)
+
+    assert [one["name"] for one in found["spec"]["template"]["spec"]["initContainers"]] == ["migrate", "wait"]
+    assert made.patches("--check").code == 1
 
 
 def test_a_build_fails_where_an_object_went_away(tmp_path):
@@ -600,6 +653,26 @@ def test_a_render_with_the_patches_in_it_does_not_empty_them(tmp_path, kind, for
     assert ran.code == 2
     assert "render without" in ran.err
     assert (place / "kustomization.yaml" if place.is_dir() else place).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "",
+        "patches: 1\n",
+        "patches: [{path: a.yaml}, {patch: '- 1'}]\n",
+        "patches: [{patch: '[{op: add, path: /spec}]'}]\n",
+    ],
+)
+def test_our_own_files_are_replaced_whatever_somebody_made_of_them(tmp_path, edited):
+    made = package(tmp_path, workload("web", TWO))
+    made.patches()
+    head = (made.hardening / "kustomization.yaml").read_text().splitlines(keepends=True)[0]
+    (made.hardening / "kustomization.yaml").write_text(head + edited)
+
+    assert made.patches().code == 0
+
+    assert documents(plain(made.patched).out) == made.hardened()
 
 
 def test_nothing_to_patch_is_an_empty_component(tmp_path):

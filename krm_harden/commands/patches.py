@@ -113,11 +113,14 @@ def _not_yet_applied(place: Path, results: Iterable[ResourceResult]) -> None:
     settled = [result.resource for result in results if not result.operations]
     by_key = {_key(resource, namespace=where): resource for resource in settled for where in (True, False)}
     for patch, target in _overlay_files.earlier(place):
-        *named, namespace = overlays.subject(patch, target)
-        resource = next(
-            (by_key[key] for key in ((*named, namespace or "default"), (*named, "")) if key in by_key), None
-        )
-        if resource and overlays.holds(resource, patch):
+        try:
+            *named, namespace = overlays.subject(patch, target)
+            keys = (*named, namespace or "default"), (*named, "")
+            resource = next((by_key[key] for key in keys if key in by_key), None)
+            applied = resource is not None and overlays.holds(resource, patch)
+        except (LookupError, TypeError, AttributeError):
+            continue  # Somebody has edited it: it is replaced all the same.
+        if applied:
             message = f"already says all that its patch in {place} would write"
             advice = f"render without that patch; where it isn't needed any more, remove {place}"
             raise RefusedEdit(message, str(resource), advice)
@@ -131,7 +134,7 @@ def _emit(options: argparse.Namespace, made: list[Overlay]) -> int:
     place = Path(options.output)
     folder = place if options.format == KUSTOMIZE else place.parent
     if options.format == KUSTOMIZE:
-        wanted = _overlay_files.files(made, place.name)
+        wanted = _overlay_files.files(made, place.resolve().name)
         there = _overlay_files.on_disk(place)
     else:
         wanted = {place.name: _overlay_files.fragment(made, options.format)}
