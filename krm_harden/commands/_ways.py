@@ -60,7 +60,7 @@ def _kustomize(asked: Asked) -> Plan:
     there = _kustomization(asked.folder)
     following = (IMAGES, f"./{GATE}", CI)
     if there is None:
-        resources = f"resources:\n- {scalar(_base(asked))}\n"
+        resources = f"resources:\n- {_word(_base(asked))}\n"
         head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
         return Plan({**files, "kustomization.yaml": head + resources + lines}, next=following)
     if asked.base:
@@ -97,7 +97,7 @@ def _kpt(asked: Asked) -> Plan:
     kptfile = asked.folder / "Kptfile"
     if not os.path.lexists(kptfile):
         name = re.sub(r"[^a-z0-9]+", "-", asked.folder.resolve().name.lower()).strip("-")[:63].rstrip("-") or "package"
-        return Plan({**files, "Kptfile": scaffold.text("kpt/Kptfile").replace("@NAME@", scalar(name))}, next=following)
+        return Plan({**files, "Kptfile": scaffold.text("kpt/Kptfile").replace("@NAME@", _word(name))}, next=following)
     mutators = sequence(mapping(_data(kptfile).get("pipeline")).get("mutators"))
     is_done = any(mapping(entry).get("exec") == "krm-harden" for entry in mutators)
     lines = f"pipeline:\n  mutators:\n  - exec: krm-harden\n    configPath: {POLICY}\n"
@@ -106,12 +106,14 @@ def _kpt(asked: Asked) -> Plan:
 
 def _argocd(asked: Asked) -> Plan:
     folder = "krm-harden"
-    files = {f"{folder}/{name}": text for name, text in scaffold.texts("argocd").items()}
+    files = {f"{folder}/{name}": text for name, text in scaffold.texts("argocd").items() if "/" not in name}
     files["application-example.yaml"] = scaffold.text("argocd-example/application.yaml")
+    files[GATE] = scaffold.text(f"argocd-example/{GATE}")
     following = (
         f"say in {folder}/{POLICY} what no application may loosen",
-        "kubectl apply -n argocd --server-side --force-conflicts -k .",
-        "in an application's folder: krm-harden argocd | krm-harden check -",
+        "kubectl apply --server-side -k .",
+        "name the plugin in your Applications, as application-example.yaml does",
+        f"in CI run ./{GATE} FOLDER of an application: it fails unless what the plugin makes is in order",
     )
     there = _kustomization(asked.folder)
     if there is None:
@@ -182,6 +184,7 @@ WAYS: dict[str, Callable[[Asked], Plan]] = {
 }
 
 
+_NOT_PLAIN = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _FUNCTION = """\
     # What makes a function of it. `krm-harden` must be on PATH.
     config.kubernetes.io/function: |
@@ -194,6 +197,11 @@ def _policy(*, function: bool = False) -> str:
     """The policy to start with; for kustomize a function."""
     text = scaffold.text(POLICY)
     return text.replace("spec:\n", f"{_FUNCTION}spec:\n", 1) if function else text
+
+
+def _word(text: str) -> str:
+    """A path or a name as people write it in YAML: quoted where it must be."""
+    return text if re.fullmatch(r"(\.\./)*[a-z][a-z/_-]*", text) and text not in _NOT_PLAIN else scalar(text)
 
 
 def _kustomization(folder: Path) -> str | None:

@@ -42,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--legacy", action="store_true", help="kustomize: the exec plugin for `kubectl kustomize`")
     options.add_argument("--dry-run", action="store_true", help="write nothing, say what would be written")
     options.add_argument("--diff", action="store_true", help="write nothing, show what would be written")
+    # A folder may also stand behind the options.
+    options.parse_args = options.parse_intermixed_args  # type: ignore[method-assign]
     return options
 
 
