@@ -305,10 +305,19 @@ def test_below_a_ceiling_what_escapes_it_is_an_error(declared):
 
 
 def test_a_ceiling_that_judges_makes_a_judge_of_every_function(declared):
+    """A transformer that becomes one loses nothing, whatever stands beside it."""
     assert below(declared, [BAD], "{validator: true}").code == 1
-    (declared / "kustomization.yaml").write_text("transformers: [fix.yaml]\n")
-    ran = run_cli(stdin=text_of([GOOD], FIX).encode(), cwd=declared, KRM_HARDEN_POLICY=str(declared / "platform.yaml"))
-    assert (ran.code, ran.out) == (3, b"")
+    (declared / "fix.yaml").write_text(FIX)
+    (declared / "kustomization.yaml").write_text("transformers: [fix.yaml]\nvalidators: [fix.yaml]\n")
+    ceiling = str(declared / "platform.yaml")
+
+    ran = run_cli(stdin=text_of([GOOD], FIX).encode(), cwd=declared, KRM_HARDEN_POLICY=ceiling)
+    plugin = {"KRM_HARDEN_POLICY": ceiling, "KUSTOMIZE_PLUGIN_CONFIG_ROOT": str(declared)}
+    text = yaml.safe_dump(GOOD, sort_keys=False)
+    legacy = run_cli("fn", "fix.yaml", "-", stdin=text.encode(), cwd=declared, **plugin)
+
+    assert (ran.code, ran.out.decode()) == (0, text_of([GOOD], FIX))
+    assert (legacy.code, legacy.out.decode()) == (0, text)
 
 
 # `krm-harden fn`

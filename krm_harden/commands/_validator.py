@@ -81,12 +81,16 @@ def documents(text: bytes) -> list[Any]:
 
 
 def items_of(chunk: bytes) -> Sequence[Any]:
-    """The items of a ResourceList; none where it can't be read as one text."""
+    """The items of a ResourceList whose own config is a validator's.
+
+    None for another config, which a policy above has made a judge: as a transformer it must lose nothing. None either
+    where the list can't be read as one text.
+    """
     try:
-        data = source.read(split.after_mark(chunk)[1].decode()).data
+        data = mapping(source.read(split.after_mark(chunk)[1].decode()).data)
     except InputError:
         return ()
-    return sequence(mapping(data).get("items"))
+    return sequence(data.get("items")) if _judges(data.get("functionConfig")) else ()
 
 
 def _is_of_kustomize(item: Any) -> bool:

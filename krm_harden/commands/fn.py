@@ -53,7 +53,8 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     upper = _policies.ceiling()
-    policy = _policies.below(_config(options.config), upper)
+    said = _config(options.config)
+    policy = _policies.below(said, upper)
     policy = _policies.with_images(policy, options.images) if options.images else policy
     engine = Engine(policy, checking=policy.validator, rendered=True, ceiling=upper is not None)
     files = options.files or [_run.STDIN]
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     code = _run.worst(inputs)
     if policy.validator and any(has_expired(chunk) for made in inputs for chunk in made.chunks):
         code = max(code, 1)
-    returned = b"" if policy.validator and _returns_nothing(inputs) else joined([made.new for made in inputs])
+    returned = b"" if said.validator and _returns_nothing(inputs) else joined([made.new for made in inputs])
     for made in inputs:
         if made.error:
             _streams.complain([f"error: {made.name}: {made.error}"])
