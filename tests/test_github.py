@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 
+import checkouts
 import pytest
 import yaml
 from conftest import ROOT, clean_environment, run_cli
@@ -159,8 +160,7 @@ def test_no_script_of_the_action_holds_an_expression():
 def installed(tmp_path_factory):
     """The runner's temporary folder, after the action's first step: krm-harden of this checkout, installed by pip."""
     folder = tmp_path_factory.mktemp("runner")
-    source = folder / "action"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", "__pycache__", "tests", ".*_cache"))
+    source = checkouts.copy(folder / "action")
     done = step("Install krm-harden", folder, folder, INPUT_PYTHON=sys.executable, GITHUB_ACTION_PATH=str(source))
     assert done.returncode == 0, done.stderr
     return folder
@@ -298,7 +298,7 @@ def job(installed, repository, variables):
     """The job's script, run as a GitLab runner does in an image without bash."""
     known = yaml.safe_load(TEMPLATE.read_text())[".krm-harden"]
     path = f"{installed / 'krm-harden' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    package = {"KRM_HARDEN_PACKAGE": str(installed / "action")}
+    package = {"KRM_HARDEN_PACKAGE": str(installed / "action" / "krm-harden")}
     environment = {**clean_environment(PATH=path), **known["variables"], **package, **variables}
     environment.pop("PYTHONPATH", None)
     return subprocess.run(

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import checkouts
 import pytest
 import yaml
 from conftest import ROOT, clean_environment, run_cli
@@ -47,9 +48,7 @@ def git(folder, *arguments, expected=0):
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory):
     """This checkout with what isn't committed yet, as a repository that pre-commit can clone."""
-    folder = tmp_path_factory.mktemp("checkout") / "krm-harden"
-    ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", "tests", "corpus")
-    shutil.copytree(ROOT, folder, ignore=ignored)
+    folder = checkouts.copy(tmp_path_factory.mktemp("checkout"))
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "all")

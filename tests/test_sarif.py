@@ -128,6 +128,15 @@ def test_paths_are_those_of_the_repository_wherever_it_is_run(repository, folder
     }
 
 
+def test_a_file_outside_is_of_its_own_repository_and_else_has_a_whole_uri(repository, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "web.yaml").write_text(DEPLOYMENT)
+    uris = {uri for uri, *_ in places(run_of(repository, repository / "deploy", other / "web.yaml", cwd=other))}
+
+    assert uris == {"deploy/web.yaml", "web.yaml"}
+    assert {uri for uri, *_ in places(run_of(repository, other / "web.yaml"))} == {f"file://{other}/web.yaml"}
+
+
 def test_paths_are_uris(repository):
     name = "a b%c:d#e?é.yaml"
     (repository / "deploy" / name).write_text(DEPLOYMENT)
@@ -249,6 +258,7 @@ def test_a_filter_keeps_its_output_for_manifests(repository):
     [
         (["--report", "sarif", "deploy"], 3, "must be FORMAT=FILE"),
         (["--report", "xml=o", "deploy"], 3, "'xml' is no format; there are codequality, github, json, sarif, text"),
+        (["--report", "sarif=-", "deploy"], 3, "for standard output use --output sarif"),
         (["--report", "sarif=none/o", "deploy"], 2, "none/o: the report can't be written"),
         (["-o", "sarif", "--level", "baseline,restricted", "deploy"], 3, "has no --output sarif"),
         (["--report", "sarif=o", "--as-labelled", "deploy"], 3, "has no --report"),

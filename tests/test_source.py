@@ -595,6 +595,25 @@ def test_line_of(pointer, expected):
     assert expected == source.line_of(source.read(LINES), pointer)
 
 
+@pytest.mark.parametrize(
+    "pointer, expected",
+    [
+        pytest.param(("a", "b"), (2, 2), id="a key"),
+        pytest.param(("a", "b", 0), (4, 4), id="an item"),
+        pytest.param(("a", "b", 0, "d", "f"), (6, 6), id="flow"),
+        pytest.param(("a", "b", 0, "d", "z"), (5, 4), id="the deepest that is there"),
+    ],
+)
+def test_place_of(pointer, expected):
+    assert expected == source.place_of(source.read(LINES), pointer)
+
+
+def test_place_of_json_in_one_line():
+    text = '{"a": {"b": [{"c": 1}, {"d": 2}]}}'
+
+    assert source.place_of(source.read(text), ("a", "b", 1, "d")) == (0, text.index('"d"'))
+
+
 # loading in parts
 
 LATER = """

@@ -56,6 +56,8 @@ def _target(said: str) -> Target:
     name, _, path = said.partition("=")
     if not path:
         raise argparse.ArgumentTypeError(f"must be FORMAT=FILE, not {said!r}")
+    if path == "-":
+        raise argparse.ArgumentTypeError(f"names a file; for standard output use --output {name}")
     if name not in formats():
         raise argparse.ArgumentTypeError(f"{name!r} is no format; there are {', '.join(formats())}")
     return Target(name, path)

@@ -111,7 +111,7 @@ def page(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
 
 def _row(one: Line) -> str:
     where = f"{one.path}:{one.line}" if one.path and one.line else one.path
-    return f"| {one.severity} | {_cell(where)} | {_cell(one.title)} | {_cell(one.message[:2000])} |"
+    return f"| {one.severity} | {_cell(where)} | {_cell(one.title)} | {_cell(one.message[:500])} |"
 
 
 def _cell(text: str) -> str:
