@@ -6,13 +6,17 @@ examples/kustomize-exec. The reference is the library alone.
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import argocd
 import clients
+import containers
 import pytest
 import yaml
 from conftest import ROOT, clean_environment, require
@@ -31,7 +35,7 @@ PODS = 4
 
 def run(*command: str | Path, cwd: Path, stdin: bytes = b"", **env: str) -> bytes:
     """What a client prints, with this checkout's `krm-harden` on its PATH; it has to succeed."""
-    path = f"{clients.bin_folder(clients.FUNCTION)}{os.pathsep}{os.environ['PATH']}"
+    path = f"{clients.bin_folder(clients.FUNCTION)}{os.pathsep}{env.pop('PATH', os.environ['PATH'])}"
     done = subprocess.run(
         [str(part) for part in command],
         input=stdin,
@@ -110,6 +114,15 @@ def fix_of_files(shop: Path) -> bytes:
 
 
 @way
+def pre_commit_hook(shop: Path) -> bytes:
+    """As pre-commit starts the hook, which is slow to install: tests/test_pre_commit.py does that."""
+    hooks = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+    program, *options = shlex.split(hooks["krm-harden-fix"]["entry"])
+    run(program, *options, "--policy", POLICY, *sorted(shop.glob("*.yaml")), cwd=shop)
+    return files(shop)
+
+
+@way
 def kustomize_exec(shop: Path) -> bytes:
     return rendered(shop.parent / "kustomize-exec", *clients.PLUGINS)
 
@@ -140,6 +153,121 @@ def kpt_render(shop: Path) -> bytes:
     (shop / "Kptfile").write_text((EXAMPLES / "kpt-render" / "Kptfile").read_text())
     run(require("kpt"), "fn", "render", shop, "--allow-exec", cwd=shop)
     return files(shop)
+
+
+@way
+def kpt_image(shop: Path) -> bytes:
+    containers.ready()
+    command = ("fn", "eval", shop, "--image", containers.IMAGE, "--image-pull-policy", "never", "--fn-config", POLICY)
+    run(require("kpt"), *command, cwd=shop, KPT_FN_RUNTIME="podman", **containers.settings())
+    return files(shop)
+
+
+@way
+def kustomize_container(shop: Path) -> bytes:
+    return _with_podman(shop, require("kustomize"), "build")
+
+
+@way
+def kubectl_container(shop: Path) -> bytes:
+    return _with_podman(shop, require("kubectl"), "kustomize")
+
+
+def _with_podman(shop: Path, *command: str) -> bytes:
+    containers.ready()
+    path = containers.docker_is_podman(shop / "docker")
+    folder = shop.parent / "kustomize-container"
+    return run(*command, "--enable-alpha-plugins", folder, cwd=shop, PATH=path, **containers.settings())
+
+
+@way
+def argocd_plain(shop: Path) -> bytes:
+    for name in ("kustomization.yaml", "README.md"):
+        (shop / name).unlink()
+    return _by_argocd(shop, "shop")
+
+
+@way
+def argocd_kustomize(shop: Path) -> bytes:
+    return _by_argocd(shop, "shop")
+
+
+@way
+def argocd_helm(shop: Path) -> bytes:
+    return _by_argocd(shop, "shop-chart")
+
+
+def _by_argocd(shop: Path, path: str) -> bytes:
+    with argocd.server(shop.parent.parent / "cmp", KRM_HARDEN_POLICY=str(POLICY)) as running:
+        made = argocd.refreshed(running, shop.parent, argocd.application(path, name="krm-harden"))
+    return b"".join(b"---\n" + json.dumps(one).encode() + b"\n" for one in argocd.objects(made))
+
+
+@way
+def helm_3_post_renderer(shop: Path) -> bytes:
+    options = ("--post-renderer", "krm-harden", "--post-renderer-args", "helm", *_helm_policy())
+    return _by_helm(shop, "helm3", *options)
+
+
+@way
+def helm_4_plugin(shop: Path) -> bytes:
+    _helm(shop, "helm4", "plugin", "install", ROOT / "function" / "helm")
+    return _by_helm(shop, "helm4", "--post-renderer", "krm-harden", *_helm_policy())
+
+
+@way
+def filter_behind_helm_3(shop: Path) -> bytes:
+    return run(*clients.FUNCTION, "fix", "--policy", POLICY, "-", cwd=shop, stdin=_by_helm(shop, "helm3"))
+
+
+@way
+def filter_behind_helm_4(shop: Path) -> bytes:
+    return run(*clients.FUNCTION, "fix", "--policy", POLICY, "-", cwd=shop, stdin=_by_helm(shop, "helm4"))
+
+
+def _helm_policy() -> tuple[str, str]:
+    return "--post-renderer-args", f"--policy={POLICY}"
+
+
+def _by_helm(shop: Path, name: str, *options: str) -> bytes:
+    return _helm(shop, name, "template", "shop", shop.parent / "shop-chart", *options)
+
+
+def _helm(shop: Path, name: str, *arguments: str | Path) -> bytes:
+    homes = {f"HELM_{kind}_HOME": str(shop / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+    return run(require(name), *arguments, cwd=shop, **homes)
+
+
+@way
+def patches_of_kustomize(shop: Path) -> bytes:
+    _patches(shop, "-o", str(shop.parent / "hardening"))
+    return _built(shop, {"components": ["../hardening"]}, require("kubectl"), "kustomize")
+
+
+@way
+def patches_of_flux(shop: Path) -> bytes:
+    made = yaml.safe_load(_patches(shop, "--format", "flux-kustomization"))
+    return _built(shop, {"patches": made["spec"]["patches"]}, require("kustomize"), "build")
+
+
+@way
+def patches_of_a_helm_release(shop: Path) -> bytes:
+    made = yaml.safe_load(_patches(shop, "--format", "flux-helmrelease"))
+    (renderer,) = made["spec"]["postRenderers"]
+    return _built(shop, {"patches": renderer["kustomize"]["patches"]}, require("kustomize"), "build")
+
+
+def _patches(shop: Path, *options: str) -> bytes:
+    command = (*clients.FUNCTION, "patches", "--policy", POLICY, *options, "-")
+    return run(*command, cwd=shop, stdin=rendered(shop))
+
+
+def _built(shop: Path, more: dict[str, Any], *command: str) -> bytes:
+    """What a client without any plugin makes of an overlay of the shop."""
+    overlay = shop.parent / "overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["../shop"], **more}))
+    return run(*command, overlay, cwd=overlay)
 
 
 @pytest.mark.parametrize("name", WAYS)
