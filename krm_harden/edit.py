@@ -177,8 +177,8 @@ def _as_lines(text: str, at: int, lines: list[str]) -> str:
     """Lines to insert at the start of a line, or after a last line that has no line break."""
     newline = place.newline_before(text, at)
     if at == len(text) and at and text[-1] != "\n":
-        return "".join(newline + line for line in lines)
-    return "".join(line + newline for line in lines)
+        return newline.join(["", *lines])
+    return newline.join([*lines, ""])
 
 
 def _add_flow(document: Document, change: _Change, end: int | None = None) -> Edit:

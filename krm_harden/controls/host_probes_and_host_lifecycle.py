@@ -54,8 +54,9 @@ def check_1_34(pod: Pod) -> Iterator[Violation]:
     for index, container in enumerate(pod.containers):
         data = container.data
         for name in PROBES:
-            if data.get(name):
-                yield from _hosts(data[name], (*container.pointer, name), index)
+            handler = data.get(name)
+            if handler and ("httpGet" in handler or "tcpSocket" in handler):
+                yield from _hosts(handler, (*container.pointer, name), index)
         lifecycle = data.get("lifecycle")
         if lifecycle:
             for name in HOOKS:
