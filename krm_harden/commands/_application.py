@@ -172,7 +172,7 @@ class Application:
             return [render(home, watch)]
 
     def _temporary(self) -> str:
-        """Where temporary files go: in a request's own folder they also go when we are killed and can't remove them."""
+        """Where temporary files go: those in a request's own folder are removed even if we are killed."""
         folder = os.path.realpath(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - a folder of its own is made in it
         requested = "ARGOCD_APP_SOURCE_PATH" in self.said and self.root.startswith(folder.rstrip("/") + "/")
         return self.root if requested else folder

@@ -53,9 +53,11 @@ class Watch:
             signal.setitimer(signal.ITIMER_REAL, self.seconds)
             return work()
         except _Over as over:
-            said = f"timed out after {self.seconds:g} s" if over.args[0] == signal.SIGALRM else "was told to end"
+            if over.args[0] == signal.SIGTERM:
+                raise KrmHardenError(f"was told to end, while {self.doing}") from None
             raise KrmHardenError(
-                f"{said}, while {self.doing}", next_step="--timeout or KRM_HARDEN_TIMEOUT sets the time"
+                f"timed out after {self.seconds:g} s, while {self.doing}",
+                next_step="--timeout or KRM_HARDEN_TIMEOUT sets the time",
             ) from None
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

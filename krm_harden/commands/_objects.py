@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+_NEXT = "leave the file out, by the parameter exclude, if it isn't one"
 _LISTS = {"List", "ResourceList"}
 _TROUBLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 """What JSON takes raw and YAML doesn't: Argo CD and Helm read JSON by a reader of YAML."""
@@ -26,7 +27,7 @@ def objects(data: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     if data is None:
         return
     if not isinstance(data, dict):
-        raise InputError("isn't an object of Kubernetes: a mapping with apiVersion and kind")
+        raise InputError("isn't an object of Kubernetes: a mapping with apiVersion and kind", next_step=_NEXT)
     if depth > MAX_NESTING:
         raise InputError(f"lists nested more than {MAX_NESTING} levels deep")
     items = _items(data)
@@ -62,7 +63,7 @@ def _items(data: Mapping[str, Any]) -> list[Any] | None:
 def _check(data: Mapping[str, Any]) -> None:
     for field in ("apiVersion", "kind"):
         if not isinstance(data.get(field), str) or not data[field]:
-            raise InputError(f"isn't an object of Kubernetes: it has no {field}")
+            raise InputError(f"isn't an object of Kubernetes: it has no {field}", next_step=_NEXT)
 
 
 def written(data: Mapping[str, Any]) -> bytes:

@@ -190,10 +190,6 @@ class _Made:
         self.code = 2
         self._said.append(f"error: {message}")
 
-    def warn(self, message: str) -> None:
-        """Note what concerns no object."""
-        self._said.append(f"warning: {message}")
-
     def lines(self) -> list[str]:
         """What people must see, errors first."""
         return sorted(self._said, key=lambda line: not line.startswith("error:"))
@@ -230,8 +226,7 @@ def _hardened(engine: Engine, streams: Sequence[Stream]) -> _Made:
     found = made.facts()
     if found.waiting and not made.code:
         made = _pass(engine.knowing(found), streams, limit)
-    for message in engine.policy.unused(found):
-        made.warn(message)
+    # An exemption that nothing here needs is no news: the administrator's policy is that of all applications.
     return made
 
 
