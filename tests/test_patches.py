@@ -35,7 +35,7 @@ APPLICATIONS = {
     "online boutique": SHOP,
     "stores with StatefulSets and init containers": SHARED
     / "corpus/Azure-Samples+aks-store-demo/aks-store-all-in-one.yaml",
-    "Argo CD": SHARED / "corpus/argoproj+argo-cd/manifests/ha/install.yaml",
+    "Argo CD": SHARED / "corpus/argoproj+argo-cd/manifests/ha/namespace-install.yaml",
     "Argo Rollouts": SHARED / "corpus/argoproj+argo-rollouts/test/kustomize/rollout/rollout.yaml",
     "Tekton tasks": SHARED
     / "corpus/GoogleContainerTools+skaffold/integration/testdata/generate_pipeline/multiple_configs"
