@@ -47,7 +47,8 @@ environment "$tools" scripts/container/build.txt
 pip --python "$work/runtime/bin/python" install --no-deps --no-index --find-links "$work/wheel" krm-harden
 mkdir -p "$folder/lib/python3"
 cp -r "$work/runtime/lib/$python/site-packages" "$folder/lib/python3/dist-packages"
-rm -f "$folder"/lib/python3/dist-packages/zstandard/_cffi.*.so # the second of two backends
+# The second of two backends; and lists of the files of another place, which would differ from build to build.
+rm -f "$folder"/lib/python3/dist-packages/{zstandard/_cffi.*.so,*.dist-info/RECORD}
 find "$folder/lib/python3" -name '*.so' -exec strip --strip-unneeded {} +
 
 # Every library that these ask for, with loader and libc; libgcc_s is what the libc asks for where a thread ends.

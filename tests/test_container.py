@@ -284,15 +284,15 @@ def test_the_job_of_the_example_is_in_order_and_runs(tmp_path):
 
 
 def test_it_mends_the_files_of_the_user_that_it_runs_as(tmp_path):
-    write(tmp_path, {"deploy/web.yaml": deployments(1)})
-    shutil.copytree(tmp_path / "deploy", tmp_path / "outside")
-    for path in (tmp_path / "deploy", tmp_path / "deploy" / "web.yaml"):
+    write(tmp_path, {"mine/deploy/web.yaml": deployments(1), "outside/web.yaml": deployments(1)})
+    mine = tmp_path / "mine"
+    for path in (mine, *mine.rglob("*")):
         os.chown(path, 1234, 1234)
-    ran = run("fix", "deploy", options=("--user", "1234:1234", *LOCKED, "-v", f"{tmp_path}:/work", "-w", "/work"))
+    ran = run("fix", "deploy", options=("--user", "1234:1234", *LOCKED, "-v", f"{mine}:/work", "-w", "/work"))
 
-    assert ran.code == run_cli("fix", tmp_path / "outside").code == 0
-    assert texts(tmp_path / "deploy") == texts(tmp_path / "outside")
-    assert (tmp_path / "deploy" / "web.yaml").stat().st_uid == 1234
+    assert (ran.code, run_cli("fix", tmp_path / "outside").code) == (0, 0), ran.err
+    assert texts(mine / "deploy") == texts(tmp_path / "outside") != {"web.yaml": deployments(1)}
+    assert (mine / "deploy" / "web.yaml").stat().st_uid == 1234
 
 
 def test_tini_starts_it_as_the_user_of_argo_cd():
