@@ -874,6 +874,7 @@ def test_hardening_itself_ends_in_time(tmp_path):
 
     assert ran.code == 2
     assert "timed out after 2 s, while " in ran.err
+    assert sleepers(tmp_path) == []
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "soon", "nan", "inf", "1e9"])
@@ -921,6 +922,30 @@ def test_sixteen_at_once_give_what_one_after_the_other_gives(running, tmp_path):
     assert parallel == [serial[folders[number % 4]] for number in range(16)]
 
 
+def test_one_processor_and_several_make_the_same_of_many_objects(tmp_path):
+    namespaces = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n"
+    jobs = "---\n".join(JOB.replace("NAME", f"j{number}").replace("{HOOK}", "{}") for number in range(3))
+    pods = deployments(300).replace("metadata:\n  name:", "metadata:\n  namespace: shop\n  name:")
+    app(tmp_path, {"app/a.yaml": namespaces + jobs.replace("{name:", "{namespace: shop, name:"), "app/b.yaml": pods})
+    write(tmp_path, "app/c.yaml", big(5_000_000))
+    write(tmp_path, "policy.yaml", policy(namespaces={"enforce": "auto"}))
+    command = [*FUNCTION, "argocd", "--timeout", "250", "--policy", str(tmp_path / "policy.yaml")]
+    found = [
+        subprocess.run(
+            [*pinned, *command, *more], cwd=tmp_path / "app", capture_output=True, env=clean_environment(), check=True
+        )
+        for more in ([], ["--list-immutable"])
+        for pinned in ([require("taskset"), "-c", str(min(os.sched_getaffinity(0)))], [])
+    ]
+
+    assert len(found[0].stdout) > 4 << 20
+    assert len(found[0].stdout.splitlines()) == 2 * (1 + 3 + 300 + 5)
+    assert b'"pod-security.kubernetes.io/enforce":"restricted"' in found[0].stdout
+    assert found[2].stdout.decode().split() == [f"Job/shop/j{number}" for number in range(3)]
+    for one, several in (found[:2], found[2:]):
+        assert (one.stdout, one.stderr) == (several.stdout, several.stderr)
+
+
 def cpu(*command: str, cwd: Path) -> float:
     """The seconds of processors that a command takes, the least of five."""
     least = 1e9
@@ -962,7 +987,8 @@ def test_the_plugin_imports_little_more_than_fix(tmp_path):
     more = imported(tmp_path, "argocd") - imported(tmp_path, "fix", "web.yaml")
 
     ours = {
-        f"krm_harden.commands.{name}" for name in ("argocd", "_application", "_children", "_kustomizations", "_objects")
+        f"krm_harden.commands.{name}"
+        for name in ("argocd", "_application", "_children", "_kustomizations", "_objects", "_shares")
     }
     assert {name for name in more if name.startswith("krm_harden")} == ours
     assert {name for name in more if not name.startswith(("krm_harden", "json", "_json"))} <= {"signal"}
@@ -1051,6 +1077,15 @@ def test_a_schema_of_values_that_lies_elsewhere_isnt_fetched(tmp_path, path):
 
 
 # 12. Size.
+
+
+def test_what_only_all_shares_together_exceed_is_too_much(tmp_path):
+    write(tmp_path, "all.yaml", big(8_000_000))
+
+    refused = plugin(tmp_path, ARGOCD_GRPC_MAX_SIZE_MB="7")
+
+    assert refused.code == 2
+    assert "larger than the 7 MiB" in refused.err
 
 
 def big(size: int) -> str:

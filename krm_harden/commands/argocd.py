@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from krm_harden import facts, policy, schema, source, split
-from krm_harden.commands import _application, _children, _objects, _policies, _streams
+from krm_harden.commands import _application, _children, _objects, _policies, _shares, _streams
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import exit_code
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
-from krm_harden.model import mapping, one_line
+from krm_harden.model import Facts, mapping, one_line
 from krm_harden.reports.text import Complaints
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.commands._application import Stream
-    from krm_harden.model import ChunkResult, Facts
+    from krm_harden.model import ChunkResult
     from krm_harden.policy import Policy
 
 SUMMARY = "the config management plugin of Argo CD: render, harden, print"
@@ -40,6 +40,8 @@ SECONDS = 45.0
 MAX_LINES = 20
 """Of stderr: it goes to the user interface whole."""
 MEBIBYTE = 1 << 20
+LARGE = 4 * MEBIBYTE
+"""From here on a second process is worth its start."""
 _OURS = {schema.KIND, schema.LOCK_KIND}
 
 
@@ -190,6 +192,32 @@ class _Made:
         self.code = 2
         self._said.append(f"error: {message}")
 
+    def data(self) -> tuple[Any, ...]:
+        """All of it as plain data, for another process."""
+        found = self.facts()
+        known = (found.pods, found.homeless, found.unread, found.used, found.waiting)
+        return self.code, self.count, self._size, self._said, self.notes, self.immutable, b"".join(self.parts), known
+
+    def add_all(self, data: tuple[Any, ...]) -> None:
+        """Note what became of a share of the documents. Raises KrmHardenError when it is too much."""
+        code, count, size, said, notes, immutable, text, (pods, homeless, unread, used, waiting) = data
+        self.code = max(self.code, code)
+        self.count += count
+        self._said += said
+        self.notes += notes
+        self.immutable += immutable
+        self.parts.append(text)
+        self._facts.append(Facts(pods, homeless, unread, used, waiting=waiting))
+        self._grow(size)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._limit:
+            raise KrmHardenError(
+                f"the objects are larger than the {self._limit / MEBIBYTE:.0f} MiB that Argo CD takes",
+                next_step="split the application, or raise ARGOCD_GRPC_MAX_SIZE_MB on both sides",
+            )
+
     def lines(self) -> list[str]:
         """What people must see, errors first."""
         return sorted(self._said, key=lambda line: not line.startswith("error:"))
@@ -203,12 +231,7 @@ class _Made:
         self.count += 1
         self.parts += [b"---\n", line, b"\n"]
         # As Argo CD sends it on: Go escapes these three, and a tracking id is added.
-        self._size += len(line) + 5 * sum(map(line.count, (b"&", b"<", b">"))) + 300
-        if self._size > self._limit:
-            raise KrmHardenError(
-                f"the objects are larger than the {self._limit / MEBIBYTE:.0f} MiB that Argo CD takes",
-                next_step="split the application, or raise ARGOCD_GRPC_MAX_SIZE_MB on both sides",
-            )
+        self._grow(len(line) + 5 * sum(map(line.count, (b"&", b"<", b">"))) + 300)
 
 
 def _limit() -> int:
@@ -220,30 +243,50 @@ def _limit() -> int:
 
 
 def _hardened(engine: Engine, streams: Sequence[Stream]) -> _Made:
-    """What becomes of the streams; a second time, where the facts of all of them decide something."""
+    """What becomes of the streams; a second time, where the facts of all of them decide something.
+
+    Exemptions that nothing here needs are no news: the administrator's policy is that of all applications.
+    """
     limit = _limit()
     made = _pass(engine, streams, limit)
     found = made.facts()
-    if found.waiting and not made.code:
-        made = _pass(engine.knowing(found), streams, limit)
-    # An exemption that nothing here needs is no news: the administrator's policy is that of all applications.
-    return made
+    return _pass(engine.knowing(found), streams, limit) if found.waiting and not made.code else made
 
 
 def _pass(engine: Engine, streams: Iterable[Stream], limit: int) -> _Made:
+    """What becomes of the streams; of many objects on all processors."""
     made = _Made(limit)
-    for stream in streams:
-        try:
-            text, _ = split.decode(stream.data)
-        except InputError as error:
-            made.refuse(f"{stream.name}: line {max(error.line, 0) + 1}: {error}")
-            continue
-        line = 0
-        for chunk in split.documents(text):
-            if not split.is_empty(chunk):
-                _document(engine, chunk, line, stream.name, made)
-            line += chunk.count(b"\n")
+    work = [one for stream in streams for one in _readable(stream, made)]
+
+    def share(part: Sequence[tuple[bytes, int, str]]) -> Any:
+        own = _Made(limit)
+        for chunk, line, name in part:
+            _document(engine, chunk, line, name, own)
+        return own.data()
+
+    large = sum(len(chunk) for chunk, _, _ in work) >= LARGE
+    parts = _shares.cut(work, lambda item: len(item[0]), _shares.processors() if large else 1)
+    for done in _shares.each(parts, share):
+        made.add_all(done)
     return made
+
+
+def _readable(stream: Stream, made: _Made) -> list[tuple[bytes, int, str]]:
+    """The documents of a stream; none, once noted, of one that isn't text."""
+    try:
+        return list(_documents(stream))
+    except InputError as error:
+        made.refuse(f"{stream.name}: line {max(error.line, 0) + 1}: {error}")
+        return []
+
+
+def _documents(stream: Stream) -> Iterator[tuple[bytes, int, str]]:
+    """Each document of a stream that has content, the line before it, and the stream's name. Raises InputError."""
+    line = 0
+    for chunk in split.documents(split.decode(stream.data)[0]):
+        if not split.is_empty(chunk):
+            yield chunk, line, stream.name
+        line += chunk.count(b"\n")
 
 
 def _document(engine: Engine, chunk: bytes, line: int, stream: str, made: _Made) -> None:
