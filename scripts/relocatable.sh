@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds krm-harden with its own Python into one folder that runs wherever it is copied: scripts/relocatable.sh FOLDER
 #
-# On Debian or Ubuntu, of their Python and of PyPI's packages, with versions and hashes as in scripts/container/*.txt.
-# The folder has its own libc: it runs on every Linux of the same processor, whatever is installed there.
+# On Debian 12, Ubuntu 24.04 or newer, of their Python and of PyPI's packages, with the versions and hashes of
+# scripts/container/*.txt. The folder has its own libc: it runs on every Linux of the same processor, whatever is
+# installed there.
 set -euo pipefail
 die() { echo "$0: error: $1" >&2; exit 1; }
 [ $# = 1 ] || die "usage: $0 FOLDER"
@@ -51,13 +52,21 @@ cp -r "$work/runtime/lib/$python/site-packages" "$folder/lib/python3/dist-packag
 rm -f "$folder"/lib/python3/dist-packages/{zstandard/_cffi.*.so,*.dist-info/RECORD}
 find "$folder/lib/python3" -name '*.so' -exec strip --strip-unneeded {} +
 
+# package_of FILE: dpkg knows a file by the path below / or below /usr, wherever it is one by a link.
+package_of() {
+  local found
+  found=$(dpkg -S "$1" "/usr$1" 2>/dev/null || true)
+  found=$(sed -n '/^diversion/!{s/:.*//p;q}' <<< "$found")
+  [ -n "$found" ] || die "no package has $1"
+  echo "$found"
+}
+
 # Every library that these ask for, with loader and libc; libgcc_s is what the libc asks for where a thread ends.
 find "$folder" -type f \( -name '*.so' -o -path '*/bin/python*' \) -exec ldd {} + | grep -o '/[^ ]*\.so[^ ]*' |
   grep -v -e ':$' -e "^$folder/" | cat - <(ldconfig -p | grep -o '/.*/libgcc_s\.so\.1$') | sort -u |
   while read -r file; do
     cp -L "$file" "$folder/lib/"
-    owner=$(dpkg -S "$file" 2>/dev/null || dpkg -S "/usr$file")
-    echo "${owner%%:*}"
+    package_of "$file"
   done | sort -u > "$work/libraries"
 mapfile -t -O "${#packages[@]}" packages < "$work/libraries"
 loader=$(cd "$folder/lib" && echo ld-linux-*.so.*)
