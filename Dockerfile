@@ -3,7 +3,7 @@
 #     docker build -t registry.example/krm-harden:v0.2.0 .
 #     docker build --build-arg BASE_IMAGE=docker.io/library/debian@sha256:... -t registry.example/krm-harden:v0.2.0 .
 #
-# The base is only built on: a Debian or Ubuntu whose Python is 3.11 or newer. Pin it by digest where builds must be
+# The base is only built on: Debian 12 or 13. Pin it by digest where builds must be
 # repeatable. Secrets, both optional: `pip` is a pip.conf, for another index; `ca` has the certificates of a proxy.
 ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds krm-harden with its own Python into one folder that runs wherever it is copied: scripts/relocatable.sh FOLDER
 #
-# On Debian 12, Ubuntu 24.04 or newer, of their Python and of PyPI's packages, with the versions and hashes of
+# On Debian 12 or 13, of their Python and of PyPI's packages, with the versions and hashes of
 # scripts/container/*.txt. The folder has its own libc: it runs on every Linux of the same processor, whatever is
 # installed there.
 set -euo pipefail
