@@ -156,7 +156,7 @@ class Application:
 
     def __init__(self, folder: str, said: Mapping[str, str], wanted: Parameters, *, remote: bool = False) -> None:
         self.folder = os.path.realpath(folder)
-        self.root = repository(self.folder, said.get("ARGOCD_APP_SOURCE_PATH") or ".")
+        self.root = repository(self.folder, said.get(_kustomizations.WHERE) or ".")
         self.said = said
         self.parameters = wanted
         self.remote = remote
@@ -174,7 +174,7 @@ class Application:
     def _temporary(self) -> str:
         """Where temporary files go: those in a request's own folder are removed even if we are killed."""
         folder = os.path.realpath(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - a folder of its own is made in it
-        requested = "ARGOCD_APP_SOURCE_PATH" in self.said and self.root.startswith(folder.rstrip("/") + "/")
+        requested = _kustomizations.WHERE in self.said and self.root.startswith(folder.rstrip("/") + "/")
         return self.root if requested else folder
 
     def _kustomize(self, home: str, watch: Watch) -> Stream:

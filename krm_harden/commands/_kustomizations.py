@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_FOLDERS = 1000
+WHERE = "ARGOCD_APP_SOURCE_PATH"
+"""Argo CD's variable for the path of an application's folder in its repository."""
 _FOLDERS = ("resources", "bases", "components")
 _CONFIGURATIONS = ("generators", "transformers", "validators")
 _FILES = ("crds", "configurations", "patchesstrategicmerge")
@@ -161,7 +163,8 @@ def _inside(entry: str, field: str, where: str, here: str, root: str) -> str:
     target = os.path.join(here, entry)
     if not is_inside(target, root):
         gone = "isn't there" if not os.path.lexists(target) and _is_below(target, root) else "leaves the repository"
-        raise InputError(f"{where}: {field}: {entry[:200]!r} {gone}")
+        here_is = "" if WHERE in os.environ else f"{WHERE} says where its top is: the path from there to this folder"
+        raise InputError(f"{where}: {field}: {entry[:200]!r} {gone}", next_step=here_is)
     return os.path.realpath(target)
 
 

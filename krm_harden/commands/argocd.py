@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from krm_harden import facts, policy, schema, source, split
-from krm_harden.commands import _application, _children, _objects, _policies, _shares, _streams
+from krm_harden.commands import _application, _children, _kustomizations, _objects, _policies, _shares, _streams
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import exit_code
 from krm_harden.engine import Engine
@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
     allow_empty = options.allow_empty or _switch("KRM_HARDEN_ALLOW_EMPTY", "1", "0")
     if not (made.code or made.count or allow_empty):
         raise InputError(
-            f"there are no objects: {application.kind}, {len(streams)} files or streams",
+            f"there are no objects in the application, of type {application.kind}",
             next_step="--allow-empty allows that, and Argo CD may then delete the application's objects",
         )
     _say([*made.lines(), *application.notes, *made.notes])
@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
 def _ceiling(path: str | None) -> Policy:
     """The administrator's policy; there always is one. Raises ConfigError for a file that may be the application's."""
     named = path or os.environ.get(_policies.VARIABLE) or ""
-    if named and not os.path.isabs(named) and "ARGOCD_APP_SOURCE_PATH" in os.environ:
+    if named and not os.path.isabs(named) and _kustomizations.WHERE in os.environ:
         message = "a relative path is one in the application's own folder"
         raise ConfigError(message, named, "give the policy's absolute path")
     return _policies.ceiling(path) or policy.Policy({})
