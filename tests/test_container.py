@@ -250,7 +250,7 @@ def test_what_the_container_finds_reaches_the_user_of_kustomize(as_docker, tmp_p
 def test_kpt_runs_the_container_to_the_files_of_exec(as_docker, monkeypatch, tmp_path):
     monkeypatch.setenv("KPT_FN_RUNTIME", "podman")
     for name in ("by-exec", "by-image"):
-        shutil.copytree(ROOT / "examples" / "kpt-eval", tmp_path / name)
+        shutil.copytree(ROOT / "examples" / "kpt-imperative", tmp_path / name)
     kpt = require("kpt")
     settings = ("--", "numericUser.uid=1500")
     by_exec = client(kpt, "fn", "eval", tmp_path / "by-exec", "--exec", "krm-harden", *settings)
@@ -260,7 +260,7 @@ def test_kpt_runs_the_container_to_the_files_of_exec(as_docker, monkeypatch, tmp
     assert (by_exec.code, by_image.code) == (0, 0), by_image.err
     assert f'[PASS] "{IMAGE}"' in by_image.err
     assert texts(tmp_path / "by-exec") == texts(tmp_path / "by-image")
-    assert diff(ROOT / "examples" / "kpt-eval" / "relay.yaml", tmp_path / "by-image" / "relay.yaml") != ([], [])
+    assert diff(ROOT / "examples" / "kpt-imperative" / "relay.yaml", tmp_path / "by-image" / "relay.yaml") != ([], [])
 
 
 # As a Job, as a gate, as a sidecar
