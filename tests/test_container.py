@@ -17,10 +17,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import argocd
 import containers
 import pytest
 import yaml
-from clients import PLUGINS, build, deployments, diff, harden, resource_list, texts
+from clients import PLUGINS, build, deployments, diff, harden, judged, resource_list, texts
 from clients import run as client
 from conftest import ROOT, clean_environment, require, run_cli
 from containers import BASE, IMAGE, LOCKED, NOBODY, podman, program, run
@@ -37,6 +38,7 @@ START = 1.5
 """What a start may cost in the image, in processor time, against the same on the machine; 0.6 as measured."""
 SHELLS = {"sh", "bash", "dash", "ash", "zsh", "busybox", "env", "perl", "apt", "apt-get", "dpkg", "apk", "pip", "pip3"}
 EXAMPLE = ROOT / "examples" / "kustomize-container"
+SHOP_PODS = 4
 ITEMS = resource_list(deployments(3)).encode()
 
 
@@ -402,6 +404,21 @@ def test_the_folder_runs_where_there_is_no_python(folder):
     assert without.code != 0
     assert without.out == b""
     assert (ran.code, ran.out) == (0, harden(ITEMS).out)
+
+
+def test_argo_cds_own_kustomize_runs_the_folder(folder, tmp_path, monkeypatch):
+    """As repo-server does it: PATH has kustomize and the folder, and no Python."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kustomize").symlink_to(require("kustomize"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{folder}")
+    options = ("-kustomize-build-options", "--enable-alpha-plugins --enable-exec")
+    with argocd.server(tmp_path / "cmp", PATH=os.environ["PATH"]) as running:
+        ran = argocd.refreshed(running, tmp_path, argocd.application("examples/kustomize-exec"), *options)
+
+    verdicts = judged(b"".join(b"---\n" + line + b"\n" for line in ran.out.splitlines()))
+    assert len(verdicts) == SHOP_PODS
+    assert all(verdicts.values())
 
 
 def test_the_folder_runs_with_no_environment(folder):

@@ -277,3 +277,15 @@ def test_every_way_in_gives_the_same_objects(name: str, shop: Path) -> None:
     assert objects(made) == expected()
     verdicts = clients.judged(made)
     assert sum(verdicts.values()) == len(verdicts) >= PODS
+
+
+@pytest.mark.parametrize("example", ["kpt-render", "kpt-imperative"])
+def test_what_kpts_examples_give_is_allowed(example: str, shop: Path) -> None:
+    """Other applications, by the .expected/diff.patch that tests/test_examples.py holds against the client's output."""
+    folder = shop.parent / example
+    run("patch", "--quiet", "-p1", "--input", folder / ".expected" / "diff.patch", cwd=folder)
+    manifests = sorted(folder.rglob("*.yaml"))
+
+    verdicts = clients.judged(b"\n---\n".join(path.read_bytes() for path in manifests))
+    assert verdicts
+    assert all(verdicts.values())
