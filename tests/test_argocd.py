@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -720,6 +722,40 @@ def test_a_remote_entry_is_refused_by_name_before_kustomize_runs(tmp_path, name)
     assert "kustomization.yaml: " in ran.err or "configuration/patch.yaml: " in ran.err
 
 
+CHANGING = {
+    "a patch": "patches: [{target: {kind: PatchTransformer}, patch: '[{op: replace, path: /path, value: URL}]'}]",
+    "an old patch": "patchesStrategicMerge: ['{apiVersion: builtin, kind: PatchTransformer, path: URL}\\n\\n']",
+    "a replacement": "replacements: [{path: replacement.yaml}]",
+    "a configuration": "namePrefix: URL\nconfigurations: [names.yaml]",
+    "a transformer of its own": "transformers: [prefix.yaml]",
+    "another case": "Patches: [{target: {kind: PatchTransformer}, patch: '[{op: replace, path: /path, value: URL}]'}]",
+}
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_what_configures_kustomize_isnt_changed_after_it_was_read(tmp_path, name):
+    """Else a patch could put a URL where a transformer has a path."""
+    ran_file = tmp_path / "ran"
+    path = tools(tmp_path / "bin", kustomize=f"touch {ran_file}")
+    fields = f"resources: [patch.yaml]\n{CHANGING[name]}\n"
+    app(
+        tmp_path / "root",
+        {
+            "web.yaml": DEPLOYMENT,
+            "kustomization.yaml": "resources: [web.yaml]\ntransformers: [configuration]\n",
+            "configuration/kustomization.yaml": fields.replace("URL", '"http://localhost:1/"'),
+            "configuration/patch.yaml": "apiVersion: builtin\nkind: PatchTransformer\npath: patch.yaml\n",
+            **{f"configuration/{file}.yaml": "kind: X\n" for file in ("replacement", "names", "prefix")},
+        },
+    )
+
+    ran = plugin(tmp_path / "root", tools_=path)
+
+    assert ran.code == 2
+    assert not ran_file.exists()
+    assert "isn't allowed in what configures another one" in ran.err
+
+
 def test_only_the_administrator_allows_what_is_remote(tmp_path):
     path = tools(tmp_path / "bin", kustomize=f"cat {tmp_path}/web.yaml; which git >/dev/null || exit 9")
     app(tmp_path, {"web.yaml": DEPLOYMENT, "app/kustomization.yaml": "resources: ['https://git.example/a.yaml']\n"})
@@ -1066,14 +1102,89 @@ def test_a_file_of_values_lies_in_the_repository(tmp_path, path, name):
     assert f"valueFiles: {name!r}" in ran.err
 
 
-def test_a_schema_of_values_that_lies_elsewhere_isnt_fetched(tmp_path, path):
-    schema = {"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "http://localhost:1/schema.json"}
-    app(tmp_path, {"Chart.yaml": CHART, "templates/web.yaml": DEPLOYMENT, "values.schema.json": json.dumps(schema)})
+@pytest.mark.parametrize("helm", ["helm3", "helm4"])
+def test_a_file_of_values_is_one_file_whatever_its_name_means_to_helm(tmp_path, helm):
+    """helm splits the option at commas, takes `-` for stdin and knows protocols."""
+    write(tmp_path, "outside.yaml", "stolen: true\n")
+    names = [f"a,{tmp_path}/outside.yaml", "-", 'quoted "b", c.yaml', "http:/localhost:1/d.yaml"]
+    root = app(
+        tmp_path / "root",
+        {"Chart.yaml": CHART, "values.yaml": "{}", "a": "a: 1\n", "templates/c.yaml": VALUES_SEEN}
+        | {name: f"v{number}: true\n" for number, name in enumerate(names)},
+    )
+    said = json.dumps([{"name": "valueFiles", "array": names}])
+    path = tools(tmp_path / "bin", helm=f'exec {require(helm)} "$@"')
+
+    (made,) = printed(plugin(root, tools_=path, ARGOCD_APP_PARAMETERS=said))
+
+    assert json.loads(made["data"]["values"]) == {f"v{number}": True for number in range(len(names))}
+
+
+VALUES_SEEN = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: values}
+data:
+  values: {{ .Values | toJson | quote }}
+"""
+
+
+def test_a_chart_reads_no_link_out_of_the_repository_behind_one_within_it(tmp_path, path):
+    write(tmp_path, "outside.yaml", NONE_OF_IT)
+    root = app(tmp_path / "root", {"app/Chart.yaml": CHART, "app/templates/web.yaml": DEPLOYMENT, "other/a": "a"})
+    (root / "other" / "leak.yaml").symlink_to(tmp_path / "outside.yaml")
+    (root / "app" / "templates" / "more").symlink_to("../../other")
+
+    ran = plugin(root / "app", tools_=path, ARGOCD_APP_SOURCE_PATH="app")
+
+    assert ran.code == 2
+    assert "templates/more/leak.yaml: is a link that leaves the repository" in ran.err
+
+
+ELSEWHERE = {
+    "$ref": "http://localhost:1/schema.json",
+    "$dynamicRef": "http://localhost:1/schema.json",
+    "$recursiveRef": "file:///etc/passwd",
+    "$schema": "http://localhost:1/schema.json",
+}
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+@pytest.mark.parametrize("field", ELSEWHERE)
+def test_a_schema_of_values_that_lies_elsewhere_isnt_fetched(tmp_path, path, field, depth):
+    schema = {"$schema": "http://json-schema.org/draft-07/schema#"} | {field: ELSEWHERE[field]}
+    files = {"values.schema.json": json.dumps(schema).encode()}
+    for _ in range(depth):
+        files = {"charts/inner-0.1.0.tgz": packed_chart(files)}
+    app(tmp_path, {"Chart.yaml": CHART, "templates/web.yaml": DEPLOYMENT})
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
 
     ran = plugin(tmp_path, tools_=path)
 
     assert ran.code == 2
-    assert "values.schema.json: $ref" in ran.err
+    assert f"values.schema.json: {field} " in ran.err
+    assert ran.err.count("inner-0.1.0.tgz") == depth
+
+
+def packed_chart(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, data in {"Chart.yaml": CHART.replace("web", "inner").encode(), **files}.items():
+            about = tarfile.TarInfo(f"inner/{name}")
+            about.size = len(data)
+            archive.addfile(about, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def test_a_packed_chart_that_asks_for_nothing_is_rendered(tmp_path, path):
+    schema = b'{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}'
+    inner = packed_chart({"values.schema.json": schema, "templates/web.yaml": DEPLOYMENT.encode()})
+    app(tmp_path, {"Chart.yaml": CHART, "charts/.keep": "", "files/no-chart.tgz": "none"})
+    (tmp_path / "charts" / "inner-0.1.0.tgz").write_bytes(inner)
+
+    assert len(printed(plugin(tmp_path, tools_=path))) == 1
 
 
 # 12. Size.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from fnmatch import fnmatch
 
-from krm_harden import policy, source, split
-from krm_harden.commands import _children, _kustomizations
+from krm_harden import policy
+from krm_harden.commands import _charts, _children, _kustomizations
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 
 TYPE_CHECKING = False
@@ -187,7 +187,7 @@ class Application:
         watch.doing = "reading the chart"
         if not os.path.isfile(os.path.join(self.folder, CHART)):
             raise InputError(f"type is helm, and there is no {CHART}")
-        self._check_chart()
+        _charts.check(self.folder, self.root, remote=self.remote)
         said = self.said
         # An application outside of Argo CD's own namespace is called NAMESPACE_NAME.
         name = (said.get("ARGOCD_APP_NAME") or "").rpartition("_")[2] or "release-name"
@@ -214,21 +214,17 @@ class Application:
 
     def _value_file(self, name: str) -> str:
         path = os.path.join(self.folder, name)
-        if "://" in name or not _kustomizations.is_inside(path, self.root) or not os.path.isfile(path):
+        if (
+            "://" in name
+            or "\n" in name
+            or "\r" in name
+            or not _kustomizations.is_inside(path, self.root)
+            or not os.path.isfile(path)
+        ):
             raise InputError(f"{PARAMETERS}: valueFiles: {name[:200]!r} is no file of the repository")
-        return os.path.relpath(path, self.folder)
-
-    def _check_chart(self) -> None:
-        """Raises InputError for a link that leaves the repository, or a schema elsewhere: helm follows both."""
-        for folder, folders, files in os.walk(self.folder):
-            folders[:] = sorted(name for name in folders if name != ".git")
-            for name in sorted([*folders, *files]):
-                path = os.path.join(folder, name)
-                where = os.path.relpath(path, self.root)
-                if os.path.islink(path) and not _kustomizations.is_inside(path, self.root):
-                    raise InputError(f"{where}: is a link that leaves the repository, or leads nowhere")
-                if name == "values.schema.json" and not self.remote and name in files:
-                    _check_schema(path, where)
+        # helm splits the option at commas as a line of CSV, takes `-` for stdin and `a:` for a protocol.
+        relative = "./" + os.path.relpath(path, self.folder)
+        return '"' + relative.replace('"', '""') + '"'
 
     def _files(self, watch: Watch) -> Iterator[Stream]:
         watch.doing = "reading the folder"
@@ -300,22 +296,3 @@ def _advice(said: bytes) -> str:
     if b"missing in charts/" in said:
         return "; run `helm dependency build` and commit charts/: dependencies aren't fetched"
     return ""
-
-
-def _check_schema(path: str, where: str) -> None:
-    """Raises InputError for a schema of values that refers to another file or host."""
-    try:
-        with open(path, "rb") as file:
-            data, _ = split.decode(file.read())
-        waiting = [source.read(data.decode()).data]
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            waiting += value.values()
-            reference = value.get("$ref")
-            if isinstance(reference, str) and not reference.startswith("#"):
-                raise InputError(f"{where}: $ref {reference[:200]!r} leaves the file, and nothing is fetched")

@@ -30,6 +30,11 @@ _GENERATORS = ("configmapgenerator", "secretgenerator")
 _CHARTS = ("helmcharts", "helmchartinflationgenerator", "helmglobals")
 _PLACES = {"path", "paths", "files", "envs", "env", "repo", "valuesfile", "additionalvaluesfiles"}
 """Fields of kustomize's own transformers and generators in which a path stands."""
+_HARMLESS = {
+    *("apiversion", "kind", "metadata", "namespace", "nameprefix", "namesuffix", "labels", "commonlabels"),
+    *("commonannotations", "buildmetadata", "sortoptions", *_FOLDERS),
+}
+"""Fields of a kustomization that change no more of what is in its folders than metadata."""
 _NEXT = "vendor it, or let the administrator set KRM_HARDEN_REMOTE=allow"
 
 
@@ -79,6 +84,12 @@ def _followed(path: str, root: str, *, configures: bool) -> Iterator[tuple[str, 
     where = os.path.relpath(path, root)
     document = _read(path, root, where)
     here = os.path.dirname(path)
+    if configures:
+        for field in mapping(document).keys() - _HARMLESS:
+            raise InputError(
+                f"{where}: {field} isn't allowed in what configures another one: it could change what is fetched",
+                next_step=f"write the configuration as it is to be, or {_NEXT.partition(', or ')[2]}",
+            )
     for field, value in _fields(document):
         if field in _CHARTS:
             raise InputError(f"{where}: {field} isn't allowed: a chart is fetched", next_step=_NEXT)
