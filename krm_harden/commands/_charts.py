@@ -30,7 +30,7 @@ _KNOWN = ("http://json-schema.org/", "https://json-schema.org/")
 
 
 def check(folder: str, root: str, *, remote: bool) -> None:
-    """Raises InputError for a link that leaves the repository at `root` and, unless `remote`, for a schema elsewhere."""
+    """Raises InputError for a link that leaves the repository at `root`; unless `remote`, for a schema elsewhere."""
     for path in _below(folder, root):
         where = os.path.relpath(path, root)
         if remote or not os.path.isfile(path):
