@@ -278,6 +278,41 @@ def test_a_filter_writes_nothing_where_its_report_cannot_be_written(repository):
     assert (ran.code, ran.out) == (2, b"")
 
 
+@pytest.mark.parametrize("command", ["check", "fix"])
+def test_a_report_takes_no_manifests_place(repository, command):
+    ran = run_cli(command, "--report", "sarif=deploy/../deploy/web.yaml", "deploy", cwd=repository)
+
+    assert (ran.code, ran.out) == (3, b"")
+    assert "deploy/web.yaml: the report would take the place of a manifest" in ran.err
+    assert (repository / "deploy/web.yaml").read_text().startswith("apiVersion: apps/v1\n")
+
+
+def test_a_report_takes_no_other_reports_place(repository):
+    ran = run_cli("check", "--report", "sarif=o", "--report", "json=deploy/../o", "deploy", cwd=repository)
+
+    assert ran.code == 3
+    assert "deploy/../o: the report would take the place of another report" in ran.err
+    assert not (repository / "o").exists()
+
+
+def test_a_report_may_take_the_place_of_an_earlier_one_among_the_manifests(repository):
+    reports = [f"--report={name}=deploy/{name}.json" for name in ("sarif", "json", "codequality")]
+    codes = [run_cli("check", *reports, "deploy", cwd=repository).code for _ in range(2)]
+
+    assert codes == [1, 1]
+
+
+def test_a_filters_report_doesnt_mix_with_its_manifests(repository):
+    (repository / "policy.yaml").write_text(
+        f"{POLICY}  images: [{{match: 'registry.example/*', uid: 1000, gid: 1000, writablePaths: [/tmp]}}]\n"
+    )
+    arguments = ("fix", "--policy", "policy.yaml", "--report", "json=/dev/stdout", "-")
+    ran = run_cli(*arguments, cwd=repository, stdin=DEPLOYMENT.encode())
+
+    assert (ran.code, ran.out) == (3, b"")
+    assert "the manifests on standard output" in ran.err
+
+
 def test_microsofts_validator_has_nothing_to_say(repository, tmp_path):
     """Its own rules and those for GitHub; notes are style: a friendly name, a snippet of the text around."""
     multitool = require("sarif-multitool")

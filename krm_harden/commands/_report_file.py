@@ -54,10 +54,16 @@ def write(path: str, text: str) -> None:
         ) from None
 
 
+def is_standard_output(path: str) -> bool:
+    """Whether what is written to a path comes out where standard output does."""
+    known = _status(path)
+    return known is not None and _is_standard_output(known)
+
+
 def _status(path: str) -> os.stat_result | None:
     try:
         return os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

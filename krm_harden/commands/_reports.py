@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from krm_harden import reports
-from krm_harden.commands import _streams
+from krm_harden.commands import _report_file, _streams
 from krm_harden.errors import ConfigError, KrmHardenError
 
 if TYPE_CHECKING:
@@ -71,8 +71,14 @@ def only(options: argparse.Namespace, known: Iterable[str], what: str) -> None:
         raise ConfigError(f"{what} has no --report", next_step="redirect its output")
 
 
-def write(targets: Sequence[Target], inputs: Sequence[Input], warnings: Sequence[str]) -> None:
-    """Put the reports into their files. Raises KrmHardenError where one can't be written."""
+def write(
+    targets: Sequence[Target], inputs: Sequence[Input], warnings: Sequence[str], *, filtering: bool = False
+) -> None:
+    """Put the reports into their files; `filtering`: standard output is for manifests.
+
+    Raises KrmHardenError where one can't be written, ConfigError where something else would be lost by it.
+    """
+    _must_be_free(targets, inputs, filtering=filtering)
     for target in targets:
         text = _module(target.format).render(inputs, warnings)
         try:
@@ -80,6 +86,23 @@ def write(targets: Sequence[Target], inputs: Sequence[Input], warnings: Sequence
                 file.write(text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise KrmHardenError(f"the report can't be written: {error.strerror}", target.path) from None
+
+
+def _must_be_free(targets: Sequence[Target], inputs: Iterable[Input], *, filtering: bool) -> None:
+    """Raises ConfigError for a report in the place of manifests or of another report."""
+    taken = {os.path.realpath(made.name): "a manifest" for made in inputs if not made.old.startswith(_EARLIER)}
+    for target in targets:
+        real = os.path.realpath(target.path)
+        known = taken.get(real) or (_STDOUT if filtering and _report_file.is_standard_output(target.path) else "")
+        if known:
+            raise ConfigError(f"the report would take the place of {known}", target.path, "name another file")
+        if os.path.isfile(real) or not os.path.exists(real):
+            taken[real] = "another report"
+
+
+_EARLIER = (b'{\n  "version": 1,\n', b'{\n  "$schema": ', b"[\n  {\n", b"[]")
+"""How a report begins that an earlier run has left among the manifests."""
+_STDOUT = "the manifests on standard output"
 
 
 def show(name: str, inputs: Sequence[Input], warnings: Sequence[str], *, to_stderr: bool = False) -> None:

@@ -101,7 +101,7 @@ def _preview_update(options: argparse.Namespace, policy: Policy) -> int:
 
 def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: list[str], *, filtering: bool) -> None:
     """The report on stdout, but on stderr where stdout carries the manifests."""
-    _reports.write(options.report, inputs, warnings)
+    _reports.write(options.report, inputs, warnings, filtering=filtering)
     if options.output != "text":
         _reports.show(options.output, inputs, warnings, to_stderr=filtering)
         return
