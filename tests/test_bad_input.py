@@ -488,6 +488,19 @@ def config_of(name: str) -> str:
     return f"apiVersion: krm-harden.dev/v1alpha1\n{kind}\nmetadata:\n  name: team\n{spec}\n"
 
 
+@pytest.mark.parametrize("codec", ["utf-16", "utf-8-sig"])
+def test_files_of_several_encodings_come_out_as_one_text(tmp_path, codec):
+    texts = [f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c{number}\n" for number in range(3)]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.yaml").write_text(text, encoding=codec if number == 1 else "utf-8")
+    config = tmp_path / "policy.yaml"
+    config.write_text("apiVersion: krm-harden.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {name: p}\n")
+
+    ran = run_cli("fn", config, *(f"{number}.yaml" for number in range(3)), cwd=tmp_path)
+
+    assert (ran.code, ran.out.decode()) == (0, "---\n".join(texts))
+
+
 @pytest.mark.parametrize("way", ["function", "KRM_HARDEN_POLICY", "fn", "fix", "check"])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_wrong_policy(name, way, tmp_path):

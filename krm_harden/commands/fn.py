@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from krm_harden import split
 from krm_harden.commands import _policies, _run, _streams, _validator
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import has_expired
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     code = _run.worst(inputs)
     if policy.validator and any(has_expired(chunk) for made in inputs for chunk in made.chunks):
         code = max(code, 1)
-    returned = b"" if said.validator and _returns_nothing(inputs) else joined([made.new for made in inputs])
+    returns_nothing = said.validator and _returns_nothing(inputs)
     for made in inputs:
         if made.error:
             _streams.complain([f"error: {made.name}: {made.error}"])
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     _streams.complain(f"warning: {line}" for line in _run.warnings(engine, inputs))
     code = max(code, _run.nothing_found(inputs, allowed=options.allow_empty))
     if code == 0:
-        _streams.write_stdout([returned])
+        _streams.write_stdout([b"" if returns_nothing else joined([made.new for made in inputs])])
     return code
 
 
@@ -126,9 +127,9 @@ def _read(name: str) -> bytes:
 
 
 def joined(texts: list[bytes]) -> bytes:
-    """Streams one after the other, each a document of its own."""
+    """Streams one after the other, each a document of its own; two of them in UTF-8, for they may differ in that."""
     output = b""
-    for text_ in texts:
+    for text_ in texts if len(texts) < 2 else (split.decode(one)[0] for one in texts):
         if output and not output.endswith(b"\n"):
             output += b"\n"
         if output and not text_.startswith(b"---"):
