@@ -162,6 +162,16 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
     assert sorted(texts(folder)) == ["kustomization.yaml", "web.yaml"]
 
 
+def test_what_is_no_file_is_in_the_way_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "policy.yaml")
+
+    ran = init(tmp_path, "helm")
+
+    assert ran.code == 2
+    assert "policy.yaml isn't a file" in ran.err
+    assert os.listdir(tmp_path) == ["policy.yaml"]
+
+
 def test_a_dangling_link_within_the_folder_is_left(tmp_path):
     folder = application(tmp_path / "here")
     (folder / "policy.yaml").symlink_to("other.yaml")

@@ -94,6 +94,8 @@ def _old(path: Path) -> bytes | None:
     """The content of a file that is there, else None. Raises InputError."""
     if not os.path.lexists(path):
         return None
+    if not path.is_file():
+        raise InputError(f"{path} isn't a file", next_step="nothing was written")
     try:
         return path.read_bytes()
     except OSError as error:
