@@ -143,6 +143,21 @@ def gate(text: bytes) -> int:
 # The same as the function
 
 
+def test_no_object_takes_another_ones_file_whatever_it_is_called(tmp_path):
+    """The name of a file with a hash in it can be known beforehand, and be an object's."""
+    pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {containers: [{name: a, image: b/c:1}]}\n"
+    longest = "x" * 200
+    (tmp_path / "one.yaml").write_text(pod % longest)
+    assert run_cli("patches", "-o", "one", "one.yaml", cwd=tmp_path).code == 0
+    (taken,) = (path.stem.removeprefix("pod-") for path in (tmp_path / "one").glob("pod-*"))
+    (tmp_path / "both.yaml").write_text(pod % taken + pod % longest)
+    assert run_cli("patches", "-o", "both", "both.yaml", cwd=tmp_path).code == 0
+
+    found = [path.read_text() for path in (tmp_path / "both").glob("pod-*")]
+
+    assert sorted(len(yaml.safe_load(text)["metadata"]["name"]) for text in found) == [len(taken), 200]
+
+
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client[0])
 def test_the_shop_with_patches_is_the_shop_behind_the_function_in_every_client(tmp_path, client):
     shop = package(tmp_path, APPLICATIONS["shop"], SHOP_POLICY.read_text())

@@ -87,8 +87,13 @@ def _file_name(overlay: Overlay, taken: Mapping[str, str]) -> str:
     name = re.sub(r"[^a-z0-9.-]+", "-", said)
     if len(name) <= LONGEST_NAME and f"{name}.yaml" not in {*taken, KUSTOMIZATION}:
         return f"{name}.yaml"
-    digest = hashlib.sha256(f"{overlay.api_version}\0{overlay}".encode()).hexdigest()[:8]
-    return f"{name[: LONGEST_NAME - 9]}-{digest}.yaml"
+    said = f"{overlay.api_version}\0{overlay}"
+    while True:
+        # Somebody may have called an object what another one's file is called.
+        said = hashlib.sha256(said.encode()).hexdigest()
+        longer = f"{name[: LONGEST_NAME - 9]}-{said[:8]}.yaml"
+        if longer not in taken:
+            return longer
 
 
 def earlier(place: Path) -> Iterator[tuple[Any, Any]]:
