@@ -143,6 +143,17 @@ def gate(text: bytes) -> int:
 # The same as the function
 
 
+def test_nobody_waits_for_a_pipe_among_the_patches(tmp_path):
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b/c:1}]}\n"
+    (tmp_path / "hardening").mkdir()
+    os.mkfifo(tmp_path / "hardening" / "pipe")
+
+    ran = run_cli("patches", "-o", "hardening", "-", cwd=tmp_path, stdin=pod.encode())
+
+    assert ran.code == 0
+    assert sorted(os.listdir(tmp_path / "hardening")) == ["kustomization.yaml", "pipe", "pod-a.yaml"]
+
+
 def test_no_object_takes_another_ones_file_whatever_it_is_called(tmp_path):
     """The name of a file with a hash in it can be known beforehand, and be an object's."""
     pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {containers: [{name: a, image: b/c:1}]}\n"

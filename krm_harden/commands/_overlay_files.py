@@ -118,9 +118,11 @@ def _entries(data: Any) -> Any:
 
 def is_ours(path: Path) -> bool:
     """Whether a file was made by this command."""
+    if path.is_symlink() or not path.is_file():
+        return False
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return not path.is_symlink() and file.readline().startswith(MARK)
+            return file.readline(len(MARK)) == MARK
     except OSError:
         return False
 
