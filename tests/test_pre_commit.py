@@ -250,6 +250,31 @@ def test_without_the_option_a_named_file_is_always_looked_at(tmp_path):
     assert run_cli("check", "--hook", "charts/web.yaml", "broken.yaml", cwd=tmp_path).code == 0
 
 
+@pytest.mark.parametrize("command", ["check", "fix"])
+@pytest.mark.parametrize("name", ["--exclude=*.yaml", "--policy=loose.yaml", "-ojson"])
+def test_no_file_is_taken_for_an_option(tmp_path, command, name):
+    """pre-commit writes the names of files behind our options, whatever they look like."""
+    (tmp_path / "web.yaml").write_text(PRIVILEGED)
+    (tmp_path / name).write_text(PRIVILEGED)
+    loose = (
+        "apiVersion: krm-harden.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {name: p}\nspec: {level: privileged}\n"
+    )
+    (tmp_path / "loose.yaml").write_text(loose)
+
+    ran = run_cli(command, "--hook", "web.yaml", name, cwd=tmp_path)
+
+    assert (ran.code, ran.out) == (3, b"")
+    assert f"{name}: is a file, and would be read as an option" in ran.err
+
+
+def test_a_file_called_as_an_option_is_judged_behind_two_dashes(tmp_path):
+    (tmp_path / "--exclude=*.yaml").write_text(PRIVILEGED)
+
+    ran = run_cli("check", "--hook", "--", "--exclude=*.yaml", cwd=tmp_path)
+
+    assert ran.code == 1
+
+
 def test_a_link_out_of_the_repository_is_not_followed(tmp_path):
     write(tmp_path, {"outside.yaml": POD, "repository/.git/HEAD": ""})
     os.symlink(tmp_path / "outside.yaml", tmp_path / "repository" / "link.yaml")

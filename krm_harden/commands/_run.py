@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from krm_harden import facts, split
 from krm_harden.commands import _files, _policies, _reports, _streams
 from krm_harden.commands.function import exit_code
-from krm_harden.errors import InputError, KrmHardenError
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import ChunkResult, Facts, Unexamined
 from krm_harden.schema import LOCK_KIND
 
@@ -76,7 +77,19 @@ def process(engine: Engine, paths: list[str], exclude: Iterable[str] = (), *, ho
 
     `hook`: files are taken as if a folder's run had found them, and only if they are manifests.
     """
+    if hook:
+        _no_file_is_an_option(sys.argv[1:])
     return settled(engine, _first_pass(engine, paths, exclude, hook=hook))
+
+
+def _no_file_is_an_option(words: Iterable[str]) -> None:
+    """Raises ConfigError for a file that was read as an option: a tool puts its list behind our own options.
+
+    Else a file called `--exclude=*.yaml` would leave all the others out.
+    """
+    for word in itertools.takewhile(lambda word: word != "--", words):
+        if len(word) > 1 and word.startswith("-") and os.path.lexists(word):
+            raise ConfigError("is a file, and would be read as an option", word, "give it another name")
 
 
 def settled(engine: Engine, inputs: Iterable[Input]) -> Iterator[Input]:
