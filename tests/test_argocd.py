@@ -621,6 +621,15 @@ def test_a_policy_or_lock_among_the_manifests_may_add_facts_and_isnt_applied(tmp
     assert "used, and not applied" in ran.err
 
 
+def test_a_policy_among_the_manifests_is_read_however_its_kind_is_written(tmp_path):
+    facts = policy(images=[{"match": "registry.example/web:*", "uid": 1234}])
+    said = facts.replace("kind: HardeningPolicy", 'kind: "\\u0048ardeningPolicy"')
+    assert "kind: HardeningPolicy" not in said
+    app(tmp_path, {"web.yaml": DEPLOYMENT, "policy.yaml": said})
+
+    assert hardened_user(printed(plugin(tmp_path))) == 1234
+
+
 def test_the_administrators_policy_is_his_own(tmp_path):
     app(tmp_path, {"app/web.yaml": DEPLOYMENT, "app/policy.yaml": policy(), "other.yaml": CONFIG, "list.yaml": "- a\n"})
     there = {"ARGOCD_APP_SOURCE_PATH": "app"}

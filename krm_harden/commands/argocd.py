@@ -128,7 +128,8 @@ def _own(found: Policy, streams: Iterable[Stream], upper: Policy) -> Policy:
     """The policy with what the manifests say of it: policies that tighten, facts about images. Raises ConfigError."""
     chunks = [chunk for stream in streams for chunk in _chunks(stream)]
     for chunk in chunks:
-        if schema.KIND.encode() in chunk:
+        # A backslash: its name may be written with escapes.
+        if schema.KIND.encode() in chunk or b"\\" in chunk:
             for data in _policies_in(chunk):
                 name = mapping(data.get("metadata")).get("name")
                 found = _policies.below(policy.from_data(data, f"{schema.KIND} {name}"), found)
