@@ -9,7 +9,7 @@ import os
 from fnmatch import fnmatch
 
 from krm_harden import policy
-from krm_harden.commands import _charts, _children, _kustomizations
+from krm_harden.commands import _children, _kustomizations
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 
 TYPE_CHECKING = False
@@ -184,6 +184,8 @@ class Application:
         return self._child("kustomize", ["build", "."], home, watch)
 
     def _helm(self, home: str, watch: Watch) -> Stream:
+        from krm_harden.commands import _charts
+
         watch.doing = "reading the chart"
         if not os.path.isfile(os.path.join(self.folder, CHART)):
             raise InputError(f"type is helm, and there is no {CHART}")
