@@ -45,13 +45,14 @@ def _unwrap(data: Any, base: Pointer, depth: int, inherited: tuple[str, str] | N
     if depth > MAX_NESTING:
         raise InputError(f"lists nested more than {MAX_NESTING} levels deep")
     field = list_field(data)
-    if not field:
+    if not field or not _is_only_a_list(data):
         resource = Resource(base, data, base[-1] if base and isinstance(base[-1], int) else 0)
         if inherited and not resource.kind:
             resource.api_version, resource.kind = inherited
         if resource.kind:
             yield resource
-        return
+        if not field:
+            return
     # The API server takes the items of a DeploymentList without a kind for Deployments.
     kind = str(data.get("kind")).removesuffix("List")
     typed = (str(data.get("apiVersion")), kind) if field == "items" and kind and kind != "Resource" else None
@@ -60,13 +61,26 @@ def _unwrap(data: Any, base: Pointer, depth: int, inherited: tuple[str, str] | N
 
 
 def list_field(data: dict[str, Any]) -> str:
-    """The field that holds further objects: `items` of a List, `objects` of a Template, else empty."""
+    """The field that holds further objects: `items` of a List, `objects` of a Template, else empty.
+
+    To kubectl, Helm and Argo CD whatever has a list `items` is a List, by apimachinery's `Unstructured.IsList`: so
+    objects in one count, whatever the kind around them.
+    """
     kind = data.get("kind")
     if not isinstance(kind, str):
         return ""
     if kind == "Template" and str(data.get("apiVersion")).rpartition("/")[0] in {"", "template.openshift.io"}:
         return "objects"
-    return "items" if kind.endswith("List") and isinstance(data.get("items"), list) else ""
+    items = data.get("items")
+    if not isinstance(items, list):
+        return ""
+    named = any(isinstance(item, dict) and ("kind" in item or "metadata" in item) for item in items)
+    return "items" if named or kind.endswith("List") else ""
+
+
+def _is_only_a_list(data: dict[str, Any]) -> bool:
+    """Whether what holds other objects is no object of its own to anybody."""
+    return str(data.get("kind")).endswith(("List", "Template"))
 
 
 def left_alone(resource: Resource) -> str | None:

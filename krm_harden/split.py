@@ -179,6 +179,9 @@ def can_skip(chunk: bytes, may_hold_pods: Callable[[str, str], bool]) -> tuple[s
             kinds.append(_plain_word(value))
             if kinds[-1].endswith(_HOLDERS):
                 return None
+        elif word == b"items":
+            # To kubectl whatever has these is a list, a ConfigMap too.
+            return None
         elif word == b"apiVersion":
             versions.append(_plain_word(value))
     if len(kinds) != 1 or not kinds[0]:

@@ -333,6 +333,34 @@ def test_a_json_that_only_some_readers_take_reaches_argo_cd_as_kubernetes_reads_
     assert made["data"] == {"s": "😀", "h": "\ufffd", "t": "\u2028\u0085\ufeff\x7f\0"}
 
 
+@pytest.mark.parametrize(
+    "kind", ["v1 ConfigMap", "acme.example/v1 Foo", "v1 list", "v1 Pod", "acme.example/v1 FooList"]
+)
+@pytest.mark.parametrize("item", [{}, {"apiVersion": "v1", "kind": "Pod"}])
+def test_what_argo_cd_takes_for_a_list_brings_no_pod_past_us(running, tmp_path, kind, item):
+    """To apimachinery whatever has a list `items` is a list."""
+    spec = {"containers": [{"name": "a", "image": "b/c:1", "securityContext": {"privileged": True}}]}
+    version, _, name = kind.partition(" ")
+    pod = {**item, "metadata": {"name": "hidden"}, "spec": spec}
+    write(tmp_path, "app/a.json", json.dumps({"apiVersion": version, "kind": name, "items": [pod]}))
+
+    ran = refreshed(running, tmp_path, application("app", name="krm-harden"))
+
+    assert ran.code != 0
+    assert ran.out == b""
+
+
+@pytest.mark.parametrize("items", [[], [{"cidr": "10.0.0.0/8"}], ["a"]])
+def test_what_argo_cd_would_lose_of_an_object_with_items_is_named(tmp_path, items):
+    data = {"apiVersion": "acme.example/v1", "kind": "AllowList", "metadata": {"name": "office"}, "items": items}
+    app(tmp_path, {"web.yaml": DEPLOYMENT, "a.json": json.dumps(data)})
+
+    ran = plugin(tmp_path)
+
+    assert (ran.code, ran.out) == (2, b"")
+    assert "AllowList with a list `items`" in ran.err
+
+
 # 5. What can't be rendered.
 
 BAD = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
+from conftest import require
 
 from krm_harden import check, harden, source
 from krm_harden.model import Resource, lookup
@@ -51,7 +53,13 @@ OBJECTS = [
         id="a List within a List",
     ),
     pytest.param("- kind: List\n  items: [{kind: A}]\n", [((0, "items", 0), "A")], id="a List as an item"),
-    pytest.param("kind: A\nitems: [{kind: B}]\n", [((), "A")], id="items of something else"),
+    pytest.param("kind: A\nitems: [{kind: B}]\n", [((), "A"), (("items", 0), "B")], id="items of something else"),
+    pytest.param("kind: A\nitems: [{key: b}]\n", [((), "A")], id="items that are no objects"),
+    pytest.param(
+        "kind: A\nitems: [{metadata: {name: b}}]\n",
+        [((), "A"), (("items", 0), "A")],
+        id="items without a kind of something else",
+    ),
     pytest.param("kind: AllowList\nitems: text\n", [((), "AllowList")], id="a kind that only ends in List"),
     pytest.param("kind: AllowList\n", [((), "AllowList")], id="a kind without items that ends in List"),
     pytest.param(
@@ -225,6 +233,24 @@ def indented(text, by):
 
 
 ITEM = indented(POD, 2)
+HEADS = ["ConfigMap", "Foo", "Pod", "list", "FooList"]
+
+
+@pytest.mark.parametrize("written", ["block", "flow"])
+@pytest.mark.parametrize("kind", HEADS)
+def test_whatever_has_items_is_a_list_as_it_is_to_kubectl(tmp_path, kind, written):
+    """kubectl, Helm and Argo CD go by `Unstructured.IsList` of apimachinery: any kind with a list `items`."""
+    text = f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: outer}}\nitems:\n- {ITEM}"
+    text = json.dumps(source.read(text).data) if written == "flow" else text
+    (tmp_path / "a.yaml").write_text(text)
+    command = [require("kubectl"), "annotate", "--local", "-f", "a.yaml", "a=b", "-o", "name"]
+    seen = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    assert seen == "pod/a\n"
+    assert [str(one.resource) for one in check(text).resources] == ["Pod/a"]
+    assert "runAsNonRoot" in harden(text).text
+
+
 LEFT = [
     pytest.param(
         POD.replace("  name: a\n", "  name: a\n  annotations: {config.kubernetes.io/local-config: 'true'}\n", 1),
@@ -233,7 +259,7 @@ LEFT = [
     pytest.param(POD + "sops:\n  mac: x\n", id="SOPS"),
     pytest.param(POD.replace("  name: a\n", "  name: a\n  ownerReferences: [{kind: A, name: b}]\n", 1), id="owned"),
     pytest.param("apiVersion: x/v1\nkind: Template\nobjects:\n- " + ITEM, id="another Template"),
-    pytest.param("apiVersion: x/v1\nkind: Kustomization\nitems:\n- " + ITEM, id="a kustomization"),
+    pytest.param("apiVersion: x/v1\nkind: Kustomization\nparts:\n- " + ITEM, id="another kind"),
     pytest.param("apiVersion: v1\nkind: List\nitems: []\n", id="an empty List"),
 ]
 

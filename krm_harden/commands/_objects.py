@@ -9,6 +9,7 @@ import json
 import re
 
 from krm_harden.errors import InputError
+from krm_harden.model import mapping
 from krm_harden.resources import MAX_NESTING
 
 TYPE_CHECKING = False
@@ -40,15 +41,30 @@ def objects(data: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
 
 
 def _items(data: Mapping[str, Any]) -> list[Any] | None:
-    """The items of a list, each with its kind; None for what isn't a list."""
+    """The items of a list, each with its kind; None for what isn't a list.
+
+    Argo CD takes whatever has a list `items` for a list, by apimachinery's `Unstructured.IsList`, and drops the rest of
+    it. Raises InputError where that would lose an object, or let in items that nobody has hardened.
+    """
     kind, items = data.get("kind"), data.get("items")
-    if not isinstance(kind, str) or not kind.endswith("List"):
-        return None
     if kind in _LISTS:
         if not isinstance(items, (list, type(None))):
             raise InputError(f"items of the {kind} must be a list")
         return items or []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    if not isinstance(items, list):
+        return None
+    typed = _typed(data, items)
+    if typed is None or mapping(data.get("metadata")).get("name"):
+        raise InputError(
+            f"a {kind} with a list `items`, which Argo CD would take for objects, and drop the rest", next_step=_NEXT
+        )
+    return typed
+
+
+def _typed(data: Mapping[str, Any], items: list[Any]) -> list[Any] | None:
+    """The items of a kind that is called a list, each with its kind; None where they may be no objects."""
+    kind = data.get("kind")
+    if not isinstance(kind, str) or not kind.endswith("List") or not all(isinstance(item, dict) for item in items):
         return None
     if all("kind" in item for item in items):
         return items
@@ -56,8 +72,8 @@ def _items(data: Mapping[str, Any]) -> list[Any] | None:
     if "." in group and not group.endswith(".k8s.io"):
         # A custom kind may be called a list, and have items that aren't objects.
         return None
-    typed = {"apiVersion": data.get("apiVersion"), "kind": kind.removesuffix("List")}
-    return [{**typed, **item} for item in items]
+    kinds = {"apiVersion": data.get("apiVersion"), "kind": kind.removesuffix("List")}
+    return [{**kinds, **item} for item in items]
 
 
 def _check(data: Mapping[str, Any]) -> None:
