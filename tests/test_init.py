@@ -353,13 +353,29 @@ def test_a_package_gets_a_kptfile_whose_render_passes_the_gate(tmp_path):
 
     assert (ran.code, lines_to_add(ran)) == (0, "")
     assert yaml.safe_load((folder / "Kptfile").read_text())["metadata"]["name"] == "my-shop"
+    assert kpt("render", folder, "--allow-exec").code == 0
+    assert judged((folder / "web.yaml").read_text()) == {"Deployment/web": True}
     before = texts(folder)
     assert gate(folder / "check-hardening.sh").code == 0
     assert texts(folder) == before
-    assert kpt("render", folder, "--allow-exec").code == 0
-    assert judged((folder / "web.yaml").read_text()) == {"Deployment/web": True}
     (folder / "web.yaml").write_text(WORSE)
     assert gate(folder / "check-hardening.sh").code == 1
+
+
+def test_the_gate_of_a_package_stops_files_that_nobody_rendered_and_writes_none(tmp_path):
+    """`kpt live apply` applies the files as they are: a render that would harden them hardens nothing there."""
+    require("kpt")
+    (tmp_path / "web.yaml").write_text(BAD)
+    assert init(tmp_path, "kpt").code == 0
+    before = texts(tmp_path)
+
+    ran = gate(tmp_path / "check-hardening.sh")
+
+    assert ran.code == 1
+    assert b"web.yaml" in ran.out + ran.err.encode()
+    assert texts(tmp_path) == before
+    assert kpt("render", tmp_path, "--allow-exec").code == 0
+    assert gate(tmp_path / "check-hardening.sh").code == 0
 
 
 def test_a_kptfile_of_yours_gets_lines_to_add(tmp_path):
@@ -373,6 +389,7 @@ def test_a_kptfile_of_yours_gets_lines_to_add(tmp_path):
     assert (tmp_path / "Kptfile").read_text() == mine
     assert gate(tmp_path / "check-hardening.sh").code == 1
     (tmp_path / "Kptfile").write_text(mine + lines_to_add(ran))
+    assert kpt("render", tmp_path, "--allow-exec").code == 0
     assert gate(tmp_path / "check-hardening.sh").code == 0
     assert lines_to_add(init(tmp_path, "kpt")) == ""
 
