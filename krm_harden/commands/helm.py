@@ -40,7 +40,7 @@ HOOK = "helm.sh/hook"
 SOURCE = "# Source: "
 """How Helm 3 begins each document, behind its `---`."""
 JSON_LINES = "; JSON objects need a line `---` between them"
-NOTHING = "Helm 3 sends no hooks, and nothing at all with --output-dir; --allow-empty allows that"
+NOTHING = "under Helm 3 a chart of hooks alone sends none, and so does --output-dir; --allow-empty allows that"
 NO_HOOKS = (
     "Helm 3 sends no hooks and no tests to a post-renderer, so none of them was seen or hardened: "
     "`helm template ... | krm-harden check -` judges them, `helm template ... | krm-harden fix -` hardens them"
