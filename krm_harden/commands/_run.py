@@ -52,17 +52,7 @@ class Input:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options that `fix` and `check` share."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
-    parser.add_argument(
-        "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
-    )
-    parser.add_argument(
-        "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
-    )
-    parser.add_argument(
-        "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
-    )
-    parser.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
+    input_arguments(parser, "files, folders, or - for standard input")
     parser.add_argument(
         "--hook",
         action="store_true",
@@ -70,6 +60,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "passed over, and no document at all isn't an error",
     )
     _reports.arguments(parser)
+
+
+def input_arguments(parser: argparse.ArgumentParser, paths: str) -> None:
+    """The options of what reads files: `paths` says which."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help=paths)
+    policy_arguments(parser)
+    parser.add_argument(
+        "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
+    )
+    parser.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
+
+
+def policy_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say which policy holds: what `_policies.chosen` takes."""
+    parser.add_argument(
+        "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
+    )
+    parser.add_argument(
+        "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
+    )
 
 
 def process(engine: Engine, paths: list[str], exclude: Iterable[str] = (), *, hook: bool = False) -> Iterator[Input]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from krm_harden.commands import _asked, _policies, _reports, _run, _streams, _verdicts
 from krm_harden.commands._parser import make
+from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
 from krm_harden.reports import summary, text
@@ -119,11 +120,5 @@ def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namesp
         _streams.print_lines(line for made in inputs for line in text.of_input(made))
         complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]
         _streams.complain([*complaints, f"krm-harden: {summary.line(inputs)}"])
-    expired = any(
-        finding.state == "exempt" and finding.severity == "warning"
-        for made in inputs
-        for chunk in made.chunks
-        for result in chunk.resources
-        for finding in result.findings
-    )
+    expired = any(has_expired(chunk) for made in inputs for chunk in made.chunks)
     return max(_run.worst(inputs), int(expired))

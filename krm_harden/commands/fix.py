@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _policies, _preview, _reports, _run, _streams
+from krm_harden.commands import _asked, _diffs, _policies, _preview, _reports, _run, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
@@ -116,10 +116,6 @@ def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: lis
 
 def diff(made: _run.Input) -> Iterator[str]:
     """The unified diff of one input, line by line."""
-    import difflib
-
-    old = made.old.decode(errors="replace").splitlines(keepends=True)
-    new = made.new.decode(errors="replace").splitlines(keepends=True)
     name = made.name.lstrip("/")
-    for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+    old, new = (data.decode(errors="replace") for data in (made.old, made.new))
+    return _diffs.unified(old, new, f"a/{name}", f"b/{name}")

@@ -52,12 +52,7 @@ UNSEEN = _run.Input("hooks", b"", b"", (), error="Helm 3 sends none")
 def parser() -> Parser:
     """The options of the command."""
     options = make("helm", SUMMARY, EXAMPLES, _Parser)
-    options.add_argument(
-        "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
-    )
-    options.add_argument(
-        "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
-    )
+    _run.policy_arguments(options)
     options.add_argument(
         "--report-file",
         metavar="FILE",

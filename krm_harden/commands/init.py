@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _streams, _ways
+from krm_harden.commands import _diffs, _streams, _ways
 from krm_harden.commands._parser import make
 from krm_harden.errors import ConfigError, InputError
 
@@ -138,5 +137,4 @@ def _report(folder: Path, made: _ways.Plan, new: Mapping[str, str], *, dry: bool
 
 def _diff(path: Path, old: str, new: str) -> Iterator[str]:
     name = str(path).lstrip("/")
-    before = f"a/{name}" if old else "/dev/null"
-    return difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), before, f"b/{name}")
+    return _diffs.unified(old, new, f"a/{name}" if old else "/dev/null", f"b/{name}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krm_harden import overlays
-from krm_harden.commands import _overlay_files, _policies, _run, _streams
+from krm_harden.commands import _diffs, _overlay_files, _policies, _run, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, RefusedEdit
@@ -16,7 +15,7 @@ from krm_harden.reports import summary, text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from krm_harden.model import Resource, ResourceResult
     from krm_harden.overlays import Overlay
@@ -42,7 +41,7 @@ KUSTOMIZE = "kustomize"
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = make("patches", SUMMARY, EXAMPLES)
-    options.add_argument("paths", nargs="+", metavar="PATH", help="rendered manifests, or - for standard input")
+    _run.input_arguments(options, "rendered manifests, or - for standard input")
     options.add_argument(
         "-o", "--output", metavar="PLACE", help="the folder of the Component, for Flux a file; default: standard output"
     )
@@ -53,16 +52,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="find objects by kind and name: for a kustomization that sets `namespace:` itself",
     )
-    options.add_argument(
-        "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
-    )
-    options.add_argument(
-        "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
-    )
-    options.add_argument(
-        "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
-    )
-    options.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
     return options
 
 
@@ -150,13 +139,9 @@ def _compare(folder: Path, there: dict[str, str], wanted: dict[str, str]) -> int
     """1, with the difference on standard output, where what is there isn't what would be written."""
     names = sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
     for name in names:
-        _streams.print_report("".join(_difference(folder / name, there.get(name, ""), wanted.get(name, ""))))
+        old, new = there.get(name, ""), wanted.get(name, "")
+        _streams.print_report("".join(_diffs.unified(old, new, f"a/{folder / name}", f"b/{folder / name}")))
     if names:
         advice = "run the same without --check, and commit what it writes"
         _streams.complain([f"krm-harden: error: {len(names)} of the patches in {folder} are stale; {advice}"])
     return int(bool(names))
-
-
-def _difference(path: Path, old: str, new: str) -> Iterator[str]:
-    lines = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    return difflib.unified_diff(*lines, f"a/{path}", f"b/{path}")
