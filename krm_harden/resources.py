@@ -21,6 +21,8 @@ _SKIPPED_KINDS = {
     "CustomResourceDefinition": "",
     "HardeningPolicy": "",
 }
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""The names that kustomize looks for, in a folder."""
 MAX_NESTING = 8
 
 

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from krm_harden import policy
 from krm_harden.commands import _children, _kustomizations
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
+from krm_harden.resources import KUSTOMIZATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class Application:
                 continue
             if name.endswith(".jsonnet"):
                 raise InputError(f"{name}: jsonnet isn't evaluated", next_step="name it in the parameter exclude")
-            if os.path.basename(name) in {*_kustomizations.NAMES, CHART}:
+            if os.path.basename(name) in {*KUSTOMIZATIONS, CHART}:
                 raise InputError(f"{name}: isn't a manifest", next_step="name its folder as the application's path")
             with open(path, "rb") as file:
                 data = file.read()
@@ -278,7 +279,7 @@ class ChildError(KrmHardenError):
 
 def _kind(folder: str) -> str:
     """How a folder is rendered, by its files. Raises ConfigError where they say two things."""
-    kustomization = next((name for name in _kustomizations.NAMES if _is_there(folder, name)), "")
+    kustomization = next((name for name in KUSTOMIZATIONS if _is_there(folder, name)), "")
     if kustomization and _is_there(folder, CHART):
         raise ConfigError(
             f"both {kustomization} and {CHART} are here", next_step="set the parameter type to kustomize or helm"

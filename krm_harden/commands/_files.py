@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from krm_harden import source
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
+from krm_harden.resources import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".yaml", ".yml", ".json"}
 SKIPPED_FOLDERS = {".git", "charts", "vendor"}
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 IGNORE_FILES = (".gitignore", ".krmignore")
 LEFT_ALONE = {**dict.fromkeys(KUSTOMIZATIONS, "a kustomization"), "Kptfile": "a package's own file"}
 
@@ -168,6 +168,27 @@ def _patches_of(kustomization: Path) -> Iterator[str]:
         for patch in data.get(field) or ():
             if isinstance(patch, dict) and isinstance(patch.get("path"), str):
                 yield patch["path"]
+
+
+def put(target: Path, data: bytes, mode: int | None = None) -> None:
+    """Make a file, whole or not at all, also in the place of one that is there. Without a `mode` it has a new file's.
+
+    Raises OSError; then the file is as it was.
+    """
+    new = target.with_name(f".krm-harden-{os.urandom(8).hex()}")
+    # What is to be private is so from its first byte.
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(new, mode)
+        os.replace(new, target)
+    except BaseException:
+        os.unlink(new)
+        raise
 
 
 def replace(path: Path, data: bytes, expected: bytes) -> None:

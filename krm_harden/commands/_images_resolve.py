@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -268,21 +267,9 @@ def _read_back(text: str, path: str) -> None:
 
 def _create(path: Path, data: bytes) -> None:
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        _files.put(path, data)
     except OSError as error:
         raise KrmHardenError(f"can't be written: {error.strerror}", str(path)) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _changes(previous: Mapping[str, Mapping[str, Any]], locked: Sequence[Mapping[str, Any]]) -> Iterator[str]:

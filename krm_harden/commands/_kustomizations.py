@@ -12,13 +12,13 @@ import os
 from krm_harden import source, split
 from krm_harden.errors import InputError
 from krm_harden.model import mapping
+from krm_harden.resources import KUSTOMIZATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_FOLDERS = 1000
 WHERE = "ARGOCD_APP_SOURCE_PATH"
 """Argo CD's variable for the path of an application's folder in its repository."""
@@ -50,7 +50,7 @@ def check(folder: str, root: str) -> None:
         seen.add((here, configures))
         if len(seen) > MAX_FOLDERS:
             raise InputError(f"more than {MAX_FOLDERS} kustomizations", next_step="split the application")
-        for name in NAMES:
+        for name in KUSTOMIZATIONS:
             path = os.path.join(here, name)
             if os.path.lexists(path):
                 waiting += _followed(path, root, configures=configures)

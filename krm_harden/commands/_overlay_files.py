@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import source
+from krm_harden.commands import _files
 from krm_harden.emit import Style, block
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 
@@ -166,20 +165,6 @@ def _write(path: Path, text: str) -> None:
     """One file, whole or not at all. Raises KrmHardenError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        _files.put(path, text.encode())
     except OSError as error:
         raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "run the command again") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import sys
 from pathlib import Path
 
+from krm_harden.commands import _files
 from krm_harden.errors import KrmHardenError
 from krm_harden.model import one_line
 
@@ -38,20 +38,27 @@ def write(path: str, text: str) -> None:
 
     Raises KrmHardenError when it can't be written, or would mix with the manifests on standard output.
     """
-    data = text.encode("utf-8", "backslashreplace")
     try:
-        known = _status(path)
-        if known is not None and _is_standard_output(known):
+        if is_standard_output(path):
             raise KrmHardenError("the report would mix with the manifests there", path, "name another file")
-        if known is not None and not stat.S_ISREG(known.st_mode):
-            with open(path, "wb") as file:
-                file.write(data)
-        else:
-            _replace(Path(os.path.realpath(path)), data, known)
+        put(path, text)
     except OSError as error:
         raise KrmHardenError(
             f"the report can't be written: {_reason(path, error)}", path, "nothing was put out"
         ) from None
+
+
+def put(path: str, text: str) -> None:
+    """The same wherever it goes, standard output too. Raises OSError."""
+    data = text.encode("utf-8", "backslashreplace")
+    known = _status(path)
+    if known is None:
+        _files.put(Path(os.path.realpath(path)), data)
+    elif stat.S_ISREG(known.st_mode) and not _is_standard_output(known):
+        _files.put(Path(os.path.realpath(path)), data, stat.S_IMODE(known.st_mode))
+    else:
+        with open(path, "wb") as file:
+            file.write(data)
 
 
 def is_standard_output(path: str) -> bool:
@@ -79,18 +86,3 @@ def _is_standard_output(known: os.stat_result) -> bool:
 def _reason(path: str, error: OSError) -> str:
     folder = Path(os.path.realpath(path)).parent
     return f"there is no folder {folder}" if not folder.is_dir() else str(error.strerror)
-
-
-def _replace(target: Path, data: bytes, known: os.stat_result | None) -> None:
-    """Whoever reads the file meanwhile finds the old report or the new one. A file that was there keeps its mode."""
-    new = target.with_name(f".krm-harden-{secrets.token_hex(8)}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        if known is not None:
-            os.chmod(new, stat.S_IMODE(known.st_mode))
-        os.replace(new, target)
-    except BaseException:
-        os.unlink(new)
-        raise

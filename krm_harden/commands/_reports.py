@@ -82,8 +82,7 @@ def write(
     for target in targets:
         text = _module(target.format).render(inputs, warnings)
         try:
-            with open(target.path, "wb") as file:
-                file.write(text.encode("utf-8", "backslashreplace"))
+            _report_file.put(target.path, text)
         except OSError as error:
             raise KrmHardenError(f"the report can't be written: {error.strerror}", target.path) from None
 

@@ -14,6 +14,7 @@ from krm_harden import schema, source, split
 from krm_harden.commands import function
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.model import mapping, sequence
+from krm_harden.resources import KUSTOMIZATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _KPT = {"internal.config.kubernetes.io/seqindent", "internal.config.kubernetes.io/package-path"}
 """Annotations that kpt gives to every item, and kustomize to none."""
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _HARMLESS = {
     "apiversion",
     "kind",
@@ -117,7 +117,7 @@ def _must_be_validator(folder: str) -> None:
 
 def _kustomization(folder: str) -> tuple[str, dict[str, Any]]:
     """The path of a folder's kustomization and its fields, in lower case: kustomize doesn't mind."""
-    found = [name for name in _KUSTOMIZATIONS if os.path.isfile(os.path.join(folder, name))]
+    found = [name for name in KUSTOMIZATIONS if os.path.isfile(os.path.join(folder, name))]
     if len(found) != 1:
         what = "no kustomization is" if not found else f"{' and '.join(found)} are"
         raise ConfigError(

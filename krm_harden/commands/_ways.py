@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import scaffold, source
-from krm_harden.commands._files import KUSTOMIZATIONS
 from krm_harden.emit import scalar
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.model import mapping, sequence
+from krm_harden.resources import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
