@@ -81,5 +81,6 @@ import_base
 build localhost/krm-harden/build --target build
 build "$name:v$version" --build-arg "VERSION=$version" \
   --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)"
-podman image prune -f >/dev/null
+podman image prune -f >/dev/null ||
+  echo "$0: warning: images of earlier builds stay, for a container uses one: podman ps --all --external" >&2
 echo "$name:v$version"
