@@ -37,9 +37,9 @@ dpkg -L "${packages[@]}" | sed -n "s|^/usr/lib/$python/||p" |
 
 # Python's packages in an environment of their own, then from there: so the SBOM tool sees what is there.
 pip() { $system -m pip --disable-pip-version-check --quiet --no-input "$@"; }
-environment() { # environment FOLDER LOCK
+environment() { # environment FOLDER LOCK, which is whole: what isn't in it isn't wanted
   $system -m venv --without-pip "$1"
-  pip --python "$1/bin/python" install --require-hashes --only-binary :all: -r "$2"
+  pip --python "$1/bin/python" install --require-hashes --no-deps --only-binary :all: -r "$2"
 }
 environment "$work/runtime" scripts/container/runtime.txt
 tools=${TOOLS:-$work/tools} # TOOLS keeps them for what comes after this script
