@@ -649,6 +649,7 @@ def finding(
         exemption=exemption_text(control.id, pod, container) if stays else "",
         code=_code(situation, container, judgement, state),
         container=container.name if container else "",
+        writes=proposal.operations,
     )
 
 

@@ -181,7 +181,8 @@ class Finding:
     `state` is fixed, open, exempt, deferred, explicit, manual, refused, stale, immutable or unused; `risk` is safe,
     evidence, may-break or none; `severity` is info, warning or error. `pointer` is relative to the resource.
     `exemption` is the text to paste into a policy, or empty; `code` is the sort of reason why something can't be done.
-    `line` and `column` count from 1 in its file, and are 0 where nobody asked for them.
+    `line` and `column` count from 1 in its file, and are 0 where nobody asked for them. `writes` are the operations of
+    a fixed one, absolute in its document and as they were asked for; empty where it is the value at its place alone.
     """
 
     __slots__ = (
@@ -201,6 +202,7 @@ class Finding:
         "risk",
         "severity",
         "state",
+        "writes",
     )
 
     def __init__(
@@ -221,6 +223,7 @@ class Finding:
         code: str = "",
         container: str = "",
         line: int = 0,
+        writes: Sequence[Operation] = (),
     ) -> None:
         self.control = control
         self.level = level
@@ -238,6 +241,7 @@ class Finding:
         self.container = container
         self.line = line
         self.column = 0
+        self.writes = writes
 
     @property
     def path(self) -> str:

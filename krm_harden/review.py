@@ -189,6 +189,7 @@ class Review:
 
     def _findings(self, *, changed: bool) -> Iterator[Finding]:
         for finding, writes in self._labels:
+            finding.writes = writes
             if self.checking and writes:
                 finding.state, finding.severity = "open", "warning"
                 finding.message = finding.message.replace(" gets ", " lacks ", 1)
