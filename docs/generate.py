@@ -3,7 +3,7 @@
 
 docs/controls.md                    from the docstrings of krm_harden/controls/
 docs/policy.md, between <!-- -->    from the policy's schema
-function/                           `krm-harden schema`, `krm-harden schema --definition`
+function/                           `krm-harden schema`, `--report`, `--definition`
 krm_harden/scaffold/                what `krm-harden init` writes of function/: copies, so that the wheel has them
 """
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from krm_harden import controls, namespaces, schema  # noqa: E402
 from krm_harden.commands import explain  # noqa: E402
-from krm_harden.commands.schema import definition_text, schema_text  # noqa: E402
+from krm_harden.commands.schema import definition_text, report_text, schema_text  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def pages() -> dict[str, str]:
         + labels(),
         "docs/policy.md": FIELDS.sub(lambda found: found[1] + table + found[2], policy),
         "function/hardeningpolicy.schema.json": schema_text(),
+        "function/report.schema.json": report_text(),
         "function/krm-harden.yaml": definition_text(),
         **dict(copies()),
     }

@@ -41,8 +41,16 @@ SINCE = {
 """The cases whose policy an older release doesn't read, by the first that does."""
 REPORTS = ("changes-additive", "explicit-respected", "nginx-deployment", "postgres-claim", "unknown-image")
 """The cases whose JSON report is recorded."""
-NEW_FIELDS = {"code": "0.2"}
-"""The fields that a release brought into the report: `compatibility` keeps what is written, not the report's fields."""
+NEVER = "never"
+"""In place of a release: what no record holds, for it differs by day, release or folder."""
+NEW_FIELDS = {
+    "": {"$schema": NEVER, "tool": NEVER, "created": NEVER},
+    "resources": {"labels": "0.2"},
+    "findings": {"code": "0.2", "column": "0.2", "container": "0.2", "fingerprint": NEVER},
+    "notExamined": {"severity": "0.2"},
+}
+"""The fields that a release brought into the report and into the items of its lists: `compatibility` keeps what is
+written, not the report's fields."""
 WORDS = ("message", "reason", "evidence")
 """The fields of a report that hold words."""
 ALL = "all"
@@ -131,12 +139,15 @@ def _lines(case: str, code: int, report: dict[str, Any]) -> Iterator[str]:
             yield f"    {' '.join(words)}".rstrip() + "\n"
 
 
-def _without_words(value: Any, release: str) -> Any:
-    """A report without its words, and without the fields that a release doesn't have."""
+def _without_words(value: Any, release: str, among: str = "") -> Any:
+    """A report without its words, and without the fields that a release doesn't have. `among`: the list it is in."""
     if isinstance(value, dict):
-        kept = {name: one for name, one in value.items() if NEW_FIELDS.get(name, release) <= release}
-        return {name: "..." if name in WORDS and one else _without_words(one, release) for name, one in kept.items()}
-    return [_without_words(one, release) for one in value] if isinstance(value, list) else value
+        new = NEW_FIELDS.get(among, {})
+        kept = {name: one for name, one in value.items() if new.get(name, release) <= release}
+        return {
+            name: "..." if name in WORDS and one else _without_words(one, release, name) for name, one in kept.items()
+        }
+    return [_without_words(one, release, among) for one in value] if isinstance(value, list) else value
 
 
 def _without_messages(text: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""`krm-harden schema`: the policy's JSON Schema, or the KRMFunctionDefinition that carries it."""
+"""`krm-harden schema`: the policy's JSON Schema, the KRMFunctionDefinition that carries it, or a report's schema."""
 
 from __future__ import annotations
 
@@ -11,32 +11,45 @@ from krm_harden.commands._parser import make
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY = "print the policy's JSON Schema or the KRMFunctionDefinition"
+SUMMARY = "print the JSON Schema of the policy or of reports, or the KRMFunctionDefinition"
 EXAMPLES = """\
 examples:
   krm-harden schema > hardeningpolicy.json
   krm-harden schema --definition > krm-harden.yaml
+  krm-harden schema --report > report.schema.json
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = make("schema", SUMMARY, EXAMPLES)
-    options.add_argument("--definition", action="store_true", help="the KRMFunctionDefinition, as YAML")
+    what = options.add_mutually_exclusive_group()
+    what.add_argument("--definition", action="store_true", help="the KRMFunctionDefinition, as YAML")
+    what.add_argument("--report", action="store_true", help="the JSON Schema of a report in JSON")
     return options
 
 
 def run(options: argparse.Namespace) -> int:
     """0."""
-    _streams.print_report(definition_text() if options.definition else schema_text())
+    made = definition_text if options.definition else report_text if options.report else schema_text
+    _streams.print_report(made())
     return 0
 
 
 def schema_text() -> str:
-    """The JSON Schema, as it is published in function/."""
+    """The policy's JSON Schema, as it is published in function/."""
     import json
 
     return json.dumps(schema.policy_schema(), indent=2) + "\n"
+
+
+def report_text() -> str:
+    """The JSON Schema of a report, as it is published in function/."""
+    import json
+
+    from krm_harden.reports import _schema
+
+    return json.dumps(_schema.report_schema(), indent=2) + "\n"
 
 
 def definition_text() -> str:

@@ -1,11 +1,10 @@
-"""The report as one JSON document, version 1.
+"""The report as one JSON document, version 1: `_schema.py` says what its fields are.
 
-{"version": 1,
-"resources": [{"file", "line", "apiVersion", "kind", "namespace", "name", "level", "version", "allowed", "message",
-"findings": [{"control", "level", "state", "risk", "severity", "path", "line", "current",
-"proposed", "message", "reason", "code", "evidence", "exemption"}],
+{"$schema", "version": 1, "tool": {"name", "version"}, "created",
+"resources": [{"file", "line", "apiVersion", "kind", "namespace", "name", "labels", "level", "version", "allowed",
+"message", "findings": [{"control", "state", "risk", "severity", "path", "line", "column", ...}],
 "operations": [RFC 6902, relative to the resource]}],
-"notExamined": [{"file", "line", "kind", "name", "reason"}],
+"notExamined": [{"file", "line", "kind", "name", "severity", "reason"}],
 "errors": [{"file", "message"}],
 "warnings": [what concerns no object: an exemption that nothing needed],
 "summary": {...}}
@@ -16,13 +15,19 @@
 
 from __future__ import annotations
 
+import os
+import time
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from krm_harden import __version__
+from krm_harden.model import mapping
 from krm_harden.patch import to_json
-from krm_harden.reports import summary
+from krm_harden.reports import _schema, summary
+from krm_harden.reports._places import Repository, fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from krm_harden.commands._run import Input
     from krm_harden.model import Finding, ResourceResult
@@ -30,19 +35,58 @@ if TYPE_CHECKING:
 
 def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     """The document, with a final line break."""
-    resources = [_resource(made.name, result) for made in inputs for chunk in made.chunks for result in chunk.resources]
-    return document({"resources": resources}, inputs, {"warnings": list(warnings), "summary": summary.count(inputs)})
+    return written(report(inputs, warnings))
 
 
-def document(body: dict[str, Any], inputs: Sequence[Input], end: dict[str, Any] | None = None) -> str:
-    """A report's own part, and what all have: what wasn't judged and what couldn't be read."""
-    import json
+def report(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """The document as data: what all other reports can be made of."""
+    prints = {id(found): name for *_, found, name in fingerprints(inputs, Repository())}
+    resources = [
+        _resource(made.name, result, prints) for made in inputs for chunk in made.chunks for result in chunk.resources
+    ]
+    return _about({"resources": resources}, inputs, {"warnings": list(warnings), "summary": summary.count(inputs)})
 
-    report = {
-        "version": 1,
+
+def document(body: dict[str, Any], inputs: Sequence[Input]) -> str:
+    """The text of a report about something else than findings, which is its `body`."""
+    return written(_about(body, inputs))
+
+
+def head() -> dict[str, Any]:
+    """What every report begins with."""
+    return {
+        "$schema": _schema.ID,
+        "version": _schema.VERSION,
+        "tool": {"name": "krm-harden", "version": __version__},
+        "created": _now(),
+    }
+
+
+def _now() -> str:
+    """SOURCE_DATE_EPOCH, else the clock (RFC 3339)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    known = int(epoch) if epoch.isascii() and epoch.isdigit() and len(epoch) <= _DIGITS else None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known))
+
+
+_DIGITS = 11
+"""Of a time before the year 5138: RFC 3339 has four digits for years."""
+
+
+def _about(body: dict[str, Any], inputs: Sequence[Input], end: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A report's own part, and what all have: what made it, what wasn't judged and what couldn't be read."""
+    return {
+        **head(),
         **body,
         "notExamined": [
-            {"file": made.name, "line": note.line, "kind": note.kind, "name": note.name, "reason": note.reason}
+            {
+                "file": made.name,
+                "line": note.line,
+                "kind": note.kind,
+                "name": note.name,
+                "severity": note.severity,
+                "reason": note.reason,
+            }
             for made in inputs
             for chunk in made.chunks
             for note in chunk.unexamined
@@ -50,13 +94,17 @@ def document(body: dict[str, Any], inputs: Sequence[Input], end: dict[str, Any] 
         "errors": [
             {"file": made.name, "message": message}
             for made in inputs
-            for message in (
-                *([made.error] if made.error else []),
-                *(chunk.error for chunk in made.chunks if chunk.error),
-            )
+            for message in (made.error, *(chunk.error for chunk in made.chunks))
+            if message
         ],
         **(end or {}),
     }
+
+
+def written(report: dict[str, Any]) -> str:
+    """A document as text, a line for each finding."""
+    import json
+
     return _written(report, json.JSONEncoder(ensure_ascii=False).encode) + "\n"
 
 
@@ -75,7 +123,7 @@ def _written(value: Any, encode: Callable[[Any], str], levels: int = LINES, marg
     return f"[{within}{f',{within}'.join(items)}{margin}]"
 
 
-def _resource(file: str, result: ResourceResult) -> dict[str, Any]:
+def _resource(file: str, result: ResourceResult, prints: dict[int, str]) -> dict[str, Any]:
     resource = result.resource
     return {
         "file": file,
@@ -84,29 +132,23 @@ def _resource(file: str, result: ResourceResult) -> dict[str, Any]:
         "kind": resource.kind,
         "namespace": resource.namespace,
         "name": resource.name,
+        "labels": {
+            name: value
+            for name, value in mapping(resource.metadata.get("labels")).items()
+            if isinstance(name, str) and isinstance(value, str)
+        },
         "level": result.level,
         "version": result.version,
         "allowed": result.allowed,
         "message": result.message,
-        "findings": [_finding(finding) for finding in result.findings],
+        "findings": [_finding(finding, prints[id(finding)]) for finding in result.findings],
         "operations": to_json(result.operations),
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "control": finding.control,
-        "level": finding.level,
-        "state": finding.state,
-        "risk": finding.risk,
-        "severity": finding.severity,
-        "path": finding.path,
-        "line": finding.line,
-        "current": finding.current,
-        "proposed": finding.proposed,
-        "message": finding.message,
-        "reason": finding.reason,
-        "evidence": finding.evidence,
-        "code": finding.code,
-        "exemption": finding.exemption,
-    }
+_FIELDS = tuple(name for name in _schema.FINDING["properties"] if name != "fingerprint")
+_values: Callable[[Finding], Iterable[Any]] = attrgetter(*_FIELDS)
+
+
+def _finding(finding: Finding, fingerprint: str) -> dict[str, Any]:
+    return {**dict(zip(_FIELDS, _values(finding), strict=True)), "fingerprint": fingerprint}

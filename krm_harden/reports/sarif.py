@@ -37,8 +37,6 @@ NOTICES = {
 
 def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     """The document, with a final line break."""
-    import json as library
-
     rules = _rules()
     indexes = {rule["id"]: index for index, rule in enumerate(rules)}
     results = list(_results(inputs, indexes))
@@ -67,7 +65,7 @@ def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
         "results": results,
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json._written(log, library.JSONEncoder(ensure_ascii=False).encode) + "\n"
+    return json.written(log)
 
 
 def _worst_first(result: dict[str, Any]) -> int:
