@@ -34,6 +34,8 @@ SAFE = """\
 """
 PLAIN = "  containers:\n  - name: web\n    image: registry.example/web:1\n"
 HOST = "  hostNetwork: true\n" + PLAIN + "    ports:\n    - containerPort: 80\n"
+HEAD = ("$schema", "version", "tool", "created")
+"""What every report in JSON begins with."""
 NO_DETAILS = "allowPrivilegeEscalation != false, unrestricted capabilities, runAsNonRoot != true, seccompProfile"
 """The reasons for which a pod that says nothing isn't restricted."""
 
@@ -224,7 +226,7 @@ def test_exempt_cells(policy, state, code, output, tmp_path):
 def test_a_table_in_json():
     report = json.loads(check(pod("host", HOST).removeprefix("---\n"), "--version", "v1.0..v1.8", "-o", "json", code=1))
 
-    assert set(report) == {"version", "verdicts", "notExamined", "errors"}
+    assert set(report) == {*HEAD, "verdicts", "notExamined", "errors"}
     assert [(found["fromVersion"], found["toVersion"], found["checks"]) for found in report["verdicts"]] == [
         ("v1.0", "v1.7", ["hostNamespaces", "hostPorts", "runAsNonRoot"]),
         ("v1.8", "v1.8", ["hostNamespaces", "hostPorts", "allowPrivilegeEscalation", "runAsNonRoot"]),
@@ -770,7 +772,7 @@ def test_what_breaks_in_json():
     text = namespace(enforce="privileged") + pod("host", HOST) + workload("Deployment", spec=HOST)
     report = json.loads(check(text, "--what-breaks", "shop=baseline:v1.30", "-o", "json", code=1))
 
-    assert set(report) == {"version", "whatBreaks", "notExamined", "errors"}
+    assert set(report) == {*HEAD, "whatBreaks", "notExamined", "errors"}
     title = 'in namespace "shop" {} the new PodSecurity enforce level "baseline:v1.30"'
     assert report["whatBreaks"] == {
         "namespace": "shop",
