@@ -1,5 +1,9 @@
 """Namespaces must say which Pod Security Standard holds in them.
 
+**Protects from**: whoever applies something past the pipeline: without an `enforce` label the API server takes any pod,
+a privileged one too, from everybody who may create pods in the namespace, and from every operator and chart. The label
+is what makes the rest of this list binding; audit and warn show what it would refuse.
+
 **Fields**: the labels `pod-security.kubernetes.io/enforce`, `audit` and `warn` of a Namespace, each with a `-version`.
 
 **Allowed**: what the policy's `namespaces` asks for, or stricter; by default the policy's level for audit and warn, and
@@ -26,6 +30,16 @@ no enforce label. `kube-*` namespaces are left alone.
 input holds pods of the namespace, all of them pass after the fixes, exempt ones included, and none in the input lacks
 a namespace; else it says what blocks it. What isn't in the input wasn't seen. A label that is there is never lowered,
 and raised only by `explicit: override`.
+
+**May break**: by `enforce`, pods that nobody saw here, when they are made next: a Deployment stays at its old pods, and
+its ReplicaSet has the event `FailedCreate`: `pods "web-..." is forbidden: violates PodSecurity "restricted:v1.37"`.
+`krm-harden check --what-breaks` says so before. Pods that run go on.
+
+**Undo**: `kubectl label namespace shop pod-security.kubernetes.io/enforce-`, and delete the label in the manifest.
+Under `spec` of the policy, the first writes no enforce label, the second none at all:
+
+    namespaces: {enforce: none}
+    namespaces: {enforce: none, audit: none, warn: none}
 
 **Reference**: kubernetes.io/docs/concepts/security/pod-security-admission; CIS Kubernetes Benchmark 5.2.1.
 """

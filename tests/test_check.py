@@ -1,4 +1,4 @@
-"""`check` beyond its findings: many levels and versions, a namespace's labels, what a change of them breaks; `explain`.
+"""`check` beyond its findings: many levels and versions, a namespace's labels, what a change of them breaks.
 
 What the API server says comes from the judge `admission`, and from a recording of a real cluster
 (data/check/kubectl-get.yaml: kube-apiserver 1.37.1, `kubectl get ns,deploy,rs,pods -o yaml --show-managed-fields`).
@@ -14,10 +14,9 @@ import pytest
 import yaml
 from conftest import require, run_cli
 
-from krm_harden import admission, controls, source
+from krm_harden import admission, source
 from krm_harden import policy as policies
 from krm_harden.commands import _asked
-from krm_harden.commands.explain import overview, pages
 from krm_harden.errors import ConfigError
 from krm_harden.namespaces import PREFIX, Labelled
 from krm_harden.resources import resources
@@ -935,72 +934,6 @@ def test_a_cluster_as_labelled(cluster):
 
     assert ran.code == 0
     assert b"Namespace/default: enforce restricted:latest, audit privileged:latest, warn restricted:latest" in ran.out
-
-
-# explain
-
-HEADINGS = ["Fields", "Allowed", "Before", "After", "Fix safety", "Reference"]
-
-
-def explain(*names: str, code: int = 0) -> str:
-    ran = run_cli("explain", *names)
-    assert ran.code == code
-    assert ran.err == ""
-    return ran.out.decode()
-
-
-def test_explain_lists_every_control():
-    listed = explain().splitlines()
-
-    assert listed == overview()
-    assert [line.split()[0] for line in listed] == [*controls.load(), controls.NAMESPACES]
-    assert "capabilities_restricted     restricted, from v1.22  Capabilities" in listed
-    assert "numericUser                 beyond it               A numeric user" in listed
-
-
-@pytest.mark.parametrize("name", [*controls.load(), controls.NAMESPACES])
-def test_every_page_has_every_heading(name):
-    page = pages()[name]
-
-    assert page.startswith(f"{name}: ")
-    assert [heading for heading in HEADINGS if page.count(f"\n{heading}") != 1] == []
-    assert "**" not in page
-
-
-@pytest.mark.parametrize("name", [name for name, control in controls.load().items() if control.settings])
-def test_a_page_names_the_settings_of_its_control(name):
-    _, found, listed = pages()[name].partition("Settings, under spec.controls of a policy:\n")
-
-    assert found
-    assert [setting for setting in controls.load()[name].settings if f"- {setting}: " not in listed] == []
-
-
-@pytest.mark.parametrize("said", ["runAsNonRoot", "runasnonroot", "RUNASNONROOT"])
-def test_explain_takes_any_case(said):
-    assert explain(said) == pages()["runAsNonRoot"]
-
-
-def test_an_alias_explains_each_of_its_controls():
-    page = explain("seccompProfile")
-
-    assert page == f"{pages()['seccompProfile_baseline']}\n\n{pages()['seccompProfile_restricted']}"
-    assert explain("SECCOMPPROFILE", "seccompProfile_baseline") == page
-
-
-@pytest.mark.parametrize(
-    ("said", "hint"),
-    [
-        ("runAsNonRot", "(did you mean runAsNonRoot?)"),
-        ("zzz", "`krm-harden explain` lists all"),
-        ("", "there is no control ''"),
-    ],
-)
-def test_an_unknown_control_is_one_line(said, hint):
-    ran = run_cli("explain", said)
-
-    assert (ran.code, ran.out) == (3, b"")
-    assert len(ran.err.splitlines()) == 1
-    assert hint in ran.err
 
 
 def test_a_change_is_checked_before_the_input_is_read():

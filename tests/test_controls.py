@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
+import textwrap
 from pathlib import Path
 
 import jsonpatch
 import pytest
+import yaml
 from conftest import require, unified
 
 from krm_harden import Policy, check, controls, harden
 from krm_harden.commands._policies import load
 from krm_harden.model import Resource, lookup
 from krm_harden.reports.text import line
+from krm_harden.schema import API_VERSION, KIND
 from krm_harden.source import read
 from krm_harden.workloads import pods, shapes_of
 
 CASES = sorted(path for path in Path(__file__).with_name("cases").rglob("*.yaml") if ".policy" not in path.name)
 FAILING = [path for path in CASES if path.name.startswith("fail-")]
 PASSING = [path for path in CASES if path.name.startswith("pass-")]
-HEADINGS = ["Fields", "Allowed", "Before", "After", "Fix safety", "Reference"]
+HEADINGS = ["Protects from", "Fields", "Allowed", "Before", "After", "Fix safety", "May break", "Undo", "Reference"]
 STANDARD = [name for name, control in controls.load().items() if control.standard]
 LEFT_OPEN = {"explicit", "manual", "refused", "exempt", "deferred"}
 JUDGED_KINDS = {"Pod", "PodTemplate", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}
@@ -290,6 +294,17 @@ def test_docstring_is_user_documentation(module):
 
     assert found == HEADINGS
     assert order == HEADINGS
+
+
+@pytest.mark.parametrize("module", [*(f"controls.{name}" for name in controls.names()), "namespaces"])
+def test_what_undoes_a_control_is_a_policy(module):
+    text = __import__(f"krm_harden.{module}", fromlist=["CONTROL"]).__doc__
+    shown = textwrap.dedent(text.partition("**Undo**")[2].partition("**Reference**")[0].partition("\n\n")[2])
+    entries = re.split(r"(?m)^(?=\w)", shown)[1:]
+
+    assert entries
+    for entry in entries:
+        Policy.from_dict({"apiVersion": API_VERSION, "kind": KIND, "spec": yaml.safe_load(entry)})
 
 
 # The rules, one by one

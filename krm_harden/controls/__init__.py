@@ -1,7 +1,7 @@
 """The controls: one file each, found by listing this folder.
 
-A control module defines `CONTROL`. Its docstring is its user documentation, under the headings Fields, Allowed,
-Before, After, Fix safety, Reference.
+A control module defines `CONTROL`. Its docstring is its user documentation, under the headings Protects from, Fields,
+Allowed, Before, After, Fix safety, May break, Undo, Reference. The YAML under Undo stands under a policy's `spec`.
 """
 
 from __future__ import annotations

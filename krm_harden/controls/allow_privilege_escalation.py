@@ -1,5 +1,9 @@
 """Containers must not gain more privileges than their parent process: no setuid, no file capabilities.
 
+**Protects from**: a program with the setuid bit, or with file capabilities, that makes root out of an ordinary user:
+whoever gets into the service needs only one of them with a bug, such as sudo (CVE-2021-3156) or pkexec (CVE-2021-4034).
+The kernel's `no_new_privs`, which this field sets, makes the bit void for all that the container starts.
+
 **Fields**: `spec.containers[*].securityContext.allowPrivilegeEscalation`, also of initContainers and
 ephemeralContainers. Not on Windows, from v1.25.
 
@@ -21,6 +25,16 @@ ephemeralContainers. Not on Windows, from v1.25.
 the command names one, the change is a default, marked `may-break`. `true` stays, unless `explicit: override` says
 otherwise. Beside `privileged: true` or `CAP_SYS_ADMIN` the API refuses `false`, and beside `SYS_ADMIN` too Kubernetes
 takes it for true: there it is left to you, unless an override takes the capability away.
+
+**May break**: sudo, su and whatever else relies on the bit: `sudo: The "no new privileges" flag is set, which prevents
+sudo from running as root`; busybox's `su: must be suid to work properly`. Let the program start as the user that it
+needs in place of changing to it.
+
+**Undo**: delete `allowPrivilegeEscalation: false`. Under `spec` of the policy, the first keeps it out of one workload,
+the second out of all:
+
+    exemptions: [{match: {names: [web]}, controls: [allowPrivilegeEscalation], reason: cron jobs call sudo}]
+    controls: {allowPrivilegeEscalation: {enabled: false}}
 
 **Reference**: Pod Security Standards, restricted, from v1.8; CIS Kubernetes Benchmark v1.9, 5.2.6; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".

@@ -1,5 +1,9 @@
 """Pods must not switch AppArmor off: only the runtime's own profile, or a local one.
 
+**Protects from**: escapes that the runtime's profile stops: it denies mounts and writes to the sensitive files of /proc
+and /sys. Containers under AppArmor weren't open to the escape by a cgroup's `release_agent` (CVE-2022-0492); unconfined
+ones could be.
+
 **Fields**: `spec.securityContext.appArmorProfile.type`, `spec.containers[*].securityContext.appArmorProfile.type`, also
 of initContainers and ephemeralContainers; the legacy annotations
 `container.apparmor.security.beta.kubernetes.io/<container>` of the pod.
@@ -23,6 +27,15 @@ took out of AppArmor may need what the profile denies, and nodes without AppArmo
 Field and annotation change together, to `RuntimeDefault` and `runtime/default`: the API refuses a pod in which they
 differ. On Windows, which has no AppArmor, they are removed. A profile without a type, which the API refuses, becomes
 what the annotation or its `localhostProfile` names, else `RuntimeDefault`.
+
+**May break**: an override only. The program says `Permission denied`, and the node's kernel log `apparmor="DENIED"`
+with the path: load a profile that allows it on the nodes and name it as `Localhost`. On nodes without AppArmor the pod
+is rejected: `Cannot enforce AppArmor`.
+
+**Undo**: write `type: Unconfined` back; with `explicit: respect`, the default, it stays. This, under `spec` of the
+policy, makes an exemption of the error:
+
+    exemptions: [{match: {names: [builder]}, controls: [appArmorProfile], reason: mounts overlays}]
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.7.3; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".

@@ -1,5 +1,9 @@
 """Containers must not add capabilities beyond those that a container runtime gives by default.
 
+**Protects from**: capabilities that are as good as root on the node: `SYS_ADMIN` mounts file systems, `SYS_MODULE`
+loads code into the kernel, `SYS_PTRACE` beside hostPID reads any process, `NET_ADMIN` rewrites routes and firewalls.
+Many kernel bugs can be reached only with one of them; CVE-2022-0492 and CVE-2022-0185 took `SYS_ADMIN`.
+
 **Fields**: `spec.containers[*].securityContext.capabilities.add`, also of initContainers and ephemeralContainers.
 
 **Allowed**: `AUDIT_WRITE`, `CHOWN`, `DAC_OVERRIDE`, `FOWNER`, `FSETID`, `KILL`, `MKNOD`, `NET_BIND_SERVICE`,
@@ -20,6 +24,14 @@
 
 **Fix safety**: never fixed unless `explicit: override` says so, and then marked `may-break`: who adds a capability
 means it.
+
+**May break**: an override only. What needed the capability says `Operation not permitted`: mount, iptables, ip, strace.
+Often a device plugin, a CSI driver or one setting of the pod does the same from outside.
+
+**Undo**: write the capability back; with `explicit: respect`, the default, it stays. This, under `spec` of the policy,
+makes an exemption of the error at both levels:
+
+    exemptions: [{match: {names: [vpn]}, controls: [capabilities], reason: sets up its tunnel}]
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.8 and 5.2.9; NSA/CISA
 Kubernetes Hardening Guide, "Pod security".

@@ -1,5 +1,9 @@
 """Containers must drop ALL capabilities, and may add back NET_BIND_SERVICE only.
 
+**Protects from**: the capabilities that a runtime gives unasked. `NET_RAW` alone let a container answer for other hosts
+of the network (CVE-2020-10749), and overwrite the kernel's memory from a packet socket (CVE-2020-14386); `DAC_OVERRIDE`
+reads any file of the container and its volumes.
+
 **Fields**: `spec.containers[*].securityContext.capabilities.drop` and `.add`, also of initContainers and
 ephemeralContainers. Not on Windows, from v1.25.
 
@@ -23,6 +27,17 @@ ephemeralContainers. Not on Windows, from v1.25.
 capabilities; else marked `may-break`: many services need one of the default capabilities, most of them only because
 they start as root. `add` is never changed unless `explicit: override` says so. `all` becomes `ALL`: the
 standard's check is case-sensitive.
+
+**May break**: entrypoints that start as root to step down: `chown: changing ownership of ...: Operation not permitted`,
+nginx's `setgid(101) failed (1: Operation not permitted)`, gosu's `failed switching to "postgres": operation not
+permitted`. Give the container that user at once, by `runAsUser`. A program with a file capability: see
+`fileCapabilities`.
+
+**Undo**: delete `drop: [ALL]`. Under `spec` of the policy, the first keeps it out of one workload, the second out of
+all:
+
+    exemptions: [{match: {names: [legacy]}, controls: [capabilities_restricted], reason: its entrypoint changes owners}]
+    controls: {capabilities_restricted: {enabled: false}}
 
 **Reference**: Pod Security Standards, restricted, from v1.22; CIS Kubernetes Benchmark v1.9, 5.2.8 to 5.2.10; NSA/CISA
 Kubernetes Hardening Guide, "Pod security".

@@ -2,6 +2,10 @@
 
 Beyond the Pod Security Standards.
 
+**Protects from**: an accident, not an attack: the new user has no home, so the program ends with `Permission denied` on
+/root or `$HOME`, and the hardening is taken back for good. This control goes with `numericUser` and
+`readOnlyRootFilesystem`.
+
 **Fields**: `spec.containers[*].env`, also of initContainers and ephemeralContainers. Not on Windows.
 
 **Allowed**: anything where nothing is known of the image's variables, or where neither its user nor its root filesystem
@@ -25,6 +29,15 @@ changes in this run.
 **Fix safety**: as safe as what is known of the image. A variable that the container sets itself stays. A program that
 must own its data folder (Postgres' initdb) gets one below the fresh volume that is or comes there, by its own variable,
 where `controls.numericUser.dataSubfolder` isn't false; on a claim it is never moved.
+
+**May break**: what reads the variable for something else too: a script that looks for its files in `$HOME` finds an
+empty folder. A data folder that moved below its volume isn't found by tools with a fixed path: set the same variable
+for them.
+
+**Undo**: delete the variable. Under `spec` of the policy, the first gives another value, the second writes none:
+
+    images: [{match: "registry.example/app:*", env: {HOME: /data}}]
+    controls: {environment: {enabled: false}}
 
 **Reference**: docker-library/docs, postgres, `PGDATA`; kubernetes.io, "Define environment variables for a container".
 """

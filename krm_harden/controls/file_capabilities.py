@@ -2,6 +2,9 @@
 
 Beyond the Pod Security Standards, which allow this one capability to be added.
 
+**Protects from**: an accident, not an attack: with all capabilities dropped the kernel won't execute a program that
+asks for one, and the container ends at once with `exec /usr/bin/caddy: operation not permitted`.
+
 **Fields**: `spec.containers[*].securityContext.capabilities.add`, also of initContainers and ephemeralContainers. Not
 on Windows.
 
@@ -29,6 +32,15 @@ on Windows.
 **Fix safety**: as safe as what is known of the image. Without it the kernel refuses to execute such a program (EPERM),
 whatever port it listens on. Other file capabilities than this one make a container impossible to restrict. The
 capability helps no other program: a process that isn't root doesn't get it by being named here.
+
+**May break**: nothing that is known: the capability is one that restricted allows, and no process has it unless its
+file asks for it. A rule of your own that wants an empty `add` refuses the pod: build the image without the file
+capability (`setcap -r`), and have a low port by `unprivilegedNetwork`.
+
+**Undo**: delete `add: [NET_BIND_SERVICE]` once the image has no such file any more; before, its program wouldn't start.
+This, under `spec` of the policy, writes none:
+
+    controls: {fileCapabilities: {enabled: false}}
 
 **Reference**: capabilities(7), "Safety checking for capability-dumb binaries"; Pod Security Standards, restricted.
 """

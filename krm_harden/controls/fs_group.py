@@ -2,6 +2,10 @@
 
 Beyond the Pod Security Standards.
 
+**Protects from**: an accident that keeps containers at root: a new volume belongs to root, so any other user reads
+`Permission denied` on its own data, and root is given back to it. With a group for the volume no container of the pod
+needs to be root, and no init container to change owners.
+
 **Fields**: `spec.securityContext.fsGroup`, `spec.securityContext.fsGroupChangePolicy`. Not on Windows, not on
 OpenShift, not where the kind has no pod-level securityContext.
 
@@ -34,6 +38,17 @@ OpenShift, not where the kind has no pod-level securityContext.
 root otherwise, and files that root wrote stay root's. With `OnRootMismatch` it does so once, not at each start. NFS and
 hostPath volumes aren't reached. With `replaceChown: true` an init container that does nothing but change the owner of
 volumes, which takes root, goes, and its group becomes the fsGroup.
+
+**May break**: volumes with very many files start slowly once, while the kubelet changes their group. Programs that
+insist on private files complain: Postgres `data directory ... has invalid permissions`, ssh `Permissions 0660 ... are
+too open`: let their entrypoint set the mode, or use a folder below the mount. On NFS nothing changes: set the owner on
+the server.
+
+**Undo**: delete `fsGroup` and `fsGroupChangePolicy`; files keep the group that they got. Under `spec` of the policy,
+the first keeps it out of one workload, the second out of all:
+
+    exemptions: [{match: {names: [db]}, controls: [fsGroup], reason: its storage sets the owner}]
+    controls: {fsGroup: {enabled: false}}
 
 **Reference**: kubernetes.io, "Configure volume permission and ownership change policy for Pods"; PodSecurityPolicy,
 `fsGroup: MustRunAs`.

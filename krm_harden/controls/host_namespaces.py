@@ -1,5 +1,10 @@
 """Pods must not share the network, the processes or the memory of their node.
 
+**Protects from**: with `hostNetwork`, services of the node that trust its own network: the API of containerd's shims
+was open to any such root container, which made it root of the node (CVE-2020-15257); NetworkPolicies mostly don't hold
+for such pods. With `hostPID` a container sees every process of the node and its command line, and may signal those of
+its user; with `hostIPC` it has their shared memory.
+
 **Fields**: `spec.hostNetwork`, `spec.hostPID`, `spec.hostIPC`.
 
 **Allowed**: `false`, or nothing.
@@ -22,6 +27,17 @@
 **Fix safety**: never changed: the pod would lose what it is there for. Ports are reached through a Service, a gateway
 or a load balancer; agents of the node (metrics, logs, networking) belong in a namespace of their own and into an
 exemption.
+
+**May break**: what you take away by hand. Without `hostNetwork` the program listens at the pod's address and sees the
+pod's interfaces only: `connection refused` at the node's address, empty metrics. Without `hostPID` it sees its own
+processes alone.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level privileged:
+
+    exemptions:
+    - match: {kinds: [DaemonSet], names: [node-exporter]}
+      controls: [hostNamespaces]
+      reason: reads the metrics of its node
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.3 to 5.2.5; NSA/CISA
 Kubernetes Hardening Guide, "Pod security".

@@ -1,5 +1,9 @@
 """Pods must not mount folders of their node.
 
+**Protects from**: the shortest way from a pod to its node: who may write `/etc/cron.d`, `/var/lib/kubelet` or the
+socket of the container runtime is root there, without any bug (Microsoft's threat matrix for Kubernetes: "Writable
+hostPath mount"); who may read `/var/lib/kubelet/pods` has the secrets of all its neighbours.
+
 **Fields**: `spec.volumes[*].hostPath`.
 
 **Allowed**: nothing. At level restricted `restrictedVolumes` asks for more, in its place.
@@ -21,6 +25,16 @@
 **Fix safety**: never changed: the files are on the node, and no other volume has them. Data belongs on a claim,
 scratch space on an emptyDir; agents that read the node's files belong in a namespace of their own and into an
 exemption.
+
+**May break**: what you take away by hand: the files aren't on the new volume, so the program says `No such file or
+directory` or starts empty. Copy the data first; it also stops being tied to one node.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level privileged:
+
+    exemptions:
+    - match: {kinds: [DaemonSet], names: [fluent-bit]}
+      controls: [hostPathVolumes, restrictedVolumes]
+      reason: reads its node's logs
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.12; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".

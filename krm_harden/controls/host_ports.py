@@ -1,5 +1,10 @@
 """Containers must not take ports of their node.
 
+**Protects from**: a way in past Services and load balancers, on every address of the node, and past other workloads:
+with CNI plugins before 0.7.5 a hostPort took traffic that was meant for a Service (CVE-2019-9946). Besides, an
+accident: two such pods don't fit on one node, so an update hangs (`didn't have free ports for the requested pod
+ports`).
+
 **Fields**: `spec.containers[*].ports[*].hostPort`, also of initContainers and ephemeralContainers.
 
 **Allowed**: `0`, or nothing.
@@ -17,6 +22,13 @@
 
 **Fix safety**: never changed: somebody may reach the pod there. A Service of type NodePort or LoadBalancer, or a
 gateway, does the same.
+
+**May break**: what you take away by hand: clients that use the node's address get `connection refused`. Give them the
+Service first, then delete the field.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level privileged:
+
+    exemptions: [{match: {names: [ingress]}, controls: [hostPorts], reason: the load balancer has fixed ports}]
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.13.
 """

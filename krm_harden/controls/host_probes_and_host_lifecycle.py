@@ -1,5 +1,9 @@
 """Probes and lifecycle hooks must not send requests to another host than the pod.
 
+**Protects from**: requests in the kubelet's name: it sends them from the node's network, to whatever address the pod's
+author names, such as the node's own loopback or a cloud's metadata service, and the pod's status tells whether
+something answered (server-side request forgery, KEP-4940).
+
 **Fields**: `httpGet.host` and `tcpSocket.host` of `livenessProbe`, `readinessProbe`, `startupProbe`,
 `lifecycle.postStart` and `lifecycle.preStop` in `spec.containers[*]`, also of initContainers and ephemeralContainers.
 
@@ -28,6 +32,18 @@ it as the header `Host`:
         httpHeaders:
         - name: Host
           value: web.example
+
+**May break**: an override only. The kubelet now asks the pod: `Readiness probe failed: Get "http://10.244.1.7:8080/":
+dial tcp ... connect: connection refused` where the program listens on 127.0.0.1 or elsewhere alone. Let it listen on
+the pod's address, or use an `exec` probe.
+
+**Undo**: write `host` back; with `explicit: respect`, the default, it stays. This, under `spec` of the policy, makes an
+exemption of the error:
+
+    exemptions:
+    - match: {names: [web]}
+      controls: [hostProbesAndHostLifecycle]
+      reason: its probe asks the node's agent
 
 **Reference**: Pod Security Standards, baseline, from v1.34.
 """

@@ -3,6 +3,9 @@
 Beyond the Pod Security Standards. Written only from the policy's `images` or a lock: images made for group 0, as
 OpenShift asks for, break under any other.
 
+**Protects from**: files that belong to group 0. A container whose user isn't in the image's /etc/passwd has root's
+group, and with it whatever that group may read or write in the image and on shared volumes.
+
 **Fields**: `spec.securityContext.runAsGroup`, `spec.containers[*].securityContext.runAsGroup`, also of initContainers
 and ephemeralContainers. Not on Windows, not on OpenShift.
 
@@ -24,6 +27,14 @@ and ephemeralContainers. Not on Windows, not on OpenShift.
 
 **Fix safety**: as safe as the entry in the policy. With `required: true` a container whose group isn't known is an
 error.
+
+**May break**: reading what only group 0 may read: `Permission denied` on files of mode 0640 or folders of mode 0770
+that belong to `root`. Images that are made for any user (OpenShift's) are of that sort: leave `gid` out of their entry.
+
+**Undo**: delete `runAsGroup`, and `gid` in the policy's `images`, else the next run writes it again. This, under `spec`
+of the policy, writes none at all:
+
+    controls: {numericGroup: {enabled: false}}
 
 **Reference**: PodSecurityPolicy, `runAsGroup: MustRunAs`.
 """

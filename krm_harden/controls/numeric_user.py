@@ -3,6 +3,11 @@
 Beyond the Pod Security Standards. `runAsNonRoot: true` alone isn't enough: the kubelet refuses an image whose user is
 root, or a name ("image has non-numeric user, cannot verify user is non-root").
 
+**Protects from**: a user who is decided by the image, or by a bug: kubelets v1.13.6 and v1.14.2 restarted containers
+without `runAsUser` as root (CVE-2019-11245), and an image's USER that is too large a number made containerd start it as
+root (CVE-2024-40635). Two services with users of their own also can't touch each other's files on a shared volume or
+node.
+
 **Fields**: `spec.securityContext.runAsUser`, `spec.containers[*].securityContext.runAsUser`, also of initContainers
 and ephemeralContainers. Not on Windows, not on OpenShift, which gives each namespace a range of users.
 
@@ -25,6 +30,16 @@ and ephemeralContainers. Not on Windows, not on OpenShift, which gives each name
 **Fix safety**: the uid comes from the policy's `images` or a lock; else it is `controls.numericUser.uid`, 10001, marked
 `may-break`: many services break under a uid that their image doesn't know. No uid is written for a container
 that mounts a claim, NFS or a hostPath to write to, unless its image's uid is known: files there belong to somebody.
+
+**May break**: programs that write where only their own user may: `Permission denied`; programs that look up their user:
+`No user exists for uid 10001` (ssh, git), `whoami: cannot find name for user ID 10001`. State the image's own uid under
+`images`, or let `krm-harden images resolve` find it.
+
+**Undo**: delete `runAsUser`; where the image's USER is a name or root, `runAsNonRoot: true` has to go too. Under `spec`
+of the policy, the first keeps it out of one workload, the second out of all that nobody described:
+
+    exemptions: [{match: {names: [legacy]}, controls: [numericUser], reason: writes as its own user}]
+    unknownUser: report
 
 **Reference**: PodSecurityPolicy, `runAsUser: MustRunAsNonRoot`; kubernetes/pkg/kubelet/kuberuntime/security_context.go.
 """

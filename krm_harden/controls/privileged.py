@@ -1,5 +1,8 @@
 """Containers must not be privileged: that switches nearly every protection of the node off.
 
+**Protects from**: everything: such a container has all capabilities and all devices, no seccomp, AppArmor or SELinux.
+Root in it mounts the node's disk and is root of the node: no bug is needed, and no update helps.
+
 **Fields**: `spec.containers[*].securityContext.privileged`, also of initContainers and ephemeralContainers.
 
 **Allowed**: `false`, or nothing.
@@ -17,6 +20,16 @@
 
 **Fix safety**: never changed: nothing could replace it. Often one capability, a device plugin or a CSI driver is what
 the program needs.
+
+**May break**: what you take away by hand: `Operation not permitted` for mounts, modules and devices. Add what is
+missing one by one: a capability, a device plugin, a CSI driver.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level privileged:
+
+    exemptions:
+    - match: {kinds: [DaemonSet], names: [csi-node]}
+      controls: [privileged]
+      reason: mounts volumes on its node
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.2; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".

@@ -1,5 +1,10 @@
 """Containers must not see the parts of /proc that the runtime hides.
 
+**Protects from**: writing the kernel's switches through /proc: with `Unmasked` root of the container may write, where
+AppArmor doesn't deny it, `/proc/sys/kernel/core_pattern`, and the kernel runs what stands there as root of the node, or
+`/proc/sysrq-trigger`. The bug of runc in which the masks could be taken away (CVE-2025-31133) was an escape for that
+reason.
+
 **Fields**: `spec.containers[*].securityContext.procMount`, also of initContainers and ephemeralContainers.
 
 **Allowed**: `Default`, or nothing. From v1.35 anything in a pod with `hostUsers: false`; at level restricted
@@ -24,6 +29,13 @@
 
 **Fix safety**: never changed: who writes it builds containers within containers. Such pods belong into a user namespace
 (`hostUsers: false`).
+
+**May break**: what you take away by hand: tools that build or run containers within the container fail to mount /proc
+(`Operation not permitted`). Build in a user namespace, or with a builder that needs no mount.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level privileged:
+
+    exemptions: [{match: {names: [builder]}, controls: [procMount], reason: builds images}]
 
 **Reference**: Pod Security Standards, baseline, from v1.0.
 """

@@ -1,5 +1,8 @@
 """Containers must not see the parts of /proc that the runtime hides, not even in a user namespace.
 
+**Protects from**: what the masks are for in a user namespace too: they hide files of the kernel (`/proc/kcore`,
+`/proc/keys`, `/proc/timer_list`). Without them only the kernel's own check of who reads and writes these is left.
+
 **Fields**: `spec.containers[*].securityContext.procMount`, also of initContainers and ephemeralContainers.
 
 **Allowed**: `Default`, or nothing.
@@ -16,6 +19,16 @@
 
 **Fix safety**: never changed: who writes it builds containers within containers. Such pods belong in a namespace of
 level baseline, with `hostUsers: false`.
+
+**May break**: what you take away by hand: a builder within a user namespace can't mount a /proc of its own any more.
+Move it to a namespace of level baseline, which allows it.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level baseline:
+
+    exemptions:
+    - match: {names: [builder]}
+      controls: [procMount_restricted]
+      reason: builds images in a user namespace
 
 **Reference**: Pod Security Standards, restricted, from v1.35; before, `procMount` says the same at both levels.
 """

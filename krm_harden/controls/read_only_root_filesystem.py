@@ -2,6 +2,10 @@
 
 Beyond the Pod Security Standards.
 
+**Protects from**: an intruder who stays: no program of the image can be replaced, no web shell dropped beside the pages
+(MITRE ATT&CK T1505.003), no tool installed with the package manager; what lies on an emptyDir is gone with the pod. And
+an accident: data that somebody writes into the container and loses at its next start.
+
 **Fields**: `spec.containers[*].securityContext.readOnlyRootFilesystem`, also of initContainers and
 ephemeralContainers. Not on Windows.
 
@@ -30,6 +34,17 @@ ephemeralContainers. Not on Windows.
 **Fix safety**: the writable paths come from the policy's `images` or a lock; else they are
 `controls.readOnlyRootFilesystem.writablePaths`, `/tmp`, marked `may-break`: many services write elsewhere.
 Each path gets an emptyDir of its own container; never where something is mounted already, or over a part of a mount.
+
+**May break**: programs that write elsewhere: `Read-only file system`, as nginx's `mkdir()
+"/var/cache/nginx/client_temp" failed (30: Read-only file system)`. Add the path to `writablePaths` of the image's
+entry, or let `krm-harden images resolve` find it. An emptyDir hides what the image ships at its path, and its files
+count as the pod's ephemeral storage.
+
+**Undo**: delete `readOnlyRootFilesystem: true`, and the volumes `krm-harden-*` with their mounts. Under `spec` of the
+policy, the first keeps it out of one workload, the second out of all:
+
+    exemptions: [{match: {names: [cms]}, controls: [readOnlyRootFilesystem], reason: updates its own plugins}]
+    controls: {readOnlyRootFilesystem: {enabled: false}}
 
 **Reference**: PodSecurityPolicy, `readOnlyRootFilesystem`; CIS Docker Benchmark 5.12; NSA/CISA Kubernetes Hardening
 Guide, "Immutable container file systems".

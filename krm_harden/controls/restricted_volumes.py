@@ -1,5 +1,9 @@
 """Pods may mount only volumes of a few kinds: configuration, scratch space, and what claims and drivers give them.
 
+**Protects from**: code of the node and of the control plane that works with addresses which the pod's author chose: a
+gitRepo volume ran commands on the node (CVE-2024-10220), GlusterFS, Quobyte, StorageOS and ScaleIO volumes sent
+requests in the controller manager's name (CVE-2020-8555). And hostPath: see `hostPathVolumes`.
+
 **Fields**: `spec.volumes[*]`.
 
 **Allowed**: `configMap`, `csi`, `downwardAPI`, `emptyDir`, `ephemeral`, `image`, `persistentVolumeClaim`, `projected`,
@@ -25,6 +29,17 @@
 
 **Fix safety**: a volume without a source becomes the `emptyDir` that the API server makes of it: safe. Any other is
 never changed: the data is where the volume says. Write a PersistentVolume for it, and claim that.
+
+**May break**: nothing by the `emptyDir`. By hand: a claim has to exist before the pod (`persistentvolumeclaim "files"
+not found`), with the same data behind it.
+
+**Undo**: delete `emptyDir: {}`; the server sets it anyway. This, under `spec` of the policy, accepts any other volume;
+its namespace then needs level baseline:
+
+    exemptions:
+    - match: {names: [files]}
+      controls: [restrictedVolumes]
+      reason: its export has no PersistentVolume yet
 
 **Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.12;
 kubernetes/pkg/apis/core/v1/defaults.go, SetDefaults_Volume.

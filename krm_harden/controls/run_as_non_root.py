@@ -1,5 +1,10 @@
 """Containers must be required to run as a user other than root.
 
+**Protects from**: a bug in the runtime or the kernel that needs root in the container to be root on the node. runc's
+own binary could be overwritten from within (CVE-2019-5736), and the shim's API was open (CVE-2020-15257): both took uid
+0, and a container that may not be root wasn't open to them. Here the kubelet itself checks it, whatever the image says
+tomorrow.
+
 **Fields**: `spec.securityContext.runAsNonRoot`, and `spec.containers[*].securityContext.runAsNonRoot`, also of
 initContainers and ephemeralContainers.
 
@@ -23,6 +28,16 @@ initContainers and ephemeralContainers.
 **Fix safety**: safe where the manifest, the policy or a lock gives a user other than root; else marked `may-break`: an
 image that starts as root, or as a user by name, is refused by the kubelet ("container has runAsNonRoot and image will
 run as root"). `runAsNonRoot: false` stays, unless `explicit: override` says otherwise.
+
+**May break**: an image that starts as root stays in `CreateContainerConfigError`: `container has runAsNonRoot and image
+will run as root`; one whose user is a name: `container has runAsNonRoot and image has non-numeric user (nginx), cannot
+verify user is non-root`. Write the image's uid as `runAsUser` (`numericUser` does it where it is known).
+
+**Undo**: delete `runAsNonRoot: true`. Under `spec` of the policy, the first keeps it out of one workload, the second
+out of all:
+
+    exemptions: [{match: {names: [legacy]}, controls: [runAsNonRoot], reason: starts as root to read its certificate}]
+    controls: {runAsNonRoot: {enabled: false}}
 
 **Reference**: Pod Security Standards, restricted, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.7; NSA/CISA Kubernetes
 Hardening Guide, "Non-root containers".

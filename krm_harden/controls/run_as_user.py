@@ -1,5 +1,9 @@
 """Containers must not run as uid 0.
 
+**Protects from**: uid 0, which is the node's own uid 0 unless the pod has a user namespace: what slips out of the
+container is root there (CVE-2019-5736; CVE-2024-21626, in which a file descriptor of the node's folders leaked into
+it), and any file of a mounted volume is open to it.
+
 **Fields**: `spec.securityContext.runAsUser`, and `spec.containers[*].securityContext.runAsUser`, also of
 initContainers and ephemeralContainers.
 
@@ -17,6 +21,15 @@ initContainers and ephemeralContainers.
 
 **Fix safety**: never fixed unless `explicit: override` says so: who writes 0 means it. An override is marked
 `may-break` unless the policy or a lock knows the image's user.
+
+**May break**: an override only. What the image has for root alone can't be read or written: `Permission denied`; ports
+below 1024 and changes of owners fail too: see `unprivilegedNetwork` and `capabilities_restricted`. State the image's
+own uid under `images`.
+
+**Undo**: write `runAsUser: 0` back; with `explicit: respect`, the default, it stays. This, under `spec` of the policy,
+makes an exemption of the error:
+
+    exemptions: [{match: {names: [legacy]}, controls: [runAsUser, runAsNonRoot], reason: manages its volume's users}]
 
 **Reference**: Pod Security Standards, restricted, from v1.23; CIS Kubernetes Benchmark v1.9, 5.2.7; NSA/CISA Kubernetes
 Hardening Guide, "Non-root containers".

@@ -1,5 +1,8 @@
 """Containers must run under an SELinux type for containers, and under no user or role of their own.
 
+**Protects from**: the end of SELinux's confinement: `spc_t` is a type that nothing is denied to. Where it confines
+containers it has stopped escapes that used a bug in the runtime, such as CVE-2019-5736 on Red Hat Enterprise Linux.
+
 **Fields**: `type`, `user` and `role` of `spec.securityContext.seLinuxOptions` and
 `spec.containers[*].securityContext.seLinuxOptions`, also of initContainers and ephemeralContainers.
 
@@ -22,6 +25,15 @@ nothing; user and role empty. `level` is free.
 **Fix safety**: never fixed unless `explicit: override` says so, and then marked `may-break`: the type, user or role
 opens files of the node to the pod. What is forbidden is removed, and `seLinuxOptions` itself where nothing else is in
 it: the runtime then chooses, as for any pod.
+
+**May break**: an override only. Where the nodes have SELinux the program reads `Permission denied` on the node's files,
+and `ausearch -m avc` on the node shows `avc: denied`. Make a type of its own for it, by udica, and put its namespace at
+level privileged; other nodes notice nothing.
+
+**Undo**: write the type back; with `explicit: respect`, the default, it stays. This, under `spec` of the policy, makes
+an exemption of the error:
+
+    exemptions: [{match: {kinds: [DaemonSet], names: [csi-node]}, controls: [seLinuxOptions], reason: relabels volumes}]
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.7.3; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".

@@ -1,5 +1,9 @@
 """Pods must not switch seccomp off.
 
+**Protects from**: kernel bugs behind system calls that services never use. With the runtime's profile a container
+without `SYS_ADMIN` can't make a user namespace, which is what CVE-2022-0185 needed to reach the kernel's heap, and
+CVE-2022-0492 its cgroups; with `Unconfined` it can.
+
 **Fields**: `spec.securityContext.seccompProfile.type` and `spec.containers[*].securityContext.seccompProfile.type`,
 also of initContainers and ephemeralContainers. Before v1.19 the annotations
 `seccomp.security.alpha.kubernetes.io/pod` and `container.seccomp.security.alpha.kubernetes.io/<container>` of the pod
@@ -24,6 +28,14 @@ instead.
 annotation change together, to `RuntimeDefault` and `runtime/default`: the API refuses a pod in which they differ, and a
 `localhostProfile` beside another type. On Windows, which has no seccomp, the field is removed. A profile without a
 type, which the API refuses, becomes what the annotation or its `localhostProfile` names, else `RuntimeDefault`.
+
+**May break**: an override only. A system call is answered with `Operation not permitted`: perf, `unshare`, builders,
+Chromium's sandbox. Put a profile that allows it on the nodes and name it as `Localhost`.
+
+**Undo**: write `type: Unconfined` back; with `explicit: respect`, the default, it stays. This, under `spec` of the
+policy, makes an exemption of the error at both levels:
+
+    exemptions: [{match: {names: [browser]}, controls: [seccompProfile], reason: its sandbox makes namespaces}]
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.7.2; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".

@@ -1,5 +1,9 @@
 """Pods must run under a seccomp profile: the runtime's own, or a local one.
 
+**Protects from**: kernel bugs behind system calls that services never use: Kubernetes runs containers without any
+filter unless the manifest or the kubelet's `seccompDefault` asks for one. Under the runtime's profile a container
+without `SYS_ADMIN` can't make a user namespace, as CVE-2022-0185 and CVE-2022-0492 needed.
+
 **Fields**: `spec.securityContext.seccompProfile.type`, and
 `spec.containers[*].securityContext.seccompProfile.type`, also of initContainers and ephemeralContainers. Not on
 Windows, from v1.25.
@@ -25,6 +29,19 @@ Windows, from v1.25.
 a container's) names a local profile, the field names it too, as `evidence`: servers from v1.27 on read no annotation,
 so the profile may not have been in force. `Unconfined`, in field or annotation, stays unless `explicit: override` says
 otherwise; then both change together, marked `may-break`: the API refuses a pod in which they differ.
+
+**May break**: few programs: Chromium's sandbox (`Failed to move to new namespace: ... Operation not permitted`), perf,
+builders of images. A runtime much older than the image's C library answers newer calls with `Operation not permitted`,
+which shows as threads that can't be made: update it. Else name a profile of your own as `Localhost`.
+
+**Undo**: delete `seccompProfile`. Under `spec` of the policy, the first keeps it out of one workload, the second out of
+all:
+
+    exemptions:
+    - match: {names: [browser]}
+      controls: [seccompProfile_restricted]
+      reason: its sandbox makes namespaces
+    controls: {seccompProfile_restricted: {enabled: false}}
 
 **Reference**: Pod Security Standards, restricted, from v1.19; CIS Kubernetes Benchmark v1.9, 5.7.2; NSA/CISA Kubernetes
 Hardening Guide, "Pod security".

@@ -1,5 +1,10 @@
 """Pods must not set kernel parameters beyond those that concern only themselves.
 
+**Protects from**: parameters that aren't the pod's alone: they change the node for its neighbours, starve it of memory
+or connections, or make it run a program, as `kernel.core_pattern` does. The kubelet refuses them too, unless its
+`--allowed-unsafe-sysctls` names them. Only names are judged: a value that smuggled in a second parameter (CRI-O,
+CVE-2022-0811) takes an update of the runtime.
+
 **Fields**: `spec.securityContext.sysctls[*].name`.
 
 **Allowed**: `kernel.shm_rmid_forced`, `net.ipv4.ip_local_port_range`, `net.ipv4.tcp_syncookies`,
@@ -20,6 +25,14 @@ v1.29 `net.ipv4.tcp_keepalive_time`, `net.ipv4.tcp_fin_timeout`, `net.ipv4.tcp_k
     securityContext: {}
 
 **Fix safety**: never changed: the program may be slow or fail without it. Set it on the nodes, or exempt the pod.
+
+**May break**: what you take away by hand: the program may accept fewer connections or warn at its start, as Redis does
+about `net.core.somaxconn`. With it, on a node that doesn't allow it, the pod fails as `SysctlForbidden`. Set the
+parameter on the nodes, by their image or a tuning operator.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level privileged:
+
+    exemptions: [{match: {names: [cache]}, controls: [sysctls], reason: its nodes allow net.core.somaxconn}]
 
 **Reference**: Pod Security Standards, baseline, from v1.0.
 """

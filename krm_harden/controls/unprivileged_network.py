@@ -2,6 +2,9 @@
 
 Beyond the Pod Security Standards, which call these kernel parameters safe: they concern the pod's own network alone.
 
+**Protects from**: an accident that keeps containers at root: without it a service that isn't root any more ends with
+`bind() to 0.0.0.0:80 failed (13: Permission denied)`, and root is given back to it.
+
 **Fields**: `spec.securityContext.sysctls`. Not on Windows, not with `hostNetwork`, not where the kind has no pod-level
 securityContext.
 
@@ -33,6 +36,16 @@ containers listens on a port below 1024, and `net.ipv4.ping_group_range` where o
 **Fix safety**: safe beside the new user, which can't listen on such a port without it: the capability NET_BIND_SERVICE
 doesn't help a process that isn't root. containerd 2, Docker, kind and k3s have this value anyway; containerd 1 and
 CRI-O don't. Ports and Services stay as they are. With `hostNetwork` the API refuses it: give the program a higher port.
+
+**May break**: kubelets before v1.22 don't count `net.ipv4.ip_unprivileged_port_start` as safe: the pod fails as
+`SysctlForbidden`. Kernels before 4.11 don't know it. Give the program a port above 1023 there, and let the Service's
+`targetPort` name it.
+
+**Undo**: delete the entry of `sysctls`, after the program got a higher port. Under `spec` of the policy, the first
+keeps it out of one workload, the second out of all:
+
+    exemptions: [{match: {names: [web]}, controls: [unprivilegedNetwork], reason: listens on 8080}]
+    controls: {unprivilegedNetwork: {enabled: false}}
 
 **Reference**: Pod Security Standards, baseline, "Sysctls"; kubernetes.io, "Using sysctls in a Kubernetes Cluster".
 """

@@ -1,5 +1,8 @@
 """Containers on Windows must not run as processes of their node.
 
+**Protects from**: everything on the node: a HostProcess container runs on the node itself, with its network, its files
+and a user of the node, up to the system's own account. No isolation is left that an intruder would have to break.
+
 **Fields**: `spec.securityContext.windowsOptions.hostProcess` and
 `spec.containers[*].securityContext.windowsOptions.hostProcess`, also of initContainers and ephemeralContainers.
 
@@ -19,6 +22,17 @@
 
 **Fix safety**: never changed: such pods manage their node. They belong in a namespace of their own and into an
 exemption.
+
+**May break**: what you take away by hand: the program can't manage the node any more, and `hostNetwork: true`, which
+such pods must have, has to go with it. What only needs files or metrics of the node gets them by a CSI driver or an
+agent.
+
+**Undo**: nothing is written. This, under `spec` of the policy, accepts it; its namespace then needs level privileged:
+
+    exemptions:
+    - match: {kinds: [DaemonSet], names: [node-setup]}
+      controls: [windowsHostProcess]
+      reason: sets up its node's network
 
 **Reference**: Pod Security Standards, baseline, from v1.0; CIS Kubernetes Benchmark v1.9, 5.2.11.
 """
