@@ -2,6 +2,7 @@
 """Makes the pages and parts of pages that say what the code says. `docs/generate.py` writes, `--check` only compares.
 
 docs/controls.md                    from the docstrings of krm_harden/controls/
+docs/command-line.md                from the parser of each command
 docs/policy.md, between <!-- -->    from the policy's schema
 function/                           `krm-harden schema`, `--report`, `--definition`
 krm_harden/scaffold/                what `krm-harden init` writes of function/: copies, so that the wheel has them
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from krm_harden import controls, namespaces, schema  # noqa: E402
+from krm_harden import cli, controls, namespaces, schema  # noqa: E402
 from krm_harden.commands import explain  # noqa: E402
 from krm_harden.commands.schema import definition_text, report_text, schema_text  # noqa: E402
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
 HEAD = """\
@@ -46,6 +48,7 @@ def pages() -> dict[str, str]:
         + overview()
         + "".join(section(control) for control in controls.load().values())
         + labels(),
+        "docs/command-line.md": command_line(),
         "docs/policy.md": FIELDS.sub(lambda found: found[1] + table + found[2], policy),
         "function/hardeningpolicy.schema.json": schema_text(),
         "function/report.schema.json": report_text(),
@@ -112,6 +115,74 @@ def fenced(text: str) -> str:
 def _fence(found: re.Match[str]) -> str:
     lines = [line[4:] for line in found[0].strip("\n").split("\n")]
     return "\n```yaml\n" + "\n".join(lines) + "\n```\n"
+
+
+COMMANDS = """\
+<!-- Made by docs/generate.py from the commands' parsers; don't edit. -->
+# The command line
+
+`krm-harden COMMAND [ARGUMENT...]`; without a command krm-harden is a KRM function, which reads a ResourceList from
+standard input. `krm-harden COMMAND --help` prints what stands here.
+
+| exit code | meaning |
+|---|---|
+| 0 | done, or exempt |
+| 1 | something stays open that the policy doesn't exempt; `fix --diff` shows a change |
+| 2 | a document couldn't be read, or not be edited safely |
+| 3 | the policy or the command line is wrong |
+| 130 | interrupted; nothing was left half-written |
+
+"""
+EXAMPLE = re.compile(r"  (\S.*?)(?:  +(\S.*))?")
+"""A line of a command's examples: two spaces, a command and, after two spaces or more, what it is for."""
+
+
+def command_line() -> str:
+    """The page of all commands: a table, and a section for each."""
+    loaded = {name: cli.load(name) for name in cli.commands()}
+    rows = [f"| [`{name}`](#krm-harden-{name}) | {module.SUMMARY} |" for name, module in loaded.items()]
+    parts = [command(module.parser(), module.SUMMARY, module.EXAMPLES) for module in loaded.values()]
+    return COMMANDS + "\n".join(("| command | what it does |", "|---|---|", *rows)) + "\n\n" + "\n".join(parts)
+
+
+def command(parser: argparse.ArgumentParser, summary: str, examples: str, level: int = 2) -> str:
+    """One command: what it takes, its examples and, a level below, the commands that it has itself."""
+    hidden = {"==SUPPRESS==", None}
+    taken = [each for each in parser._actions if each.help not in hidden and "--help" not in each.option_strings]
+    inner = [each for each in parser._actions if isinstance(each.choices, dict)]
+    rows = [parameter(parser, each) for each in taken if each not in inner]
+    parts = [f"{'#' * level} {parser.prog}\n", f"{summary[0].upper()}{summary[1:]}.\n"]
+    if rows:
+        parts += ["| | |\n|---|---|\n" + "".join(rows)]
+    parts += [shown_examples(examples)]
+    for action in inner:
+        about = {choice.dest: choice.help or "" for choice in action._choices_actions}
+        parts += [command(each, about[name], each.epilog or "", level + 1) for name, each in action.choices.items()]
+    return "\n".join(part for part in parts if part)
+
+
+def parameter(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    """A row: an argument, or an option with its value, and what it says."""
+    value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper())
+    value = "" if action.nargs == 0 else value if isinstance(value, str) else " ".join(value)
+    *short, last = action.option_strings or [""]
+    names = ", ".join(f"`{name}`" for name in [*short, f"{last} {value}".strip()])
+    about = (action.help or "") % {**vars(action), "prog": parser.prog}
+    return "| {} | {} |\n".format(*(cell.replace("|", "\\|") for cell in (names, about)))
+
+
+def shown_examples(text: str) -> str:
+    """The examples of a command's help as an indented block, each with what it is for as a comment."""
+    _, found, after = text.partition("examples:\n")
+    lines = after.partition("\n\n")[0].splitlines()
+    made: list[list[str]] = []
+    for line in lines:
+        if example := EXAMPLE.fullmatch(line):
+            made.append([example[1], example[2] or ""])
+        elif made:
+            made[-1][1] = f"{made[-1][1]} {line.strip()}".strip()
+    shown = "".join(f"    # {about}\n    {line}\n" if about else f"    {line}\n" for line, about in made)
+    return f"Examples:\n\n{shown}" if found else ""
 
 
 def fields() -> Iterator[str]:
