@@ -9,52 +9,38 @@ from __future__ import annotations
 import gc
 import sys
 
-from krm_harden import __version__, libyaml
+from krm_harden import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-USAGE = """\
-krm-harden hardens Kubernetes manifests to the Pod Security Standard `restricted`.
-
-usage: krm-harden < RESOURCELIST            a KRM function: kustomize, kpt
-       krm-harden COMMAND [ARGUMENT...]     `krm-harden COMMAND --help` explains each
-
-commands:
-{commands}
-
-examples:
-  krm-harden fix --diff deploy/             show what would change
-  krm-harden fix deploy/                    change it, in place
-  kustomize build . | krm-harden check -    the gate: exit 1 unless all is restricted
-  kpt fn eval . --exec krm-harden           inside kpt
-
-exit codes: 0 done, 1 something stays open, 2 something couldn't be read, 3 wrong policy or command line
-"""
+SECONDS_FOR_A_LIST = 2.0
+"""What kubectl's plugin waits for a ResourceList on standard input."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. No exception leaves it but by a defect."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if argv is None:
-        libyaml.in_parts()
-        # Nothing here makes cycles worth collecting, and a collection walks every node of the chunk at hand.
-        gc.disable()
     try:
+        if argv is None:
+            from krm_harden import libyaml
+
+            libyaml.in_parts()
+            # Nothing here makes cycles worth collecting, and a collection walks every node of the chunk at hand.
+            gc.disable()
         return _run(arguments)
     except KeyboardInterrupt:
-        if sys.stderr is not None:
-            sys.stderr.write("krm-harden: interrupted; nothing was left half-written\n")
-        return 130
+        return _interrupted()
     except Exception as error:
         from krm_harden.errors import KrmHardenError
 
         if not isinstance(error, (KrmHardenError, OSError)):
             raise
-        if sys.stderr is not None:
-            sys.stderr.write(f"krm-harden: error: {_line(error)}\n")
+        said = _line(error)
+        if said and sys.stderr is not None:
+            sys.stderr.write(f"krm-harden: {_error_word()} {said}\n")
         return error.exit_code if isinstance(error, KrmHardenError) else 2
 
 
@@ -64,34 +50,75 @@ def _line(error: Exception) -> str:
     return str(error).replace("\n", " ")
 
 
+def _error_word() -> str:
+    if not sys.stderr.isatty():
+        return "error:"
+    from krm_harden.commands import _terminal
+
+    return _terminal.painted("error:", "error", sys.stderr)
+
+
+def _interrupted() -> int:
+    """Say so. From here on another Ctrl-C ends the process at once: there is nothing left to be tidied up."""
+    import contextlib
+    import signal
+
+    with contextlib.suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.stderr is not None:
+        shown = "\r\033[K\033[?25h" if sys.stderr.isatty() else ""  # what progress has begun, and hidden
+        sys.stderr.write(f"{shown}krm-harden: interrupted; nothing was left half-written\n")
+    return 130
+
+
 def _run(arguments: list[str]) -> int:
     if not arguments:
-        if sys.stdin is not None and sys.stdin.isatty():
-            sys.stderr.write(_usage())
+        if _asks_for_help():
+            from krm_harden.commands import _help
+
+            sys.stderr.write(_help.top())
             return 3
         from krm_harden.commands import function
 
         return function.run()
-    name = arguments[0]
-    if name in {"-h", "--help", "help", "-V", "--version"}:
-        from krm_harden.commands import _streams
+    from krm_harden.commands import _streams
 
-        asked = f"krm-harden {__version__}\n" if name in {"-V", "--version"} else _usage()
-        _streams.print_report(asked)
+    name, *rest = arguments
+    if name in {"-V", "--version"}:
+        _streams.print_report(f"krm-harden {__version__}\n")
+        return 0
+    _streams.say()
+    if name == "help" and rest and rest[0] in commands():
+        name, rest = rest[0], [*rest[1:], "--help"]
+    if name in {"-h", "--help", "help"} and (not rest or rest[0].startswith("-")):
+        from krm_harden.commands import _help
+
+        _help.show()
         return 0
     if name not in commands():
-        return _unknown(name)
+        from krm_harden.commands import _help
+
+        sys.stderr.write(f"krm-harden: {_error_word()} {_help.unknown(rest[0] if name == 'help' else name)}\n")
+        return 3
     command = load(name)
-    return int(command.run(command.parser().parse_args(arguments[1:])))
+    return int(command.run(command.parser().parse_args(rest)))
 
 
-def _unknown(name: str) -> int:
-    import difflib
+def _asks_for_help() -> bool:
+    """Whether somebody has typed nothing but our name: nobody types a ResourceList.
 
-    close = difflib.get_close_matches(name, commands(), 1)
-    hint = f"; did you mean {close[0]}?" if close else f"; commands: {', '.join(commands())}"
-    sys.stderr.write(f"krm-harden: error: no command {name!r}{hint}\n")
-    return 3
+    `kubectl harden` has no other use, so what comes to it must look like a ResourceList to be taken for one.
+    """
+    if sys.stdin is None:
+        return False
+    if sys.stdin.isatty():
+        return True
+    if not sys.argv[0].endswith("kubectl-harden"):
+        return False
+    import select
+
+    ready, _, _ = select.select([sys.stdin], [], [], SECONDS_FOR_A_LIST)
+    return not ready or b"ResourceList" not in sys.stdin.buffer.peek()  # type: ignore[union-attr]
 
 
 def commands() -> list[str]:
@@ -108,9 +135,3 @@ def load(name: str) -> ModuleType:
     """The module of a command: `SUMMARY`, `parser()` and `run(options)`."""
     __import__(f"krm_harden.commands.{name}")
     return sys.modules[f"krm_harden.commands.{name}"]
-
-
-def _usage() -> str:
-    width = max(map(len, commands()))
-    lines = "\n".join(f"  {name:{width}}  {load(name).SUMMARY}" for name in commands())
-    return USAGE.format(commands=lines)

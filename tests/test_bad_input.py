@@ -643,6 +643,8 @@ WAYS_OUT = {
     "--help": ("--help",),
     "--version": ("--version",),
 }
+MANIFESTS_OUT = ("function", "fn", "fix -")
+"""Of them, those whose output is more than a report: a part of it is worse than nothing."""
 
 
 def prepared(folder: Path) -> None:
@@ -692,7 +694,10 @@ def test_broken_pipe(name, tmp_path):
         )
     ran = Ran(done.returncode, b"", done.stderr.decode())
 
-    assert_one_line(ran, 2, "broken pipe")
+    if name in MANIFESTS_OUT:
+        assert_one_line(ran, 2, "broken pipe")
+    else:
+        assert (ran.code, errors(ran)) == (141, []), "somebody has read enough of a report: `| head`"
     assert "Exception ignored" not in ran.err
 
 

@@ -18,7 +18,7 @@ import pytest
 from conftest import clean_environment, require, run_cli
 
 from krm_harden import __version__, cli
-from krm_harden.commands import _files
+from krm_harden.commands import _files, _help
 from krm_harden.errors import KrmHardenError
 
 COMMAND = [sys.executable, "-m", "krm_harden"]
@@ -80,7 +80,8 @@ def test_help():
 
     assert ran.code == 0
     assert ran.err == ""
-    assert [name for name in cli.commands() if f"  {name} " not in ran.out.decode()] == []
+    assert [name for name in [*cli.commands(), "help"] if f"\n  {name} " not in ran.out.decode()] == []
+    assert "\nOther:" not in ran.out.decode()
     assert b"exit codes: 0" in ran.out
 
 
@@ -98,6 +99,60 @@ def test_help_of_a_command(name):
     assert text.startswith(f"usage: krm-harden {name}")
     assert "examples:\n  " in text
     assert [line for line in text.splitlines() if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("name", cli.commands())
+def test_every_command_has_a_group_examples_and_a_summary_that_is_found_without_loading_it(name):
+    module = cli.load(name)
+
+    assert _help.about(name) == (module.SUMMARY, module.GROUP)
+    assert module.GROUP in _help.GROUPS
+    assert set(_help._literals(module.__file__)) == {"SUMMARY", "GROUP"}
+    assert "examples:\n  " in module.EXAMPLES
+
+
+def test_help_loads_no_command():
+    program = (
+        "import sys; sys.argv = ['krm-harden', '--help']; from krm_harden import cli; cli.main();"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=clean_environment())
+    loaded = set(done.stderr.decode().split())
+
+    assert "krm_harden.commands._help" in loaded
+    assert loaded.isdisjoint({f"krm_harden.commands.{name}" for name in cli.commands()})
+    assert loaded.isdisjoint({"argparse", "rich", "krm_harden.engine"})
+
+
+@pytest.mark.parametrize("command", ["fix", "images", "images resolve"])
+def test_help_of_a_command_by_the_word_help(command):
+    assert run_cli("help", *command.split()).out == run_cli(*command.split(), "--help").out != run_cli("help").out
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", ["", *cli.commands()])
+def test_words_of_help_fit_the_width(name, columns):
+    """Only a command that is longer than that isn't cut: people copy it."""
+    text = run_cli(*name.split(), "--help", COLUMNS=str(columns)).out.decode()
+
+    assert [line for line in text.splitlines() if len(line) > columns and not re.match(r"  \S+ |[\s\w]+--", line)] == []
+    assert [line for line in text.splitlines() if line.startswith(("  # ", " " * 12)) and len(line) > columns] == []
+
+
+def test_options_are_grouped_by_topics_where_they_are_many():
+    text = run_cli("fix", "--help").out.decode()
+    titles = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+
+    assert titles == [
+        "arguments:",
+        "options:",
+        "which files:",
+        "what holds:",
+        "what is reported:",
+        "everywhere:",
+        "examples:",
+    ]
+    assert "options:" not in run_cli("copy", "--help").out.decode()
 
 
 @pytest.mark.parametrize("alias", ["--version", "-V"])
@@ -127,7 +182,42 @@ def test_an_unknown_option_is_named(typo, meant):
 
     assert (ran.code, ran.out) == (3, b"")
     assert typo in ran.err
+    assert f"did you mean {meant}?" in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("fix --polcy=x app.yaml", "there is no option --polcy (did you mean --policy?)"),
+        ("fix --dif", "there is no option --dif (did you mean --diff?)"),
+        ("fix --level restriced app.yaml", "there is no 'restriced' (did you mean restricted?)"),
+        ("fix -o jsno app.yaml", "there is no 'jsno' (did you mean json?)"),
+        ("fix -x app.yaml", "there is no option -x;"),
+        ("check --level restriced app.yaml", "did you mean restricted?"),
+        ("images reslve app.yaml", "there is no 'reslve' (did you mean resolve?)"),
+        ("images resolve --ofline app.yaml", "there is no option --ofline (did you mean --offline?)"),
+        ("init kustmize", "there is no 'kustmize' (did you mean kustomize?)"),
+        ("help chekc", "no command 'chekc'; did you mean check?"),
+        ("--polcy", "no option '--polcy' before the command"),
+        ("check", "the following arguments are required: PATH"),
+        ("check --policy", "argument --policy: expected one argument"),
+    ],
+)
+def test_a_wrong_word_is_one_line_with_what_was_meant(words, said):
+    ran = run_cli(*words.split())
+
+    assert (ran.code, ran.out) == (3, b"")
+    assert said in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_what_only_looks_like_an_option_is_none(tmp_path):
+    write(tmp_path, app=CONFIG)
+    (tmp_path / "-x.yaml").write_text(CONFIG)
+
+    assert run_cli("check", "--exclude", "a b", "--", "-x.yaml", "app.yaml", cwd=tmp_path).code == 0
+    assert run_cli("check", "-ojson", "-qv", "app.yaml", cwd=tmp_path).code == 0
 
 
 def test_no_arguments_on_a_terminal():
@@ -143,6 +233,7 @@ def test_no_arguments_on_a_terminal():
     assert process.returncode == 3
     assert out == b""
     assert b"usage: krm-harden" in err
+    assert b"\x1b" not in err
 
 
 # fix

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from krm_harden.errors import InputError
+from krm_harden.errors import InputError, KrmHardenError
 from krm_harden.model import one_line
 
 TYPE_CHECKING = False
@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 
 BLOCK = 1_000_000
 """Bytes that are written at once."""
+_detail = [0]
+
+
+class ReaderGone(KrmHardenError):
+    """Whoever reads a report has enough of it (`| head`): nothing to talk about. The code is SIGPIPE's."""
+
+    exit_code = 141
+
+
+def say(*, more: int | None = None) -> None:
+    """Say more, or less, for the whole run; without a number as much as usual."""
+    _detail[0] = 0 if more is None else _detail[0] + more
+
+
+def detail() -> int:
+    """How much is said: 1 with -v, -1 only errors (-q), -2 nothing (-qq)."""
+    return _detail[0]
 
 
 def read_stdin() -> bytes:
@@ -47,8 +64,14 @@ def _write(stream: TextIO | None, parts: Iterable[bytes], what: str) -> None:
             view = memoryview(block)
             while view:
                 view = view[os.write(stream.fileno(), view) :]
+    except BrokenPipeError as error:
+        raise (ReaderGone("") if what == "report" else _unwritten(what, error)) from None
     except OSError as error:
-        raise InputError(f"the {what} can't be written: {error.strerror}") from None
+        raise _unwritten(what, error) from None
+
+
+def _unwritten(what: str, error: OSError) -> InputError:
+    return InputError(f"the {what} can't be written: {error.strerror}")
 
 
 def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -73,9 +96,20 @@ def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{one_line(line)}\n" for line in lines)
 
 
+def tell(lines: Iterable[str]) -> None:
+    """Lines that say what was done, on standard output; none of them with -q."""
+    if detail() >= 0:
+        print_lines(lines)
+
+
 def complain(lines: Iterable[str]) -> None:
-    """Lines for people, on standard error."""
-    text = _joined(lines)
+    """Lines for people, on standard error; with -q only the errors among them."""
+    text = _joined(lines if detail() >= 0 else (line for line in lines if detail() == -1 and is_error(line)))
     if text and sys.stderr is not None:
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def is_error(line: str) -> bool:
+    """Whether a line says so: `error: ...`, `krm-harden: error: ...`, `app.yaml:12: error: ...`."""
+    return "error" in line.split(": ", 2)[:2]

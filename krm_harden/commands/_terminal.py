@@ -1,6 +1,7 @@
 """What a stream can show: colours and a width, by what people and their terminals say.
 
-NO_COLOR (no-color.org) and FORCE_COLOR (force-color.org) count where they are set and not empty; FORCE_COLOR wins.
+`--color` wins; then NO_COLOR (no-color.org) and FORCE_COLOR (force-color.org) count where they are set and not empty,
+and of the two FORCE_COLOR wins.
 """
 
 from __future__ import annotations
@@ -14,12 +15,45 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+CHOICES = ("auto", "always", "never")
+STYLES = {
+    "heading": "1",
+    "name": "36",
+    "dim": "2",
+    "error": "1;31",
+    "warning": "33",
+    "info": "32",
+    "place": "1",
+    "added": "32",
+    "removed": "31",
+}
+"""Of the sixteen colours that every theme, dark or light, has chosen for itself."""
+_chosen = ["auto"]
+
+
+def choose(when: str) -> None:
+    """Let `--color` hold, for the whole run."""
+    _chosen[0] = when
+
 
 def colours(stream: TextIO | None) -> bool:
     """Whether colours may be written to a stream."""
+    if _chosen[0] != "auto":
+        return _chosen[0] == "always"
     if os.environ.get("FORCE_COLOR"):
         return True
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
+def paint(text: str, style: str) -> str:
+    """A text in one of our STYLES; an unknown one changes nothing."""
+    code = STYLES.get(style)
+    return f"\033[{code}m{text}\033[0m" if code and text else text
+
+
+def painted(text: str, style: str, stream: TextIO | None) -> str:
+    """The same, where the stream shows colours."""
+    return paint(text, style) if colours(stream) else text
 
 
 def is_terminal(stream: TextIO | None) -> bool:

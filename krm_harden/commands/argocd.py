@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from krm_harden.model import ChunkResult
     from krm_harden.policy import Policy
 
+GROUP = "Every way in"
 SUMMARY = "the config management plugin of Argo CD: render, harden, print"
 EXAMPLES = """\
 examples:

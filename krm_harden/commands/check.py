@@ -14,6 +14,7 @@ from krm_harden.reports import summary, text
 if TYPE_CHECKING:
     import argparse
 
+GROUP = "Judge and report"
 SUMMARY = "judge manifests as the API server does; exit 1 unless all is in order or exempt"
 EXAMPLES = """\
 examples:

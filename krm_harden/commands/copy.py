@@ -15,6 +15,7 @@ from krm_harden.errors import ConfigError, KrmHardenError
 if TYPE_CHECKING:
     import argparse
 
+GROUP = "Every way in"
 SUMMARY = "copy krm-harden with its own Python into a folder, where it runs without any other"
 EXAMPLES = """\
 examples:

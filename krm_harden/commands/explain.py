@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from krm_harden.controls import Control
 
+GROUP = "Help and set-up"
 SUMMARY = "print what a control checks, what a fix writes, how safe it is and where the rule comes from"
 EXAMPLES = """\
 examples:

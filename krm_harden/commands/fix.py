@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
     from krm_harden.policy import Policy
 
+GROUP = "Harden"
 SUMMARY = "harden files in place, folders recursively; - is a filter"
 EXAMPLES = """\
 examples:
   krm-harden fix deploy/                      in place; .gitignore and .krmignore count
   krm-harden fix --diff deploy/               write nothing, show the diff; exit 1 if there is one
   helm template . | krm-harden fix - > out    a filter: writes nothing unless everything is in order
-  krm-harden fix --policy policy.yaml deploy/ with exemptions and what you know of your images
-  krm-harden fix --diff --against 0.1 deploy/ what an update from 0.1 would change; exit 1 if something
+  krm-harden fix --policy policy.yaml deploy/
+                                              with exemptions and what you know of your images
+  krm-harden fix --diff --against 0.1 deploy/
+                                              what an update from 0.1 would change; exit 1 if something
 
 exit codes: 0 done, 1 something stays open (or --diff shows a change), 2 something couldn't be read or written,
 3 wrong policy or command line

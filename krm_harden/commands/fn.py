@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PLUGIN_ROOT = "KUSTOMIZE_PLUGIN_CONFIG_ROOT"
 """What kustomize sets for a legacy exec plugin, and for nothing else: the folder of the kustomization."""
+GROUP = "Every way in"
 SUMMARY = "harden plain manifests by a config file, onto standard output"
 EXAMPLES = """\
 examples:

@@ -21,6 +21,7 @@ from krm_harden.reports import json, summary, text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+GROUP = "Every way in"
 SUMMARY = "a post-renderer for Helm 3 and 4"
 EXAMPLES = """\
 examples:

@@ -14,6 +14,7 @@ from krm_harden.commands._parser import Parser, make
 if TYPE_CHECKING:
     from types import ModuleType
 
+GROUP = "Know your images"
 SUMMARY = "find out what container images need, into a lock that fix uses; check it; explain an image"
 EXAMPLES = """\
 examples:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
+GROUP = "Every way in"
 SUMMARY = "set a folder up for kustomize, kpt, Argo CD, Helm, Flux, pre-commit or GitHub, with its gate"
 EXAMPLES = """\
 examples:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from krm_harden.model import Resource, ResourceResult
     from krm_harden.overlays import Overlay
 
+GROUP = "Harden"
 SUMMARY = "write the hardening as kustomize patches, also for Flux: no plugin runs"
 EXAMPLES = """\
 examples:

@@ -11,6 +11,7 @@ from krm_harden.commands._parser import make
 if TYPE_CHECKING:
     import argparse
 
+GROUP = "Policy"
 SUMMARY = "print the JSON Schema of the policy or of reports, or the KRMFunctionDefinition"
 EXAMPLES = """\
 examples:
