@@ -17,14 +17,16 @@ from krm_harden.scalars import truth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
 
     from krm_harden.controls import Control
     from krm_harden.exemptions import Exemption
     from krm_harden.images.facts import ImageFacts
-    from krm_harden.model import Container, Pod, Pointer
+    from krm_harden.model import Container, Pod, Pointer, Resource
     from krm_harden.policy import Settings
+
+    LeftOut: TypeAlias = "Callable[[Resource, str], str]"
 
 _REACH = {"additive": 0, "evidence": 1, "complete": 2}
 _BASIS = {"safe": 0, "evidence": 1, "default": 2}
@@ -64,8 +66,8 @@ INJECTION = {
     "dapr.io/enabled": ("true",),
 }
 """Annotations and labels that promise a container which isn't in the manifest."""
-
-
+LEFT_OUT = "left-out"
+"""The sort of reason for what isn't written because somebody chose other controls."""
 _ONE_LINE = FlowStyle()
 
 
@@ -76,6 +78,8 @@ class Situation:
     `volume_names` are those taken, by the pod and by this run; `wanted_volumes`, filled by their control, has for each
     name of ours the containers and paths that ask for it. `users` and `users_of_volumes`, filled by theirs, have what
     is proposed for each container, and for each volume who writes there. `checking`: nothing will be written.
+    `left_out` says why a control writes nothing to a resource, or empty; `violated`, filled by `choices`, has what some
+    checks found.
     """
 
     __slots__ = (
@@ -96,11 +100,13 @@ class Situation:
         "_replaced_inits",
         "checking",
         "knows_images",
+        "left_out",
         "on_windows",
         "pod",
         "settings",
         "users",
         "users_of_volumes",
+        "violated",
         "volume_names",
         "wanted_volumes",
     )
@@ -113,7 +119,10 @@ class Situation:
         exemptions: Sequence[Exemption] = (),
         *,
         checking: bool = False,
+        left_out: LeftOut | None = None,
     ) -> None:
+        self.left_out = left_out
+        self.violated: dict[str, dict[Container | None, list[Violation]]] | None = None
         self.pod = pod
         self.settings = settings
         self.knows_images = settings.output >= FACTS_SINCE
@@ -225,13 +234,13 @@ class Situation:
 
     def new_user(self, container: Container) -> int | None:
         """The uid that this run gives a container which would start as another one without it, else None."""
-        made = self._written_user(container)
+        made = self.written_user(container)
         uid: int | None = made.value if made else None
         return None if uid is None or self.facts(container).value("defaultUser") == uid else uid
 
     def user_after(self, container: Container) -> int | None:
         """The uid that a container has after this run, None when the manifest names none."""
-        made = self._written_user(container)
+        made = self.written_user(container)
         return made.value if made else self.user(container)
 
     def group_of(self, container: Container, uid: int | None) -> int | None:
@@ -243,7 +252,8 @@ class Situation:
         known: int | None = facts.value("gid")
         return known if facts.value("uid") in {None, uid} or not self.knows_images else None
 
-    def _written_user(self, container: Container) -> Proposal | None:
+    def written_user(self, container: Container) -> Proposal | None:
+        """The user that this run writes for a container."""
         made = self.fixes("numericUser", container) or self.fixes("runAsUser", container)
         if made is None and container.security_context.get("runAsUser") is None:
             made = self.fixes("runAsUser", None)
@@ -520,7 +530,21 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
         return Judgement(violation, proposal, "manual")
     if not situation.reaches(proposal.basis):
         return Judgement(violation, proposal, "deferred", f"changes: {settings.changes} doesn't write it")
-    return Judgement(violation, proposal, "fixed")
+    return _chosen(control, situation, Judgement(violation, proposal, "fixed"))
+
+
+def _chosen(control: Control, situation: Situation, judgement: Judgement) -> Judgement:
+    """A judgement that would be written, deferred where its control is left out."""
+    if not situation.left_out:
+        return judgement
+    from krm_harden import choices
+
+    reason = choices.why_left_out(situation, control.id, judgement.violation)
+    if not reason:
+        return judgement
+    made = judgement.proposal
+    left = Proposal(made.basis, made.value, reason, made.evidence, made.operations, LEFT_OUT)
+    return Judgement(judgement.violation, left, "deferred")
 
 
 def _held(control: Control, situation: Situation, violation: Violation, container: Container | None) -> str:
@@ -657,10 +681,12 @@ def _code(situation: Situation, container: Container | None, judgement: Judgemen
     """The sort of reason for what stays as it is."""
     if state == "refused" and container:
         return situation.refusal(container)[0]
-    return judgement.proposal.code if state == "manual" else ""
+    return judgement.proposal.code if state in {"manual", "deferred"} else ""
 
 
 def _severity(control: Control, settings: Settings, judgement: Judgement, state: str, risk: str) -> str:
+    if state == "deferred" and judgement.proposal.code == LEFT_OUT:
+        return "info"
     # What an author wrote is no better for being overridden only by a policy that goes further.
     stays = state == "deferred" and judgement.violation.cause == "explicit" and settings.output >= FACTS_SINCE
     if stays or state in {"explicit", "manual", "refused", "open"}:

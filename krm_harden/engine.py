@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from krm_harden.decide import LeftOut
     from krm_harden.model import Operation, Pointer, Resource
     from krm_harden.policy import Policy
     from krm_harden.source import Document
@@ -39,9 +40,10 @@ class Engine:
     `lines`: findings get the line of their field. `rendered`: what comes is what will be applied, so that no `$patch`
     makes a patch of it. `ceiling`: who wrote the manifests isn't who wrote the policy. `paranoid`: other libraries
     verify each edit once more. `facts` are those of the whole input: None in the first pass, which gathers them.
+    `left_out` says why a control, by its id, writes nothing to a resource, or empty; it must be the same at each call.
     """
 
-    __slots__ = ("ceiling", "checking", "facts", "lines", "paranoid", "policy", "rendered", "strict")
+    __slots__ = ("ceiling", "checking", "facts", "left_out", "lines", "paranoid", "policy", "rendered", "strict")
 
     def __init__(
         self,
@@ -54,7 +56,9 @@ class Engine:
         ceiling: bool = False,
         paranoid: bool = False,
         facts: Facts | None = None,
+        left_out: LeftOut | None = None,
     ) -> None:
+        self.left_out = left_out
         self.rendered = rendered or checking
         self.ceiling = ceiling
         self.policy = policy
@@ -86,6 +90,7 @@ class Engine:
             ceiling=self.ceiling,
             paranoid=self.paranoid,
             facts=facts,
+            left_out=self.left_out,
         )
 
     def both_passes(self, data: bytes) -> list[ChunkResult]:
@@ -173,6 +178,7 @@ class Engine:
                 checking=self.checking,
                 lines=self.lines,
                 rendered=rendered,
+                left_out=self.left_out,
             )
             for resource in ours
         ]
@@ -255,7 +261,10 @@ class Engine:
 
     def _settled(self, new: Document, reviews: list[Review]) -> list[Review]:
         """The resources of the new text. Raises RefusedEdit unless a second run over it has nothing to do."""
-        again = [Review(self.policy, new, review.resource.within(new.data), 0, self.facts) for review in reviews]
+        again = [
+            Review(self.policy, new, review.resource.within(new.data), 0, self.facts, left_out=self.left_out)
+            for review in reviews
+        ]
         for review in again:
             review.judge()
         for operation in _drafted(new, again).operations:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from krm_harden.controls import Control
+    from krm_harden.decide import LeftOut
     from krm_harden.exemptions import Exemption
     from krm_harden.model import Facts, Finding, Pointer
     from krm_harden.policy import Policy
@@ -24,8 +25,8 @@ class Review:
     """A resource, the settings that hold for it, and the judgements about its pods.
 
     `line` is the chunk's, from 0; `lines` says whether findings get their own; `rendered`, that `$patch` makes no patch
-    of it; `facts` are those of the whole input, None while they are gathered. `read` fills the rest; it raises
-    InputError where the API couldn't decode a field.
+    of it; `facts` are those of the whole input, None while they are gathered; `left_out` says which controls write
+    nothing here. `read` fills the rest; it raises InputError where the API couldn't decode a field.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Review:
         "checking",
         "document",
         "facts",
+        "left_out",
         "line",
         "lines",
         "pods",
@@ -60,7 +62,9 @@ class Review:
         checking: bool = False,
         lines: bool = False,
         rendered: bool = False,
+        left_out: LeftOut | None = None,
     ) -> None:
+        self.left_out = left_out
         self.policy = policy
         self.rendered = rendered
         self.document = document
@@ -96,9 +100,18 @@ class Review:
         if is_namespace(self.resource):
             self._exempted = [one for one in exempting if one.covers(NAMESPACES, self.resource, None)]
             found = namespaces.label(self.policy, self.resource, self.settings, self.facts, self._exempted)
-            self._labels = list(found)
+            self._labels = [self._chosen(*one) for one in found] if self.left_out else list(found)
         for index in range(len(self.pods)):
             self._judge(index, exempting)
+
+    def _chosen(self, finding: Finding, writes: tuple[Operation, ...]) -> tuple[Finding, tuple[Operation, ...]]:
+        """A finding about labels, which writes nothing where its control is left out."""
+        reason = self.left_out(self.resource, NAMESPACES) if self.left_out and writes else ""
+        if not reason:
+            return finding, writes
+        finding.state, finding.risk, finding.reason, finding.code = "deferred", "none", reason, decide.LEFT_OUT
+        finding.message = f"{finding.message.replace(' gets ', ' lacks ', 1)}: {reason}"
+        return finding, ()
 
     def _why_it_stays(self) -> tuple[str, str]:
         """Why the resource isn't judged at all and which sort of reason that is, or twice empty."""
@@ -121,7 +134,9 @@ class Review:
         # An Argo template also mounts the volumes of its workflow.
         shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
         known = [*volumes, *shared]
-        situation = decide.Situation(pod, self.settings, known, exemptions_, checking=self.checking)
+        situation = decide.Situation(
+            pod, self.settings, known, exemptions_, checking=self.checking, left_out=self.left_out
+        )
         self._situations.append(situation)
         every = self.settings.checks().values()
         checks = [pair for pair in every if not pair[0].concerns or pair[0].concerns(situation)]
