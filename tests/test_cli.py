@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import select
 import shutil
 import stat
 import subprocess
@@ -1103,27 +1102,6 @@ def test_no_escape_codes_where_nobody_looks(tmp_path):
 
     assert "\x1b" not in ran.err
     assert b"\x1b" not in ran.out
-
-
-def test_progress_on_a_terminal(tmp_path):
-    tree(tmp_path, {f"{number:03}.yaml": CONFIG for number in range(210)})
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "check", "."], stderr=theirs, stdout=subprocess.DEVNULL, cwd=tmp_path, env=clean_environment()
-    )
-    os.close(theirs)
-    said = b""
-    while select.select([ours], [], [], 20)[0]:
-        try:
-            said += os.read(ours, 4096)
-        except OSError:  # noqa: PERF203 - how a terminal says that the other side is gone
-            break
-    process.wait(timeout=20)
-    os.close(ours)
-
-    assert process.returncode == 0
-    assert b"20/210 files" in said
-    assert said.rstrip().endswith(b"0 warnings")
 
 
 def test_the_console_script_is_the_module():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
 import resource
 import shutil
@@ -376,20 +375,6 @@ def test_an_interrupt_leaves_nothing_half_written(how, work):
     assert process.returncode == 130
     assert b"nothing was left half-written" in err
     assert [name for name in os.listdir(work) if "lock" in name] == []
-
-
-def test_progress_is_for_terminals(work):
-    ours, theirs = pty.openpty()
-    subprocess.run(
-        [sys.executable, "-m", "krm_harden", "images", "resolve", "--from", "docker-archive:app.tar", "app.yaml"],
-        cwd=work, stderr=theirs, check=True, env=clean_environment(),
-    )  # fmt: skip
-    os.close(theirs)
-    shown = os.read(ours, 10000)
-    os.close(ours)
-
-    assert b"\r\033[K" in shown
-    assert "\r" not in resolved(work).err
 
 
 def test_guesses_about_what_the_catalogue_knows_stay_out_of_the_lock(work):

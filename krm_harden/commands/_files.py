@@ -145,7 +145,7 @@ def patches(files: Iterable[Path]) -> dict[Path, str]:
     """The files that a kustomization beside or below the given files names as patches, and its name."""
     found: dict[Path, str] = {}
     folders = {path.parent for path in files}
-    for folder in folders | {folder.parent for folder in folders}:
+    for folder in sorted(folders | {folder.parent for folder in folders}):
         for name in KUSTOMIZATIONS:
             kustomization = folder / name
             if kustomization.is_file():

@@ -126,7 +126,8 @@ def _changed(options: argparse.Namespace, lock: Lock, found: Found) -> tuple[lis
             return str(entry["digest"])
         return resolve.in_registry(parse(name), client, entry.get("platform", DEFAULT_PLATFORM)).digest
 
-    answers = resolve.each(digest, asked, options.jobs, _images_resolve.Progress("images checked"))
+    with _images_resolve.progress(options, "images checked") as progress:
+        answers = resolve.each(digest, asked, options.jobs, progress)
     changed, failures = [], []
     for (name, entry), answer in zip(asked, answers, strict=True):
         where = _images_uses.places(found.by_reference()[name])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import source
-from krm_harden.commands import _files, _images_probe, _images_uses, _policies, _streams
+from krm_harden.commands import _files, _images_probe, _images_uses, _policies, _progress, _streams
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.images import resolve, write
@@ -25,7 +24,7 @@ from krm_harden.model import mapping
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from krm_harden.commands._images_uses import Found
     from krm_harden.images.layers import Files
@@ -155,9 +154,10 @@ def _had(options: argparse.Namespace, found: Found) -> tuple[list[resolve.Had], 
         resolve.Wanted(parse(name), tuple(sorted({use.image.strip() for use in uses})))
         for name, uses in found.by_reference().items()
     ]
-    had, failures = resolve.images(
-        wanted, archives, client(options), options.platform, jobs=options.jobs, progress=Progress("images found")
-    )
+    with progress(options, "images found") as found_one:
+        had, failures = resolve.images(
+            wanted, archives, client(options), options.platform, jobs=options.jobs, progress=found_one
+        )
     asked = normal(options.platform)
     _streams.complain(
         f"note: {one.names[0]} is for {one.image.platform} alone, not for {asked}"
@@ -189,27 +189,42 @@ def _entries(
     options: argparse.Namespace, found: Found, had: Sequence[resolve.Had]
 ) -> Sequence[dict[str, Any] | Exception]:
     """The lock's entry of each image, or why there is none."""
+    work: Callable[[resolve.Had], Any] = resolve.read if options.probe else _read_entry
+    with progress(options, "images read") as told:
+        files = resolve.each(work, had, options.jobs, told)
     if not options.probe:
-        progress = Progress("images read")
-        return resolve.each(lambda one: resolve.entry(one, resolve.read(one)), had, options.jobs, progress)
-    files = resolve.each(resolve.read, had, options.jobs, Progress("images read"))
-    with contextlib.closing(_images_probe.Prober(found, options.seconds)) as prober:
+        return files
+    with (
+        contextlib.closing(_images_probe.Prober(found, options.seconds)) as prober,
+        progress(options, "images probed") as told,
+    ):
         # In this thread, one after the other: an interrupt must reach what removes the containers.
-        made = list(_probed(prober, had, files))
+        made = list(_probed(prober, had, files, told))
     _streams.complain(f"note: {note}" for note in prober.notes)
     return made
 
 
+def _read_entry(one: resolve.Had) -> dict[str, Any]:
+    return resolve.entry(one, resolve.read(one))
+
+
+def progress(options: argparse.Namespace, what: str) -> _progress.Progress:
+    """How far the images are: a single one may take minutes."""
+    return _progress.Progress(what, quiet=bool(getattr(options, "quiet", False)), ticking=True)
+
+
 def _probed(
-    prober: _images_probe.Prober, had: Sequence[resolve.Had], files: Sequence[Files | Exception]
+    prober: _images_probe.Prober,
+    had: Sequence[resolve.Had],
+    files: Sequence[Files | Exception],
+    told: _progress.Progress,
 ) -> Iterator[dict[str, Any] | Exception]:
-    progress = Progress("images probed")
     for count, (one, answer) in enumerate(zip(had, files, strict=True), 1):
         try:
             yield answer if isinstance(answer, Exception) else prober.entry(one, answer)
         except KrmHardenError as error:
             yield error
-        progress(count, len(had))
+        told(count, len(had))
 
 
 def _complain(failures: Sequence[resolve.Failure], found: Found) -> None:
@@ -310,21 +325,3 @@ def _summary(
 
 def counted(count: int) -> str:
     return f"{count} image" + ("" if count == 1 else "s")
-
-
-class Progress:
-    """A line that counts, on a terminal: how many, how fast, how long it will still take."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._started = time.monotonic()
-        self._shown = sys.stderr is not None and sys.stderr.isatty()
-
-    def __call__(self, count: int, total: int) -> None:
-        if not self._shown:
-            return
-        seconds = max(time.monotonic() - self._started, 0.001)
-        left = seconds / count * (total - count)
-        text = f"\r\033[K{count}/{total} {self._what}, {count / seconds:.1f}/s, {left:.0f} s left"
-        sys.stderr.write("\r\033[K" if count == total else text)
-        sys.stderr.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import os
 import sys
@@ -10,19 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krm_harden import facts, split
-from krm_harden.commands import _files, _policies, _reports, _streams
+from krm_harden.commands import _files, _policies, _reports, _shares, _streams, _terminal
 from krm_harden.commands.function import exit_code
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import ChunkResult, Facts, Unexamined
 from krm_harden.schema import LOCK_KIND
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeVar
 
     from krm_harden.engine import Engine
 
+    Item = TypeVar("Item")
+
 STDIN = "-"
+SOME_WORK = 4_000_000
+"""Bytes of files from which on processes of their own pay: a second of work, more or less/."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="the files are a tool's list of changed ones: what a folder's run leaves out and what isn't a manifest is "
         "passed over, and no document at all isn't an error",
     )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        default=0,
+        help="processes that share the files; default: one for each processor where that is faster",
+    )
     _reports.arguments(parser)
+
+
+def _jobs(said: str) -> int:
+    if not (said.isascii() and said.isdigit() and 1 <= len(said) <= 4 and int(said)):
+        raise argparse.ArgumentTypeError(f"must be a number of processes from 1 to 9999, not {said!r}")
+    return int(said)
 
 
 def input_arguments(parser: argparse.ArgumentParser, paths: str) -> None:
@@ -82,14 +100,29 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def process(engine: Engine, paths: list[str], exclude: Iterable[str] = (), *, hook: bool = False) -> Iterator[Input]:
+def inputs(engine: Engine, options: argparse.Namespace) -> Iterator[Input]:
+    """Every input that a command line of `fix` or `check` names, as `process` has it."""
+    quiet = bool(getattr(options, "quiet", False))
+    return process(engine, options.paths, options.exclude, hook=options.hook, jobs=options.jobs, quiet=quiet)
+
+
+def process(
+    engine: Engine,
+    paths: list[str],
+    exclude: Iterable[str] = (),
+    *,
+    hook: bool = False,
+    jobs: int = 1,
+    quiet: bool = False,
+) -> Iterator[Input]:
     """Every input in turn. One that can't be read doesn't stop the others. Raises ConfigError for a missing path.
 
-    `hook`: files are taken as if a folder's run had found them, and only if they are manifests.
+    `hook`: files are taken as if a folder's run had found them, and only if they are manifests. `jobs` is how many
+    processes share the files, 0 for as many as pay; what comes is the same.
     """
     if hook:
         _no_file_is_an_option(sys.argv[1:])
-    return settled(engine, _first_pass(engine, paths, exclude, hook=hook))
+    return settled(engine, _first_pass(engine, paths, exclude, hook=hook, jobs=jobs, quiet=quiet), jobs, quiet=quiet)
 
 
 def _no_file_is_an_option(words: Iterable[str]) -> None:
@@ -102,29 +135,86 @@ def _no_file_is_an_option(words: Iterable[str]) -> None:
             raise ConfigError("is a file, and would be read as an option", word, "give it another name")
 
 
-def settled(engine: Engine, inputs: Iterable[Input]) -> Iterator[Input]:
+def settled(engine: Engine, inputs: Iterable[Input], jobs: int = 1, *, quiet: bool = True) -> Iterator[Input]:
     """The same inputs, a second time through the engine where the facts of all of them decide something."""
     if engine.policy.namespaces.get("enforce") != "auto":
         yield from inputs
         return
     known = list(inputs)
     again = engine.knowing(facts_of(known))
+    waiting = [made for made in known if any(chunk.facts and chunk.facts.waiting for chunk in made.chunks)]
+
+    def once_more(made: Input) -> Input:
+        return replace(of_bytes(again, made.name, made.old), relies=True)
+
+    second = _counted(_shared(waiting, once_more, lambda made: len(made.old), jobs), len(waiting), quiet=quiet)
+    left = {id(made) for made in waiting}
     for made in known:
-        waits = any(chunk.facts and chunk.facts.waiting for chunk in made.chunks)
-        yield replace(of_bytes(again, made.name, made.old), relies=True) if waits else made
+        yield next(second) if id(made) in left else made
 
 
-def _first_pass(engine: Engine, paths: list[str], exclude: Iterable[str], *, hook: bool) -> Iterator[Input]:
+def _first_pass(
+    engine: Engine, paths: list[str], exclude: Iterable[str], *, hook: bool, jobs: int, quiet: bool
+) -> Iterator[Input]:
     if STDIN in paths:
-        yield of_bytes(engine, STDIN, _streams.read_stdin())
+        yield of_bytes(engine, STDIN, _streams.read_stdin(), quiet=quiet)
     named = {Path(path) for path in paths if path != STDIN and not Path(path).is_dir()}
     files = list(dict.fromkeys(_files.find([path for path in paths if path != STDIN], exclude)))
     files = _files.as_of_folders(files, exclude) if hook else files
     patches = _files.patches(files)
-    for count, path in enumerate(files):
-        _progress(count, len(files))
-        yield _of_file(engine, path, patches, named=path in named, hook=hook)
-    _progress(len(files), len(files))
+
+    def examine(path: Path) -> Input:
+        return _of_file(engine, path, patches, named=path in named, hook=hook)
+
+    yield from _counted(_each_file(files, examine, jobs), len(files), quiet=quiet)
+
+
+def _each_file(files: list[Path], examine: Callable[[Path], Input], jobs: int) -> Iterator[Input]:
+    """The files examined, in their order. One that has two names is read when what came before it is written."""
+    if jobs == 1:
+        yield from map(examine, files)
+        return
+    sizes, again = _sizes(files)
+    first = _shared([path for path in files if path not in again], examine, sizes.__getitem__, jobs)
+    for path in files:
+        yield examine(path) if path in again else next(first)
+
+
+def _sizes(files: Iterable[Path]) -> tuple[dict[Path, int], set[Path]]:
+    """The size of each file, and those that are the same file as one before."""
+    sizes: dict[Path, int] = {}
+    again: set[Path] = set()
+    met: set[tuple[int, int]] = set()
+    for path in files:
+        try:
+            found = os.stat(path)
+        except OSError:
+            sizes[path] = 0
+            continue
+        sizes[path] = found.st_size
+        key = (found.st_dev, found.st_ino)
+        if key in met:
+            again.add(path)
+        met.add(key)
+    return sizes, again
+
+
+def _shared(
+    items: list[Item], work: Callable[[Item], Input], size: Callable[[Item], int], jobs: int
+) -> Iterator[Input]:
+    """What `work` makes of each item, in their order, of `jobs` processes; 0 stands for as many as pay."""
+    if not jobs:
+        jobs = _shares.processors() if sum(map(size, items)) >= SOME_WORK else 1
+    return _shares.in_order(items, work, size, jobs if hasattr(os, "fork") else 1)
+
+
+def _counted(inputs: Iterator[Input], total: int, *, quiet: bool) -> Iterator[Input]:
+    """The same inputs, counted on a terminal."""
+    if quiet or not _terminal.is_terminal(sys.stderr):
+        return inputs
+    from krm_harden.commands import _progress
+
+    return _progress.counted(inputs, total, "files")
 
 
 def facts_of(inputs: Iterable[Input]) -> Facts:
@@ -144,13 +234,6 @@ def warnings(engine: Engine, inputs: Iterable[Input]) -> list[str]:
     idle = [made.name for made in inputs if made.locks and not any(chunk.resources for chunk in made.chunks)]
     hint = "holds an ImageLock that is for itself alone: name it with --images"
     return found if engine.policy.locks else [*found, *(f"{name} {hint}" for name in idle)]
-
-
-def _progress(count: int, total: int) -> None:
-    """A line that counts, for people, on long work."""
-    if total >= 200 and sys.stderr.isatty() and (count % 20 == 0 or count == total):
-        sys.stderr.write("\r\033[K" if count == total else f"\r{count}/{total} files")
-        sys.stderr.flush()
 
 
 def _of_file(engine: Engine, path: Path, patches: dict[Path, str], *, named: bool, hook: bool) -> Input:
@@ -186,8 +269,8 @@ def _if_read(engine: Engine, name: str, data: bytes) -> Input:
     return Input(name, data, data, ()) if unread else made
 
 
-def of_bytes(engine: Engine, name: str, data: bytes) -> Input:
-    """One stream through the engine."""
+def of_bytes(engine: Engine, name: str, data: bytes, *, quiet: bool = True) -> Input:
+    """One stream through the engine; unless `quiet`, a terminal shows how far a big one is."""
     engine = engine.for_stream() if name == STDIN else engine
     try:
         text, encoding = split.decode(data)
@@ -196,9 +279,19 @@ def of_bytes(engine: Engine, name: str, data: bytes) -> Input:
     if is_empty(text):
         return Input(name, data, data, ())
     locked = LOCK_KIND.encode() in text and _with_locks(engine, text)
-    chunks = tuple((locked or engine).run(text))
+    made = (locked or engine).run(text)
+    chunks = tuple(made if quiet else _metered(made, len(text)))
     joined = b"".join(chunk.text for chunk in chunks)
     return Input(name, data, encoding.encode(joined) if joined != text else data, chunks, locks=bool(locked))
+
+
+def _metered(chunks: Iterator[ChunkResult], size: int) -> Iterator[ChunkResult]:
+    """The same chunks of a stream of so many bytes, measured on a terminal."""
+    if not _terminal.is_terminal(sys.stderr):
+        return chunks
+    from krm_harden.commands import _progress
+
+    return _progress.measured(chunks, size)
 
 
 def _with_locks(engine: Engine, text: bytes) -> Engine | None:
@@ -213,7 +306,11 @@ def write(inputs: Iterable[Input]) -> list[Input]:
 
     What relies on the others comes last, and only if they all were written.
     """
-    made = [one if one.relies else _written(one) for one in inputs]
+    try:
+        made = [one if one.relies else _written(one) for one in inputs]
+    finally:
+        # What an interrupt in here leaves of the progress must go before anybody writes to the terminal.
+        getattr(inputs, "close", bool)()
     if any(one.error for one in made):
         return [_unwritten(one, "not every file that its labels rely on was written") for one in made]
     return [_written(one) if one.relies else one for one in made]

@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--as-labelled, --what-breaks and --level or --version exclude each other")
     policy = policy.with_changes({"level": levels[0], "version": versions[0]})
     engine = Engine(policy, checking=True, strict=options.strict)
-    inputs = list(_run.process(engine, options.paths, options.exclude, hook=options.hook))
+    inputs = list(_run.inputs(engine, options))
     _must_be_whole(inputs)
     notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
     covered, hidden = not notes, any(note.severity == "error" for note in notes)

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         return _preview_update(options, policy)
     engine = _engine(options, policy)
     filtering = _run.STDIN in options.paths and not options.diff
-    found = _run.process(engine, options.paths, options.exclude, hook=options.hook)
+    found = _run.inputs(engine, options)
     inputs = list(found) if options.diff else _run.write(found)
     code = _run.worst(inputs)
     if options.diff:
