@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from krm_harden import reports
 from krm_harden.commands import _report_file, _streams
@@ -27,9 +27,9 @@ class Target(NamedTuple):
     path: str
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say which reports are made."""
-    known = formats()
+def arguments(parser: argparse.ArgumentParser, known: Sequence[str] = ()) -> None:
+    """The options that say which reports are made: of `known` formats, else of all."""
+    known = known or formats()
     parser.add_argument("-o", "--output", choices=known, default="text", help="the report's format")
     parser.add_argument(
         "--report",
@@ -45,6 +45,17 @@ def formats() -> list[str]:
     """The modules of the folder `reports` that can `render` a whole run."""
     names = sorted(name[:-3] for name in os.listdir(reports.__path__[0]) if name.endswith(".py") and name[0] != "_")
     return [name for name in names if hasattr(_module(name), "render")]
+
+
+def of_documents() -> list[str]:
+    """The formats that can be made of a report in JSON."""
+    return [name for name in formats() if hasattr(_module(name), "from_document")]
+
+
+def of_document(name: str, document: dict[str, Any], earlier: Sequence[dict[str, Any]]) -> str:
+    """A report of a format, made of one in JSON."""
+    made: str = _module(name).from_document(document, earlier)
+    return made
 
 
 def _module(name: str) -> ModuleType:

@@ -38,6 +38,12 @@ def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     return written(report(inputs, warnings))
 
 
+def from_document(document: dict[str, Any], earlier: Sequence[dict[str, Any]] = ()) -> str:
+    """A report that is there already, as text. `earlier` ones aren't in it."""
+    del earlier
+    return written(document)
+
+
 def report(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> dict[str, Any]:
     """The document as data: what all other reports can be made of."""
     prints = {id(found): name for *_, found, name in fingerprints(inputs, Repository())}

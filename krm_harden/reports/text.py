@@ -7,6 +7,7 @@ from krm_harden.model import one_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
     from krm_harden.commands._run import Input
     from krm_harden.model import ChunkResult, Finding, Resource, ResourceResult
@@ -112,6 +113,14 @@ def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     lines = [line for made in inputs for line in of_input(made)]
     lines += [*(f"warning: {line}" for line in warnings), *unreadable(inputs)]
     return "".join(f"{one_line(line)}\n" for line in lines)
+
+
+def from_document(document: dict[str, Any], earlier: Sequence[dict[str, Any]] = ()) -> str:
+    """What `krm-harden report merge` prints: the numbers of each report, how they have moved, what couldn't be read."""
+    from krm_harden.reports import _documents, _merged
+
+    moved = _documents.trend(document, earlier)
+    return "".join(f"{one_line(line)}\n" for line in [*_merged.lines(document), *([moved] if moved else [])])
 
 
 def of_input(made: Input) -> Iterator[str]:
