@@ -74,6 +74,11 @@ def _target(said: str) -> Target:
     return Target(name, path)
 
 
+def asks_for(options: argparse.Namespace, name: str) -> bool:
+    """Whether a run makes a report of a format."""
+    return name in {options.output, *(target.format for target in options.report)}
+
+
 def only(options: argparse.Namespace, known: Iterable[str], what: str) -> None:
     """Raises ConfigError where a report is asked for that `what` doesn't make."""
     if options.output not in known:

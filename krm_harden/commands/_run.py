@@ -35,7 +35,8 @@ class Input:
     """One file or stdin, and what became of it.
 
     `error` is why it couldn't be read at all, or written. `relies`: its labels rely on what the other inputs become.
-    `locks`: it holds an ImageLock, which is for this input alone.
+    `locks`: it holds an ImageLock, which is for this input alone. `mended`: what `fix` would make of it, where a report
+    of `check` asks for that.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Input:
     error: str = ""
     relies: bool = False
     locks: bool = False
+    mended: Input | None = None
 
     @property
     def changed(self) -> bool:
@@ -151,6 +153,21 @@ def settled(engine: Engine, inputs: Iterable[Input], jobs: int = 1, *, quiet: bo
     left = {id(made) for made in waiting}
     for made in known:
         yield next(second) if id(made) in left else made
+
+
+def with_fixes(engine: Engine, inputs: Iterable[Input]) -> list[Input]:
+    """The inputs of a `check`, each with what the engine of a `fix` makes of it."""
+    known = list(inputs)
+    whole = engine.policy.namespaces.get("enforce") == "auto"
+    asked = [made for made in known if made.chunks and (whole or _is_open(made))]
+    mended = settled(engine, [of_bytes(engine, made.name, made.old) for made in asked])
+    found = dict(zip(map(id, asked), mended, strict=True))
+    return [replace(made, mended=found.get(id(made))) for made in known]
+
+
+def _is_open(made: Input) -> bool:
+    every = (finding for chunk in made.chunks for result in chunk.resources for finding in result.findings)
+    return any(finding.state == "open" for finding in every)
 
 
 def _first_pass(

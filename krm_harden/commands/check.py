@@ -114,6 +114,9 @@ def _must_be_whole(inputs: list[_run.Input]) -> None:
 def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namespace) -> int:
     """Report what is wrong at the one level and version, and what to do about it."""
     warnings = _run.warnings(engine, inputs)
+    if _reports.asks_for(options, "sarif"):
+        fixing = Engine(engine.policy, ceiling=_policies.has_ceiling(options.policy))
+        inputs = _run.with_fixes(fixing, inputs)
     _reports.write(options.report, inputs, warnings)
     if options.output != "text":
         _reports.show(options.output, inputs, warnings)

@@ -58,9 +58,13 @@ def unread(inputs: Iterable[Input]) -> Iterator[tuple[str, int, int, str]]:
     for made in inputs:
         for message in (made.error, *(chunk.error for chunk in made.chunks)):
             if message:
-                at = _AT.match(message)
-                line, column = (int(at[1]), int(at[2] or 0)) if at else (0, 0)
-                yield made.name, line, column, message
+                yield made.name, *at(message), message
+
+
+def at(message: str) -> tuple[int, int]:
+    """The line and column, from 1, with which an error's words begin; 0 is unknown."""
+    found = _AT.match(message)
+    return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
 
 def fingerprints(

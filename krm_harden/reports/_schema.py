@@ -87,8 +87,9 @@ FINDING = _object(
         "code": _text("The sort of reason why nothing can be written.", default=""),
         "exemption": _text("The exemption to paste into a policy, where one would help."),
         "fingerprint": _text("What stays the same while lines and containers move; unique in its report.", default=""),
+        "baseline": _text("Whether an earlier run had it: `check --baseline`.", enum=["new", "unchanged"]),
     },
-    ("column", "container", "code", "fingerprint"),
+    ("column", "container", "code", "fingerprint", "baseline"),
 )
 _OPERATION = _object(
     "One step of the patch (RFC 6902).",

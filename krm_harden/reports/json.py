@@ -152,9 +152,11 @@ def _resource(file: str, result: ResourceResult, prints: dict[int, str]) -> dict
     }
 
 
-_FIELDS = tuple(name for name in _schema.FINDING["properties"] if name != "fingerprint")
+_FIELDS = tuple(name for name in _schema.FINDING["properties"] if name not in {"fingerprint", "baseline"})
 _values: Callable[[Finding], Iterable[Any]] = attrgetter(*_FIELDS)
 
 
 def _finding(finding: Finding, fingerprint: str) -> dict[str, Any]:
-    return {**dict(zip(_FIELDS, _values(finding), strict=True)), "fingerprint": fingerprint}
+    made = {**dict(zip(_FIELDS, _values(finding), strict=True)), "fingerprint": fingerprint}
+    baseline = getattr(finding, "baseline", "")
+    return made | {"baseline": baseline} if baseline else made

@@ -1,9 +1,9 @@
 """The report as JUnit XML, for what shows tests: GitLab, Jenkins, GitHub's actions.
 
-A file is a suite, an object a test. It fails with its errors, is skipped where it is exempt, else it passes. Not each control is a test of its own: a
-report doesn't say which controls had nothing to say, and a test that comes and goes is never shown as fixed. Of two
-tests of one class and name GitLab drops the second ("Unit test reports" in its documentation), so none are. The
-attributes are those of Jenkins' schema (junit-10.xsd of its xunit plugin).
+A file is a suite, an object a test. It fails with its errors, is skipped where it is exempt, else it passes. Not each
+control is a test of its own: a report doesn't say which controls had nothing to say, and a test that comes and goes is
+never shown as fixed. Of two tests of one class and name GitLab drops the second ("Unit test reports" in its
+documentation), so none are. The attributes are those of Jenkins' schema (junit-10.xsd of its xunit plugin).
 """
 
 from __future__ import annotations

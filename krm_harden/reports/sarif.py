@@ -6,26 +6,34 @@ GitHub's limits and what it reads: "SARIF support for code scanning" in its docu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from krm_harden import __version__, controls, namespaces
 from krm_harden.commands import explain
 from krm_harden.model import one_line
-from krm_harden.reports import json
-from krm_harden.reports._places import Repository, fingerprints, unread
+from krm_harden.reports import _documents, json
+from krm_harden.reports._hunks import hunks
+from krm_harden.reports._places import STDIN, Repository, at, fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from krm_harden.commands._run import Input
     from krm_harden.controls import Control
-    from krm_harden.model import Finding, ResourceResult
+    from krm_harden.reports._hunks import Hunk
+
+    Part = Mapping[str, Any]
+    Made = dict[str, Any]
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 HOME = "https://github.com/krm-harden/krm-harden"
 PAGES = f"{HOME}/blob/v{__version__}/docs"
 MOST = 25_000
 """The results that GitHub takes of one run; more, and it refuses the file."""
+SIZE = 10_000_000
+"""The bytes of a file, compressed by gzip, that GitHub takes."""
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 ROOT = "%SRCROOT%"
 NOTICES = {
@@ -35,15 +43,73 @@ NOTICES = {
 """What findings can be about beside controls, and the page that explains it."""
 
 
+class Files(NamedTuple):
+    """How a log speaks of files: `artifact` has a file's location, of the part of a report that is in it.
+
+    `roots` are the folders that URIs are relative to; `encodings` the files that aren't in UTF-8.
+    """
+
+    artifact: Callable[[Part], dict[str, str]]
+    roots: dict[str, str]
+    encodings: Sequence[Made] = ()
+
+
 def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     """The document, with a final line break."""
-    rules = _rules()
+    repository = Repository()
+
+    def artifact(part: Part) -> dict[str, str]:
+        return _artifact(repository.uri(part["file"]))
+
+    files = Files(artifact, {ROOT: "The root of the repository."}, list(_encodings(inputs, artifact)))
+    return _fitting(json.report(inputs, warnings), files, _fixes(inputs, repository))
+
+
+def from_document(document: Part, earlier: Sequence[Part] = ()) -> str:
+    """The same of reports that were merged: without fixes, and each report's files below a root of its own.
+
+    `earlier` ones aren't in it: what reads SARIF keeps a history of its own.
+    """
+    del earlier
+    roots = {source["name"]: f"The root of {source['name']}." for source in document["sources"]}
+    return _fitting(document, Files(_named_artifact, roots), {})
+
+
+def _named_artifact(part: Part) -> dict[str, str]:
+    """A file as its report names it: where its repository lies nobody knows any more."""
+    name = "stdin" if part["file"] == STDIN else quote(part["file"].encode("utf-8", "surrogatepass"))
+    if name.startswith("/"):
+        return {"uri": f"file://{name}"}
+    return {"uri": name, "uriBaseId": part["source"]} if "source" in part else {"uri": name}
+
+
+def _fitting(document: Part, files: Files, fixes: Mapping[str, Made]) -> str:
+    """The log's text, small enough for GitHub: without fixes, then with fewer results, the worst kept."""
+    most = MOST
+    text = _text(document, files, fixes, most)
+    while _is_too_large(text) and most > 1:
+        most = most // 2 if not fixes else most
+        fixes = {}
+        text = _text(document, files, fixes, most, "fixes are left out")
+    return text
+
+
+def _is_too_large(text: str) -> bool:
+    import gzip
+
+    return len(text) > SIZE // 4 and len(gzip.compress(text.encode("utf-8", "backslashreplace"), 6)) > SIZE
+
+
+def _text(document: Part, files: Files, fixes: Mapping[str, Made], most: int, left_out: str = "") -> str:
+    rules = _rules(document)
     indexes = {rule["id"]: index for index, rule in enumerate(rules)}
-    results = list(_results(inputs, indexes))
-    notifications = list(_notifications(inputs, warnings))
-    if len(results) > MOST:
-        notifications.append(_notification("warning", f"{len(results) - MOST} of {len(results)} results are left out"))
-        results = sorted(results, key=_worst_first)[:MOST]
+    results = list(_results(document, files, indexes, fixes))
+    notifications = list(_notifications(document, files))
+    if left_out:
+        notifications.append(_notification("warning", f"{left_out}: GitHub takes {SIZE // 1_000_000} MB"))
+    if len(results) > most:
+        notifications.append(_notification("warning", f"{len(results) - most} of {len(results)} results are left out"))
+        results = sorted(results, key=_worst_first)[:most]
     run = {
         "tool": {
             "driver": {
@@ -56,27 +122,31 @@ def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
         },
         "invocations": [
             {
-                "executionSuccessful": not any(unread(inputs)),
+                "executionSuccessful": not document["errors"],
                 "toolExecutionNotifications": notifications,
             }
         ],
-        "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
+        "originalUriBaseIds": {name: {"description": {"text": one_line(text)}} for name, text in files.roots.items()},
         "columnKind": "unicodeCodePoints",
+        **({"artifacts": files.encodings} if files.encodings else {}),
         "results": results,
     }
-    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.written(log)
+    return json.written({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _worst_first(result: dict[str, Any]) -> int:
     return list(LEVELS.values()).index(result["level"])
 
 
-def _rules() -> list[dict[str, Any]]:
+def _rules(document: Part) -> list[Made]:
+    """A rule for each control, and for each that only the release knew which made a report."""
     made = [_rule_of(control) for control in controls.load().values()]
     labels = (namespaces.__doc__ or "").strip()
     made.append(_rule(controls.NAMESPACES, explain.LABELS, labels, f"controls.md#{controls.NAMESPACES.lower()}"))
-    return [*made, *(_rule(name, title, title, page) for name, (title, page) in NOTICES.items())]
+    made += [_rule(name, title, title, page) for name, (title, page) in NOTICES.items()]
+    known = {rule["id"] for rule in made}
+    others = {finding["control"] for resource in document["resources"] for finding in resource["findings"]} - known
+    return [*made, *(_rule(name, one_line(name), one_line(name), "controls.md") for name in sorted(others))]
 
 
 def _rule_of(control: Control) -> dict[str, Any]:
@@ -104,20 +174,36 @@ def _rule(
     }
 
 
-def _results(inputs: Sequence[Input], rules: dict[str, int]) -> Iterator[dict[str, Any]]:
-    repository = Repository()
-    for made, result, finding, fingerprint in fingerprints(inputs, repository):
-        yield {
-            "ruleId": finding.control,
-            "ruleIndex": rules[finding.control],
-            "level": LEVELS[finding.severity],
-            "message": {"text": one_line(f"{result.resource}: {finding.message}")},
-            "locations": [_location(_artifact(repository.uri(made.name)), result, finding)],
-            # GitHub reads the second alone; without it, it would take two findings of one line for one.
-            "partialFingerprints": {"krmHardenFinding/v1": fingerprint, "primaryLocationLineHash": fingerprint},
-            **_suppressed(finding),
-            "properties": _properties(finding),
-        }
+def _results(document: Part, files: Files, rules: dict[str, int], fixes: Mapping[str, Made]) -> Iterator[Made]:
+    for resource in document["resources"]:
+        artifact = files.artifact(resource)
+        for number, finding in enumerate(resource["findings"]):
+            fingerprint = _fingerprint(resource, finding, number)
+            fix = fixes.get(fingerprint)
+            yield {
+                "ruleId": finding["control"],
+                "ruleIndex": rules[finding["control"]],
+                "level": LEVELS[finding["severity"]],
+                "message": {"text": one_line(f"{_documents.name(resource)}: {finding['message']}")},
+                "locations": [_location(artifact, resource, finding)],
+                # GitHub reads the second alone; without it, it would take two findings of one line for one.
+                "partialFingerprints": {"krmHardenFinding/v1": fingerprint, "primaryLocationLineHash": fingerprint},
+                **({"baselineState": finding["baseline"]} if finding.get("baseline") else {}),
+                **({"fixes": [fix | {"artifactChanges": _changes(artifact, fix)}]} if fix else {}),
+                **_suppressed(finding),
+                "properties": _properties(finding),
+            }
+
+
+def _fingerprint(resource: Part, finding: Part, number: int) -> str:
+    """A finding's own, which after a merge is one of its report; a report of release 0.1 has none."""
+    own = finding.get("fingerprint", "")
+    if own and "source" not in resource:
+        return str(own)
+    parts = [resource.get("source", ""), own]
+    if not own:
+        parts += [resource["file"], _documents.name(resource), str(number), finding["control"], finding["path"]]
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _artifact(uri: str) -> dict[str, str]:
@@ -125,45 +211,89 @@ def _artifact(uri: str) -> dict[str, str]:
     return {"uri": uri} if uri.startswith("file:") else {"uri": uri, "uriBaseId": ROOT}
 
 
-def _location(artifact: dict[str, str], result: ResourceResult, finding: Finding) -> dict[str, Any]:
-    region = {"startLine": max(finding.line, 1), "startColumn": max(finding.column, 1)}
-    named = one_line(f"{result.resource}{'/' if finding.path else ''}{finding.path}")
+def _location(artifact: dict[str, str], resource: Part, finding: Part) -> Made:
+    region = {"startLine": max(finding["line"], 1), "startColumn": max(finding.get("column", 0), 1)}
+    named = one_line(f"{_documents.name(resource)}{'/' if finding['path'] else ''}{finding['path']}")
     return {
         "physicalLocation": {"artifactLocation": artifact, "region": region},
         "logicalLocations": [{"fullyQualifiedName": named, "kind": "object"}],
     }
 
 
-def _suppressed(finding: Finding) -> dict[str, Any]:
-    if finding.state != "exempt":
+def _suppressed(finding: Part) -> Made:
+    if finding["state"] != "exempt":
         return {}
-    status = "underReview" if finding.severity == "warning" else "accepted"
-    return {"suppressions": [{"kind": "external", "status": status, "justification": one_line(finding.reason)}]}
+    status = "underReview" if finding["severity"] == "warning" else "accepted"
+    return {"suppressions": [{"kind": "external", "status": status, "justification": one_line(finding["reason"])}]}
 
 
-def _properties(finding: Finding) -> dict[str, str]:
-    found = {"state": finding.state, "risk": finding.risk, "exemption": finding.exemption}
+def _properties(finding: Part) -> dict[str, str]:
+    found = {name: finding[name] for name in ("state", "risk", "exemption")}
     return {name: one_line(value) for name, value in found.items() if value}
 
 
-def _notifications(inputs: Sequence[Input], warnings: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What isn't about a field: files that can't be read, what was left alone, the run's own warnings."""
-    repository = Repository()
-    for name, line, column, message in unread(inputs):
-        yield _notification("error", message, repository.uri(name), line, column)
+def _fixes(inputs: Sequence[Input], repository: Repository) -> dict[str, Made]:
+    """What `fix` writes, by the fingerprint of each finding that it mends: the whole regions that carry it out.
+
+    Findings that share a region have the same replacement: whoever takes one takes them all, as its words say.
+    """
+    mended = [made.mended or made for made in inputs]
+    prints = {id(finding): name for *_, finding, name in fingerprints(mended, repository)}
+    found: dict[str, Made] = {}
+    for made in mended:
+        for hunk in hunks(made):
+            names = ", ".join(dict.fromkeys(finding.control for _, finding in hunk.findings))
+            for _, finding in hunk.findings:
+                fix = found.setdefault(prints[id(finding)], {"description": {"text": ""}, "artifactChanges": []})
+                said = fix["description"]["text"]
+                fix["description"]["text"] = f"{said}, {names}" if said else f"krm-harden fix: {names}"
+                fix["artifactChanges"].append(_replacement(hunk))
+    return found
+
+
+def _changes(artifact: dict[str, str], fix: Made) -> list[Made]:
+    return [{"artifactLocation": artifact, "replacements": fix["artifactChanges"]}]
+
+
+def _replacement(hunk: Hunk) -> Made:
+    """A hunk as whole lines: from the first column of one to that of another, or to the end of a last line."""
+    last = hunk.removed[-1] if hunk.removed else "\n"
+    end = {"endLine": hunk.first + len(hunk.removed), "endColumn": 1}
+    if not last.endswith("\n"):
+        end = {"endLine": end["endLine"] - 1, "endColumn": len(last) + 1}
+    region = {"startLine": hunk.first, "startColumn": 1, **end}
+    return {"deletedRegion": region, **({"insertedContent": {"text": "".join(hunk.added)}} if hunk.added else {})}
+
+
+def _encodings(inputs: Sequence[Input], artifact: Callable[[Part], dict[str, str]]) -> Iterator[Made]:
+    """The files that aren't in UTF-8: lines, columns and fixes are of their text, without byte order mark."""
     for made in inputs:
-        for chunk in made.chunks:
-            for note in chunk.unexamined:
-                message = f"{note} was left alone: {note.reason}" if note.kind else f"was left alone: {note.reason}"
-                yield _notification(LEVELS[note.severity], message, repository.uri(made.name), note.line)
-    for message in warnings:
+        if made.old[:2] in _MARKS:
+            yield {"location": artifact({"file": made.name}), "encoding": _MARKS[made.old[:2]]}
+
+
+_MARKS = {b"\xff\xfe": "UTF-16LE", b"\xfe\xff": "UTF-16BE"}
+
+
+def _notifications(document: Part, files: Files) -> Iterator[Made]:
+    """What isn't about a field: files that can't be read, what was left alone, the run's own warnings."""
+    for error in document["errors"]:
+        line, column = at(error["message"])
+        yield _notification("error", error["message"], files.artifact(error), line, column)
+    for note in document["notExamined"]:
+        named = "/".join(part for part in (note["kind"], note["name"]) if part)
+        message = f"{named}{' ' if named else ''}was left alone: {note['reason']}"
+        yield _notification(LEVELS[note.get("severity", "info")], message, files.artifact(note), note["line"])
+    for message in document.get("warnings", ()):
         yield _notification("warning", message)
 
 
-def _notification(level: str, message: str, uri: str = "", line: int = 0, column: int = 0) -> dict[str, Any]:
-    made: dict[str, Any] = {"level": level, "message": {"text": one_line(message)}}
-    if uri:
-        place: dict[str, Any] = {"artifactLocation": _artifact(uri)}
+def _notification(
+    level: str, message: str, artifact: dict[str, str] | None = None, line: int = 0, column: int = 0
+) -> Made:
+    made: Made = {"level": level, "message": {"text": one_line(message)}}
+    if artifact:
+        place: Made = {"artifactLocation": artifact}
         if line:
             place["region"] = {"startLine": line, **({"startColumn": column} if column else {})}
         made["locations"] = [{"physicalLocation": place}]
