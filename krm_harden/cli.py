@@ -40,7 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         said = _line(error)
         if said and sys.stderr is not None:
-            sys.stderr.write(f"krm-harden: {_error_word()} {said}\n")
+            # A function's host shows each line as a message of its own.
+            excerpt = getattr(error, "excerpt", "") if arguments else ""
+            sys.stderr.write(f"krm-harden: {_error_word()} {said}
+" + (f"{excerpt}
+" if excerpt else ""))
         return error.exit_code if isinstance(error, KrmHardenError) else 2
 
 

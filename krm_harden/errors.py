@@ -11,6 +11,10 @@ Each message is one line and names the place, what is wrong and what to do about
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class KrmHardenError(Exception):
     """The one base class: `str(error)` is the whole line that a user sees.
@@ -49,7 +53,39 @@ class SourceError(KrmHardenError):
     """An image that can't be had, or isn't what its digest says. `where` is the image."""
 
 
+class Problem:
+    """One thing that is wrong with a policy.
+
+    `text` is the whole sentence; `pointer` says where, from the policy's root; `is_key` says that the key itself is
+    wrong, and not what stands under it.
+    """
+
+    __slots__ = ("is_key", "pointer", "text")
+
+    def __init__(self, pointer: tuple[str | int, ...], text: str, *, is_key: bool = False) -> None:
+        self.pointer = pointer
+        self.text = text
+        self.is_key = is_key
+
+
 class ConfigError(KrmHardenError):
-    """A wrong policy or command line."""
+    """A wrong policy or command line.
+
+    `problems` are what is wrong, one by one, where it is a policy's data; `excerpt` shows the first in its file's text:
+    lines for people, below the line of the error.
+    """
 
     exit_code = 3
+
+    def __init__(
+        self,
+        message: str,
+        where: str = "",
+        next_step: str = "",
+        *,
+        problems: Iterable[Problem] = (),
+        excerpt: str = "",
+    ) -> None:
+        super().__init__(message, where, next_step)
+        self.problems = tuple(problems)
+        self.excerpt = excerpt

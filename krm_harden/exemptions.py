@@ -79,7 +79,8 @@ def of_policy(entries: Iterable[Mapping[str, Any]], today: str) -> Iterator[Exem
     for index, entry in enumerate(entries):
         expires = entry.get("expires", "")
         past = expires if expires and expires < today else ""
-        yield Exemption(f"exemptions[{index}]", entry["controls"], entry["reason"], mapping(entry["match"]), past)
+        where = entry.get("where") or f"exemptions[{index}]"
+        yield Exemption(where, entry["controls"], entry["reason"], mapping(entry["match"]), past)
 
 
 def of_object(resource: Resource) -> list[Exemption]:

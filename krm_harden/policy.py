@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from krm_harden import schema
 from krm_harden.controls import active, load, named
-from krm_harden.errors import ConfigError
+from krm_harden.errors import ConfigError, Problem
 from krm_harden.exemptions import glob, matches, of_policy
 from krm_harden.images.facts import NOTHING, of_entry
 from krm_harden.images.names import canonical, parse
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from krm_harden.controls import Check, Control
     from krm_harden.images.facts import ImageFacts
     from krm_harden.images.lock import Lock
-    from krm_harden.model import Facts, Pod, Resource
+    from krm_harden.model import Facts, Pod, Pointer, Resource
+    from krm_harden.source import Document
 
 _ORDER = {
     "level": LEVELS,
@@ -156,10 +157,30 @@ class Settings:
         return bool(self.control(name).get("required", False))
 
 
+class Layer:
+    """One of the policies that a policy is made of, in its own words.
+
+    `where` is its file, `name` what reports call it, `document` its text where it is at hand; `profile` names the
+    profile where it is one.
+    """
+
+    __slots__ = ("document", "name", "profile", "spec", "where")
+
+    def __init__(
+        self, spec: Mapping[str, Any], where: str, name: str, document: Document | None = None, profile: str = ""
+    ) -> None:
+        self.spec = spec
+        self.where = where
+        self.name = name
+        self.document = document
+        self.profile = profile
+
+
 class Policy:
     """A validated policy, and what image locks add to it.
 
-    `name` is what reports call it; the first `images_above` of its images are a ceiling's.
+    `name` is what reports call it; the first `images_above` of its images are a ceiling's. `layers` are what it is made
+    of, the profile first; later words win over earlier ones.
     """
 
     __slots__ = (
@@ -170,6 +191,7 @@ class Policy:
         "images",
         "images_above",
         "kinds",
+        "layers",
         "locks",
         "name",
         "namespaces",
@@ -181,7 +203,12 @@ class Policy:
     )
 
     def __init__(
-        self, spec: Mapping[str, Any], name: str = "default", images_above: int = 0, locks: Sequence[Lock] = ()
+        self,
+        spec: Mapping[str, Any],
+        name: str = "default",
+        images_above: int = 0,
+        locks: Sequence[Lock] = (),
+        layers: Sequence[Layer] = (),
     ) -> None:
         target = mapping(spec.get("target"))
         server = parse_version("v" + str(target.get("kubernetes", "")).removeprefix("v"))
@@ -196,10 +223,11 @@ class Policy:
         )
         self.images_above = images_above
         self.locks = tuple(locks)
+        self.layers = tuple(layers)
         self._stated: dict[str, ImageFacts] = {}
         self._found: dict[str, ImageFacts] = {}
         self.rules = sorted(sequence(spec.get("rules")), key=lambda rule: _specificity(rule["match"]))
-        self.exemptions = tuple(of_policy(sequence(spec.get("exemptions")), _today()))
+        self.exemptions = tuple(of_policy(sequence(spec.get("exemptions")), today()))
         self.namespaces = mapping(spec.get("namespaces"))
         self.kinds = {
             (entry["group"], entry["kind"]): tuple(Shape(path.strip("/")) for path in entry["podSpecs"])
@@ -230,10 +258,11 @@ class Policy:
         """What holds for a resource: the policy, then each rule that matches it, the narrowest last."""
         key = tuple(index for index, rule in enumerate(self.rules) if matches(rule["match"], resource))
         if key not in self._cache:
-            self._cache[key] = Settings(self, self._merged([self.rules[index] for index in key]))
+            self._cache[key] = Settings(self, self.effective([self.rules[index] for index in key]))
         return self._cache[key]
 
-    def _merged(self, rules: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    def effective(self, rules: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """The settings of the policy after some of its rules, defaults included, controls by their own names."""
         merged: dict[str, Any] = {**_DEFAULTS, "controls": {}}
         for layer in (self.spec, *rules):
             merged.update((field, layer[field]) for field in _HOW_FAR if field in layer)
@@ -255,15 +284,17 @@ class Policy:
         """One line for each exemption that exempted nothing in the whole input."""
         for exemption in self.exemptions:
             if exemption.where not in facts.used:
-                yield f"{self.name}: {exemption.where} exempts from nothing that is here: {exemption.reason}"
+                # Where there are several policies, it says itself which one it is of.
+                where = exemption.where if ": " in exemption.where else f"{self.name}: {exemption.where}"
+                yield f"{where} exempts from nothing that is here: {exemption.reason}"
 
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
         """The policy with some fields of its spec replaced."""
-        return Policy({**self.spec, **changes}, name or self.name, self.images_above, self.locks)
+        return Policy({**self.spec, **changes}, name or self.name, self.images_above, self.locks, self.layers)
 
     def with_locks(self, locks: Iterable[Lock]) -> Policy:
         """The policy with further image locks; what an earlier one says of an image stays."""
-        return Policy(self.spec, self.name, self.images_above, [*self.locks, *locks])
+        return Policy(self.spec, self.name, self.images_above, [*self.locks, *locks], self.layers)
 
     def stated(self, image: str) -> ImageFacts:
         """What the policy states of an image: its narrowest entry that matches, the first of equals.
@@ -304,7 +335,7 @@ def release(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _today() -> str:
+def today() -> str:
     """SOURCE_DATE_EPOCH, else the clock, as `2027-06-30`."""
     import os
     import time
@@ -313,10 +344,10 @@ def _today() -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(int(epoch) if epoch.isdigit() else None))
 
 
-def from_data(data: Any, where: str) -> Policy:
+def from_data(data: Any, where: str, document: Document | None = None) -> Policy:
     """The policy in a HardeningPolicy, a flat ConfigMap, or nothing at all.
 
-    Raises ConfigError with every problem's path.
+    `document` is its text where it is at hand. Raises ConfigError with every problem's path.
     """
     if data is None:
         return Policy({})
@@ -325,21 +356,25 @@ def from_data(data: Any, where: str) -> Policy:
     kind = data.get("kind")
     name = str(mapping(data.get("metadata")).get("name") or where)
     if kind == "ConfigMap":
-        spec = _from_config_map(data, where)
+        spec, places = _from_config_map(data, where)
     elif kind == schema.KIND:
-        if data.get("apiVersion") != schema.API_VERSION:
-            raise ConfigError(f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}", where)
         _reject(_envelope_problems(data), where)
-        spec = {} if data.get("spec") is None else data["spec"]
+        spec, places = {} if data.get("spec") is None else data["spec"], {}
     else:
-        raise ConfigError(f"kind must be {schema.KIND} or ConfigMap, not {kind!r}", where)
-    _reject(schema.problems(spec, schema.spec_schema(), "spec"), where)
-    _check_controls(spec, where)
-    _check_kinds(spec, where)
-    return Policy(spec, name, locks=_locks(spec, name))
+        said = f"kind must be {schema.KIND} or ConfigMap, not {kind!r}"
+        raise ConfigError(said, where, problems=[Problem(("kind",), said)])
+    found = (*schema.wrong(spec, schema.spec_schema(), ("spec",)), *_kinds_problems(spec))
+    _reject((_placed(problem, places) for problem in found), where)
+    layer = Layer(spec, where, name, document)
+    if "profile" in spec:
+        from krm_harden.merging import combined
+
+        return combined([layer])
+    return Policy(spec, name, locks=locks_of(spec, name), layers=[layer])
 
 
-def _locks(spec: Mapping[str, Any], name: str) -> list[Lock]:
+def locks_of(spec: Mapping[str, Any], name: str) -> list[Lock]:
+    """The image lock within a policy's spec, if there is one."""
     if "imageLock" not in spec:
         return []
     from krm_harden.images.lock import Lock
@@ -350,55 +385,65 @@ def _locks(spec: Mapping[str, Any], name: str) -> list[Lock]:
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 
 
-def _envelope_problems(data: Mapping[str, Any]) -> Iterator[str]:
+def _envelope_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
+    if data.get("apiVersion") != schema.API_VERSION:
+        said = f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}"
+        yield Problem(("apiVersion",), said)
     for name in data:
         if name not in _ENVELOPE:
-            yield f"{name} is unknown{schema.similar(name, list(_ENVELOPE))}; allowed: {', '.join(_ENVELOPE)}"
+            yield schema.unknown((), name, _ENVELOPE)
 
 
-def _reject(problems: Iterable[str], where: str) -> None:
+def _reject(problems: Iterable[Problem], where: str) -> None:
     found = list(problems)
     if found:
-        raise ConfigError("; ".join(found), where)
+        raise ConfigError("; ".join(problem.text for problem in found), where, problems=found)
 
 
-def _check_controls(spec: Mapping[str, Any], where: str) -> None:
-    from krm_harden import controls
-
-    known = {*controls.settings(), "*"}
-    for index, entry in enumerate(sequence(spec.get("exemptions"))):
-        for name in entry["controls"]:
-            if name not in known:
-                hint = schema.similar(name, sorted(known))
-                raise ConfigError(
-                    f"spec.exemptions[{index}].controls names {name!r}, which isn't a control{hint}", where
-                )
+def _kinds_problems(spec: Any) -> Iterator[Problem]:
+    """What is wrong with a Namespace: what makes pods can be left alone as a patch, and loses its labels so."""
+    for index, entry in enumerate(sequence(mapping(spec).get("kinds"))):
+        if (mapping(entry).get("group"), mapping(entry).get("kind")) == ("", "Namespace"):
+            said = f"spec.kinds[{index}].kind must not be Namespace: it makes no pods"
+            yield Problem(("spec", "kinds", index, "kind"), said)
 
 
-def _check_kinds(spec: Mapping[str, Any], where: str) -> None:
-    """Raises ConfigError for a Namespace: what makes pods can be left alone as a patch, and loses its labels so."""
-    for index, entry in enumerate(sequence(spec.get("kinds"))):
-        if (entry["group"], entry["kind"]) == ("", "Namespace"):
-            raise ConfigError(f"spec.kinds[{index}].kind must not be Namespace: it makes no pods", where)
+def _placed(problem: Problem, places: Mapping[Pointer, str]) -> Problem:
+    """A problem of a ConfigMap's spec at the key that says it."""
+    for length in range(len(problem.pointer), 0, -1) if places else ():
+        key = places.get(problem.pointer[1:length])
+        if key is not None:
+            return Problem(("data", key), problem.text)
+    return problem
 
 
-def _from_config_map(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The spec in a ConfigMap's flat keys, strings by their type in the schema: `controls.numericUser.uid: "1001"`."""
+def _from_config_map(data: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[Pointer, str]]:
+    """The spec in a ConfigMap's flat keys, strings by their type in the schema: `controls.numericUser.uid: "1001"`.
+
+    With it, by the place of each value in the spec, the key that says it.
+    """
     spec: dict[str, Any] = {}
+    places: dict[Pointer, str] = {}
     if not isinstance(data.get("data"), (dict, type(None))):
-        raise ConfigError("data must be a mapping", where)
+        raise ConfigError("data must be a mapping", where, problems=[Problem(("data",), "data must be a mapping")])
+    described = schema.spec_schema()
+    problems = []
     for key, text in mapping(data.get("data")).items():
         path = key.split(".")
-        found = _field(schema.spec_schema(), path) or _field(schema.spec_schema(), ["controls", *path])
+        found = _field(described, path) or _field(described, ["controls", *path])
         if found is None:
-            allowed = ", ".join([*_HOW_FAR, "compatibility", "validator", "target.*", "namespaces.*", "CONTROL.*"])
-            raise ConfigError(f"data.{key} is unknown; allowed: {allowed}", where)
-        path = path if _field(schema.spec_schema(), path) else ["controls", *path]
+            fields = [*_HOW_FAR, "profile", "compatibility", "validator", "target.*", "namespaces.*", "CONTROL.*"]
+            said = f"data.{key} is unknown, allowed: {', '.join(fields)}{schema.did_you_mean(key, fields)}"
+            problems.append(Problem(("data", key), said, is_key=True))
+            continue
+        path = path if _field(described, path) else ["controls", *path]
         place = spec
         for step in path[:-1]:
             place = place.setdefault(step, {})
         place[path[-1]] = _typed(str(text), found)
-    return spec
+        places[tuple(path)] = key
+    _reject(problems, where)
+    return spec, places
 
 
 def _field(schema_: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
@@ -422,23 +467,23 @@ def _typed(text: str, schema_: Mapping[str, Any]) -> Any:
 def restricted_by(ceiling: Policy, below: Policy) -> Policy:
     """What a policy may say below a ceiling: facts about images and stricter settings, nothing else.
 
-    Raises ConfigError that names the first field that would loosen it.
+    What its profile says counts as its own words. Raises ConfigError that names the first field that would loosen it.
     """
     spec = below.spec
     for field in ("exemptions", "rules", "target"):
         if spec.get(field):
-            raise ConfigError(f"spec.{field} isn't allowed below the policy {ceiling.name}", below.name)
+            raise _refused(below, (field,), f"isn't allowed below the policy {ceiling.name}")
     merged = dict(ceiling.spec)
     for field in _ORDER:
         if field in spec:
             _must_not_loosen(field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], ceiling, below)
             merged[field] = spec[field]
     if spec.get("validator") is False and ceiling.validator:
-        raise ConfigError(f"spec.validator false would loosen the policy {ceiling.name}", below.name)
+        raise _refused(below, ("validator",), f"would loosen the policy {ceiling.name}", "false")
     if below.validator:
         merged["validator"] = True
     if "version" in spec:
-        _must_be_same_version("spec.version", ceiling.version, spec["version"], ceiling, below)
+        _must_be_same_version(("version",), ceiling.version, spec["version"], ceiling, below)
         merged.setdefault("version", spec["version"])
     if "compatibility" in spec:
         _must_be_same_release(ceiling, below)
@@ -450,13 +495,53 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
     merged["images"] = [*sequence(ceiling.spec.get("images")), *known]
     # The first of two entries for a kind counts: the ceiling's.
     merged["kinds"] = [*sequence(ceiling.spec.get("kinds")), *sequence(spec.get("kinds"))]
-    return Policy(merged, ceiling.name, len(ceiling.images), [*ceiling.locks, *below.locks])
+    return Policy(merged, ceiling.name, len(ceiling.images), [*ceiling.locks, *below.locks], ceiling.layers)
+
+
+def _refused(below: Policy, pointer: Pointer, said: str, value: str = "") -> ConfigError:
+    """The error for what a policy says at a place of its spec: in its own words, or by its profile."""
+    layer, place = _words(below, pointer)
+    if layer and layer.profile:
+        shown = f"{schema.path_of(place)} {value}".strip()
+        problem = Problem(("spec", "profile"), f"spec.profile {layer.profile} ({shown}) {said}")
+    else:
+        path = ("spec", *place)
+        problem = Problem(path, " ".join(part for part in (schema.path_of(path), value, said) if part))
+    return ConfigError(problem.text, below.name, problems=[problem])
+
+
+def _words(policy: Policy, pointer: Pointer) -> tuple[Layer | None, Pointer]:
+    """The layer that says what holds at a place, and the place as it is written there: by a control's short name."""
+    for layer in reversed(policy.layers):
+        for place in _spellings(layer.spec, pointer):
+            if _is_said(layer.spec, place):
+                return layer, place
+    return None, pointer
+
+
+def _spellings(spec: Mapping[str, Any], pointer: Pointer) -> Iterator[Pointer]:
+    if len(pointer) > 1 and pointer[0] == "controls":
+        meant = named(str(pointer[1]))
+        yield pointer
+        for alias in reversed(list(mapping(spec.get("controls")))):
+            if not set(named(alias)).isdisjoint(meant):
+                yield ("controls", alias, *pointer[2:])
+    else:
+        yield pointer
+
+
+def _is_said(data: Any, pointer: Pointer) -> bool:
+    for step in pointer:
+        if not (step in data if isinstance(data, dict) else isinstance(step, int) and step < len(sequence(data))):
+            return False
+        data = data[step]
+    return True
 
 
 def _must_not_be_root(ceiling: Policy, below: Policy) -> None:
     for index, entry in enumerate(sequence(below.spec.get("images"))):
         if entry.get("uid") == 0:
-            raise ConfigError(f"spec.images[{index}].uid must not be 0 below the policy {ceiling.name}", below.name)
+            raise _refused(below, ("images", index, "uid"), f"must not be 0 below the policy {ceiling.name}")
     for lock in below.locks:
         lock.must_not_be_root(ceiling.name)
 
@@ -464,27 +549,21 @@ def _must_not_be_root(ceiling: Policy, below: Policy) -> None:
 def _must_not_loosen(field: str, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:
     order = _ORDER[field]
     if order.index(lower) < order.index(upper):
-        raise ConfigError(
-            f"spec.{field} {lower} is softer than {upper}, which the policy {ceiling.name} asks for", below.name
-        )
+        raise _refused(below, (field,), f"is softer than {upper}, which the policy {ceiling.name} asks for", lower)
 
 
-def _must_be_same_version(path: str, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:
+def _must_be_same_version(pointer: Pointer, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:
     """No version is stricter than another: each newer one also allows something, as v1.35 root in a user namespace."""
     if LevelVersion("", lower, ceiling.server).version != LevelVersion("", upper, ceiling.server).version:
-        raise ConfigError(
-            f"{path} {lower} has other rules than {upper}, which the policy {ceiling.name} asks for", below.name
-        )
+        said = f"has other rules than {upper}, which the policy {ceiling.name} asks for"
+        raise _refused(below, pointer, said, lower)
 
 
 def _must_be_same_release(ceiling: Policy, below: Policy) -> None:
     """No release is stricter than another: a later one may also know that an image can't take a change."""
     if below.output != ceiling.output:
-        raise ConfigError(
-            f"spec.compatibility {below.compatibility} has other output than {ceiling.compatibility}, "
-            f"which the policy {ceiling.name} asks for",
-            below.name,
-        )
+        said = f"has other output than {ceiling.compatibility}, which the policy {ceiling.name} asks for"
+        raise _refused(below, ("compatibility",), said, below.compatibility)
 
 
 def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
@@ -498,10 +577,8 @@ def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
             upper = {"explicit": explicit, **merged.get(name, {})}
             for field, value in settings.items():
                 if _loosens(field, value, upper) or _replaces(field, value, merged.get(name, {})):
-                    raise ConfigError(
-                        f"spec.controls.{alias}.{field} {str(value).lower()} would loosen the policy {ceiling.name}",
-                        below.name,
-                    )
+                    said = f"would loosen the policy {ceiling.name}"
+                    raise _refused(below, ("controls", alias, field), said, str(value).lower())
             merged[name] = {**merged.get(name, {}), **settings}
     return merged
 
@@ -528,11 +605,11 @@ def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
     for field, value in below.namespaces.items():
         now = upper.get(field, defaults[field])
         if field == "version":
-            _must_be_same_version("spec.namespaces.version", now, value, ceiling, below)
+            _must_be_same_version(("namespaces", "version"), now, value, ceiling, below)
             if "version" not in ceiling.spec:
                 upper.setdefault(field, value)
         elif _label_loosens(field, now, value, ceiling.level):
-            raise ConfigError(f"spec.namespaces.{field} {value} would loosen the policy {ceiling.name}", below.name)
+            raise _refused(below, ("namespaces", field), f"would loosen the policy {ceiling.name}", value)
         else:
             upper[field] = value
     return upper

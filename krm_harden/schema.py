@@ -6,12 +6,15 @@ The table is itself a JSON Schema, of the few keywords that `problems` knows. A 
 from __future__ import annotations
 
 from krm_harden import controls
+from krm_harden.errors import Problem
 from krm_harden.model import LEVELS, parse_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, TypeAlias
+
+    from krm_harden.model import Pointer
 
     Schema: TypeAlias = "dict[str, Any]"
 
@@ -22,6 +25,10 @@ MAX_ID = 2**31 - 1
 """User and group ids are 32 bit signed in Kubernetes' validation."""
 RELEASES = ["0.1", "0.2"]
 """The releases whose output can be had, oldest first; the last is this one."""
+PROFILES = ["restricted", "baseline", "psp-restricted", "audit"]
+"""The ready policies of `krm_harden.profiles`."""
+ADDRESS = f"https://krm-harden.dev/schemas/{KIND.lower()}_v1alpha1.json"
+"""The published schema's own name, and where editors find it."""
 
 
 def _text(description: str, **more: Any) -> Schema:
@@ -220,6 +227,7 @@ def spec_schema() -> Schema:
     return _object(
         "What to harden, and how far.",
         {
+            "profile": _text("A ready policy that the other fields change.", enum=PROFILES),
             **fields,
             "compatibility": _choice(
                 "The release whose output is kept. Quote it: `0.1` alone is a number.", RELEASES, RELEASES[-1]
@@ -273,7 +281,10 @@ def spec_schema() -> Schema:
                     "One exemption.",
                     {
                         "match": _object("What it is for.", _MATCH_CONTAINERS),
-                        "controls": _list("The controls it exempts from; `*` for all."),
+                        "controls": _list(
+                            "The controls it exempts from; `*` for all.",
+                            {"type": "string", "enum": [*controls.settings(), "*"]},
+                        ),
                         "reason": _text("Why, for those who read the report.", minLength=1),
                         "expires": _text("A date, `2027-06-30`, after which `check` fails.", format="date"),
                     },
@@ -295,18 +306,21 @@ def facts_schema() -> Schema:
 
 
 def policy_schema() -> Schema:
-    """The JSON Schema (draft 7) of a whole HardeningPolicy."""
+    """The JSON Schema (draft 7) of a whole HardeningPolicy, with what editors show of its fields."""
+    from krm_harden.hovers import described
+
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "$id": f"https://krm-harden.dev/schemas/{KIND.lower()}_v1alpha1.json",
+        "$id": ADDRESS,
         "title": KIND,
+        "description": "What krm-harden checks and writes, and how far it goes.",
         "type": "object",
         "required": ["apiVersion", "kind"],
         "properties": {
-            "apiVersion": {"const": API_VERSION},
-            "kind": {"const": KIND},
-            "metadata": {"type": "object"},
-            "spec": spec_schema(),
+            "apiVersion": {"const": API_VERSION, "description": "The version of the policy's fields."},
+            "kind": {"const": KIND, "description": "What this object is."},
+            "metadata": {"type": "object", "description": "Its name, as reports call it."},
+            "spec": described(spec_schema(), "spec"),
         },
         "additionalProperties": False,
     }
@@ -323,23 +337,50 @@ _TYPES: dict[str, Any] = {
 
 def problems(value: Any, schema: Schema, path: str) -> Iterator[str]:
     """What is wrong with a value, one line each: the path, the value and what is allowed."""
+    return (problem.text for problem in wrong(value, schema, (path,)))
+
+
+def wrong(value: Any, schema: Schema, pointer: Pointer) -> Iterator[Problem]:
+    """What is wrong with the value at a place, each with its own place."""
     if "anyOf" in schema:
-        yield from problems(value, _meant(value, schema["anyOf"]), path)
+        yield from wrong(value, _meant(value, schema["anyOf"]), pointer)
         return
     kind = schema["type"]
     if not isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, bool)):
-        yield f"{path} must be {_article(kind)}, not {_shown(value)}"
+        yield _problem(pointer, f"must be {_article(kind)}, not {_shown(value)}")
     elif kind == "object":
-        yield from _object_problems(value, schema, path)
+        yield from _object_problems(value, schema, pointer)
     elif kind == "array":
         for index, item in enumerate(value):
-            yield from problems(item, schema["items"], f"{path}[{index}]")
+            yield from wrong(item, schema["items"], (*pointer, index))
     elif "enum" in schema and value not in schema["enum"]:
-        yield f"{path} must be one of {', '.join(schema['enum'])}, not {_shown(value)}{similar(value, schema['enum'])}"
+        yield _problem(pointer, _not_among(value, schema["enum"]))
     elif kind == "integer" and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-        yield f"{path} must be from {schema['minimum']} to {schema['maximum']}, not {value}"
+        yield _problem(pointer, f"must be from {schema['minimum']} to {schema['maximum']}, not {value}")
     elif kind == "string":
-        yield from _string_problems(value, schema, path)
+        said = _string_problem(value, schema)
+        if said:
+            yield _problem(pointer, said)
+
+
+def _problem(pointer: Pointer, said: str, *, is_key: bool = False) -> Problem:
+    return Problem(pointer, f"{path_of(pointer)} {said}", is_key=is_key)
+
+
+def path_of(pointer: Pointer) -> str:
+    """A place as messages name it: `spec.images[0].uid`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in pointer).removeprefix(".")
+
+
+MANY = 12
+"""More names than that aren't listed where a similar one is."""
+
+
+def _not_among(value: Any, allowed: list[str]) -> str:
+    hint = did_you_mean(value, allowed)
+    if len(allowed) > MANY and hint:
+        return f"must not be {_shown(value)}, which isn't known{hint}"
+    return f"must be one of {', '.join(allowed)}, not {_shown(value)}{hint}"
 
 
 def _meant(value: Any, choices: list[Schema]) -> Schema:
@@ -347,33 +388,39 @@ def _meant(value: Any, choices: list[Schema]) -> Schema:
     return next((choice for choice in choices if isinstance(value, _TYPES[choice["type"]])), choices[0])
 
 
-def _object_problems(value: dict[str, Any], schema: Schema, path: str) -> Iterator[str]:
+def _object_problems(value: dict[str, Any], schema: Schema, pointer: Pointer) -> Iterator[Problem]:
     properties = schema.get("properties", {})
     for name, item in value.items():
         if name in properties:
-            yield from problems(item, properties[name], f"{path}.{name}")
+            yield from wrong(item, properties[name], (*pointer, name))
         elif schema.get("additionalProperties"):
-            yield from problems(item, schema["additionalProperties"], f"{path}.{name}")
+            yield from wrong(item, schema["additionalProperties"], (*pointer, name))
         else:
-            allowed = ", ".join(sorted(properties))
-            yield f"{path}.{name} is unknown{similar(name, list(properties))}; allowed: {allowed}"
+            yield unknown(pointer, name, properties)
     for name in schema.get("required", ()):
         if name not in value:
-            yield f"{path}.{name} is missing"
+            yield _problem((*pointer, name), "is missing")
 
 
-def _string_problems(value: str, schema: Schema, path: str) -> Iterator[str]:
+def unknown(pointer: Pointer, name: str, known: Iterable[str]) -> Problem:
+    """A key that isn't known: what is allowed, and what was probably meant."""
+    allowed = sorted(known)
+    said = f"is unknown, allowed: {', '.join(allowed)}{did_you_mean(name, allowed)}"
+    return _problem((*pointer, name), said, is_key=True)
+
+
+def _string_problem(value: str, schema: Schema) -> str:
+    """What is wrong with a string, else empty."""
     kind = schema.get("format")
     if kind == "version" and parse_version(value) is None:
-        yield f"{path} must be latest or v1.x, not {_shown(value)}"
-    elif kind == "kubernetes" and parse_version("v" + value.removeprefix("v")) is None:
-        yield f'{path} must be a version of Kubernetes such as "1.34", not {_shown(value)}'
-    elif kind == "folder" and (not value.startswith("/") or not value.strip("/")):
-        yield f"{path} must be the absolute path of a folder, and not the root, not {_shown(value)}"
-    elif kind == "date" and not _is_date(value):
-        yield f"{path} must be a date such as 2027-06-30, not {_shown(value)}"
-    elif len(value) < schema.get("minLength", 0):
-        yield f"{path} must not be empty"
+        return f"must be latest or v1.x, not {_shown(value)}"
+    if kind == "kubernetes" and parse_version("v" + value.removeprefix("v")) is None:
+        return f'must be a version of Kubernetes such as "1.34", not {_shown(value)}'
+    if kind == "folder" and (not value.startswith("/") or not value.strip("/")):
+        return f"must be the absolute path of a folder, and not the root, not {_shown(value)}"
+    if kind == "date" and not _is_date(value):
+        return f"must be a date such as 2027-06-30, not {_shown(value)}"
+    return "must not be empty" if len(value) < schema.get("minLength", 0) else ""
 
 
 def _is_date(value: str) -> bool:
@@ -400,7 +447,17 @@ def _shown(value: Any) -> str:
 
 
 def similar(word: Any, known: list[str]) -> str:
+    close = _closest(word, known)
+    return f" (did you mean {close}?)" if close else ""
+
+
+def did_you_mean(word: Any, known: Iterable[str]) -> str:
+    """The end of a message: what was probably meant, or nothing."""
+    close = _closest(word, known)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def _closest(word: Any, known: Iterable[str]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(str(word), known, 1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return next(iter(difflib.get_close_matches(str(word), list(known), 1)), "")

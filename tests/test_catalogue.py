@@ -156,7 +156,9 @@ def test_why_a_path_is_written_is_not_compiled(tmp_path):
             "  writablePaths: [{path: /a/b, seed: data}, {path: /a, seed: empty}]", "/a/b is below /a", id="nested"
         ),
         pytest.param(
-            "  fileCapabilities: [{path: /app, capabilities: [CAP_NET_RAW]}]", "did you mean NET_RAW?", id="capability"
+            "  fileCapabilities: [{path: /app, capabilities: [CAP_NET_RAW]}]",
+            "did you mean 'NET_RAW'?",
+            id="capability",
         ),
         pytest.param("  cannotRestrict: {code: root, reason: it is}", "cannotRestrict.code must be one of", id="code"),
         pytest.param("  programs: [/bin/sh]", "programs are named without their folder", id="program"),

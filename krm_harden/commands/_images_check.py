@@ -141,7 +141,7 @@ def _changed(options: argparse.Namespace, lock: Lock, found: Found) -> tuple[lis
 def _next(options: argparse.Namespace) -> str:
     """The command that makes the lock anew, with what was said to this one."""
     words = ["krm-harden", "images", "resolve", "-o", options.images]
-    words += ["--policy", options.policy] if options.policy else []
+    words += [word for path in options.policy or () for word in ("--policy", path)]
     words += ["--platform", options.platform] if options.platform != DEFAULT_PLATFORM else []
     lists = {"--from": options.archives, "--exclude": options.exclude, "--insecure-registry": options.insecure_registry}
     words += [word for option, every in lists.items() for said in every for word in (option, said)]

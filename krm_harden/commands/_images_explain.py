@@ -81,9 +81,7 @@ class Explained:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("image", metavar="IMAGE", help="as manifests name it")
-    parser.add_argument(
-        "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
-    )
+    _policies.arguments(parser)
     parser.add_argument("--images", metavar="LOCK", help="an ImageLock of `krm-harden images resolve`")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text", help="the report's format")
 
@@ -92,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     """The exit code. Raises ConfigError."""
     if not _images_uses.is_name(options.image):
         raise ConfigError(f"{options.image!r} isn't the name of an image", next_step="write HOST/NAME:TAG")
-    policy = _policies.chosen(options.policy, options.images)
+    policy = _policies.chosen(options.policy, options.images, options.profile)
     report = _report(policy, options.image)
     if options.output == "json":
         import json

@@ -72,9 +72,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def inputs(parser: argparse.ArgumentParser) -> None:
     """What names the images."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
-    parser.add_argument(
-        "--policy", metavar="FILE", help="the HardeningPolicy, for its kinds; default: $KRM_HARDEN_POLICY"
-    )
+    _policies.arguments(parser, "the HardeningPolicy, for its kinds")
     parser.add_argument(
         "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
     )
@@ -138,7 +136,7 @@ def read(options: argparse.Namespace, *, with_data: bool = False) -> tuple[Found
         raise ConfigError(f"--jobs must be at least 1, not {options.jobs}")
     if not normal(options.platform):
         raise ConfigError(f"--platform must be OS/ARCHITECTURE, such as {DEFAULT_PLATFORM}, not {options.platform!r}")
-    engine = Engine(_policies.chosen(options.policy, None))
+    engine = Engine(_policies.chosen(options.policy, None, options.profile))
     found = _images_uses.gather(engine, options.paths, options.exclude, with_data=with_data)
     _streams.complain(f"note: {note}" for note in found.notes)
     _streams.complain(f"error: {error}" for error in found.errors)

@@ -9,7 +9,8 @@ from krm_harden.errors import ConfigError, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import argparse
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from krm_harden.images.lock import Lock
@@ -18,33 +19,69 @@ if TYPE_CHECKING:
 VARIABLE = "KRM_HARDEN_POLICY"
 
 
-def ceiling(path: str | None = None) -> Policy | None:
-    """The policy of `--policy`, else of KRM_HARDEN_POLICY, else None. Raises ConfigError."""
-    if path is None:
-        path = os.environ.get(VARIABLE)
-        if path == "":
-            # Whoever sets it wants a ceiling: none at all would be the opposite.
-            raise ConfigError(f"{VARIABLE} is empty", next_step="name a policy's file, or unset it")
-    return read(path) if path is not None else None
+def arguments(parser: argparse.ArgumentParser, policy: str = "the HardeningPolicy", *, default: str = "") -> None:
+    """The options that say which policy holds: what `chosen` and `ceiling` take."""
+    default = default or f"${VARIABLE}, else restricted"
+    parser.add_argument(
+        "--policy",
+        metavar="FILE",
+        action="append",
+        help=f"{policy}; may be given several times, a later one wins; default: {default}",
+    )
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        choices=schema.PROFILES,
+        help=f"a ready policy, below that of --policy: {', '.join(schema.PROFILES)}",
+    )
 
 
-def has_ceiling(path: str | None) -> bool:
-    """Whether a policy is named above what the manifests say."""
-    return path is not None or VARIABLE in os.environ
+def ceiling(paths: Sequence[str] | None = None, profile: str | None = None) -> Policy | None:
+    """The policy of `--policy`, else of KRM_HARDEN_POLICY, above a profile; None without any. Raises ConfigError."""
+    paths = named(paths)
+    if len(paths) == 1 and profile is None:
+        return read(paths[0])
+    if not paths and profile is None:
+        return None
+    from krm_harden.merging import combined
+
+    layers = [layer for path in paths for layer in read(path).layers if not layer.profile]
+    return combined(layers, profile)
+
+
+def named(paths: Sequence[str] | None = None) -> Sequence[str]:
+    """The files of `--policy`, else those of KRM_HARDEN_POLICY: a list as PATH is one. Raises ConfigError."""
+    if paths is not None:
+        return paths
+    said = os.environ.get(VARIABLE)
+    if said is None:
+        return ()
+    if said == "":
+        # Whoever sets it wants a ceiling: none at all would be the opposite.
+        raise ConfigError(f"{VARIABLE} is empty", next_step="name a policy's file, or unset it")
+    found = said.split(os.pathsep)
+    if "" in found:
+        step = f"separate several files by one {os.pathsep}"
+        raise ConfigError(f"{VARIABLE} names a file without a name: {said!r}", next_step=step)
+    return found
+
+
+def has_ceiling(paths: Sequence[str] | None) -> bool:
+    """Whether a policy is named above what the manifests say. A profile is no policy of anybody's."""
+    return paths is not None or VARIABLE in os.environ
 
 
 def read(path: str) -> Policy:
-    """The policy in a file. Raises ConfigError that names the first wrong field's line."""
-    document = _document(path)
+    """The policy in a file. Raises ConfigError at the first wrong field."""
+    document = read_document(path)
     if document.data is None:
         raise ConfigError("the policy is empty", path)
     try:
-        return policy.from_data(document.data, path)
+        return policy.from_data(document.data, path, document)
     except ConfigError as error:
-        field = error.message.split(" ", 1)[0].replace("[", ".").replace("]", "")
-        pointer = tuple(int(step) if step.isdigit() else step for step in field.split("."))
-        line = source.line_of(document, pointer) + 1
-        raise ConfigError(error.message, f"{path}:{line}") from None
+        from krm_harden.excerpts import in_file
+
+        raise in_file(error, document, path) from None
 
 
 def effective(config: Any, where: str, upper: Policy | None) -> Policy:
@@ -54,27 +91,47 @@ def effective(config: Any, where: str, upper: Policy | None) -> Policy:
 
 def below(said: Policy, upper: Policy | None) -> Policy:
     """A policy below the ceiling if there is one. Raises ConfigError where it would loosen it."""
-    return policy.restricted_by(upper, said) if upper else said
+    if upper is None:
+        return said
+    try:
+        return policy.restricted_by(upper, said)
+    except ConfigError as error:
+        raise _at_its_file(error, said) from None
 
 
-def chosen(path: str | None, images: str | None) -> Policy:
-    """The policy of a command line: `--policy` or the environment's or the default, with `--images`."""
-    found = ceiling(path) or policy.Policy({})
+def _at_its_file(error: ConfigError, said: Policy) -> ConfigError:
+    """An error about what a policy says, at the place in its file where it has one."""
+    for layer in reversed(said.layers):
+        if layer.document is not None and error.problems and not layer.profile:
+            from krm_harden.excerpts import in_file
+
+            return in_file(error, layer.document, layer.where)
+    return error
+
+
+def chosen(paths: Sequence[str] | None, images: str | None, profile: str | None = None) -> Policy:
+    """The policy of a command line: `--policy` or the environment's or the default, with `--images` and `--profile`."""
+    found = ceiling(paths, profile) or policy.Policy({})
     return with_images(found, images) if images else found
 
 
 def with_images(found: Policy, path: str) -> Policy:
     """A policy with what a file knows of images: an ImageLock, or `images:` as a policy. Raises ConfigError."""
-    data = load(path)
+    document = read_document(path, several="`--images` takes one lock")
+    data = document.data
     if isinstance(data, dict) and data.get("kind") == schema.LOCK_KIND:
         return found.with_locks([lock(data, path)])
     if not isinstance(data, dict) or "images" not in data:
         message = f"is neither an {schema.LOCK_KIND} nor a list of images"
         raise ConfigError(message, path, "`krm-harden images resolve` writes a lock")
     entries = data["images"]
-    problems = list(schema.problems(entries, schema.spec_schema()["properties"]["images"], "images"))
+    problems = list(schema.wrong(entries, schema.spec_schema()["properties"]["images"], ("images",)))
     if problems:
-        raise ConfigError("; ".join(problems), path)
+        from krm_harden.excerpts import placed
+
+        error = placed(problems[0], document, path)
+        error.next_step = f"{len(problems) - 1} more like it" if len(problems) > 1 else ""
+        raise error
     stated = [{**entry, "evidence": f"{path}: {entry['match']}"} for entry in entries]
     return found.with_changes({"images": [*(found.spec.get("images") or []), *stated]})
 
@@ -121,11 +178,17 @@ def _name(data: Any) -> str:
 
 
 def load(path: str) -> Any:
-    """The data of a file that holds one YAML or JSON document. Raises ConfigError with its line."""
-    return _document(path).data
+    """The data of a file that holds one YAML or JSON document. Raises ConfigError at its place."""
+    return read_document(path).data
 
 
-def _document(path: str) -> source.Document:
+def read_document(
+    path: str, several: str = "give each a file of its own; --policy takes several", *, duplicates: bool = True
+) -> source.Document:
+    """The one document of a file. Raises ConfigError at what isn't YAML.
+
+    `several` is what to do about several documents; `duplicates` says whether a key that stands twice is an error.
+    """
     try:
         with open(path, "rb") as file:
             data, _ = split.decode(file.read())
@@ -133,12 +196,42 @@ def _document(path: str) -> source.Document:
         raise ConfigError(f"can't be read: {error.strerror}", path) from None
     except InputError as error:
         raise ConfigError(str(error), path) from None
+    text = data.decode()
+    _must_be_one(data, text, path, several)
     try:
-        document = source.read(data.decode())
+        document = source.read(text)
     except InputError as error:
-        where = f"{path}:{error.line + 1}" if error.line >= 0 else path
-        raise ConfigError(str(error), where) from None
-    if document.duplicates:
-        name, _, line = document.duplicates[0]
-        raise ConfigError(f"the key {name!r} stands twice in one mapping", f"{path}:{line + 1}")
+        raise _unreadable(error, text, path) from None
+    if duplicates and document.duplicates:
+        from krm_harden import excerpts
+
+        raise next(excerpts.duplicates(document, path))
     return document
+
+
+def _must_be_one(data: bytes, text: str, path: str, several: str) -> None:
+    """Raises ConfigError for a file of several documents: which of them counts, only their author knows."""
+    lines = []
+    line = 0
+    for document in split.documents(data):
+        if not split.is_empty(document):
+            lines.append(line)
+        line += document.count(b"\n")
+    if len(lines) > 1:
+        from krm_harden.excerpts import Span, at, index_of
+
+        start = index_of(text, lines[1], 0)
+        end = text.find("\n", start)
+        span = Span(start, end if end >= 0 else len(text))
+        error = at(f"the file holds {len(lines)} documents, and must hold one", text, span, path)
+        error.next_step = several
+        raise error
+
+
+def _unreadable(error: InputError, text: str, path: str) -> ConfigError:
+    if error.line < 0:
+        return ConfigError(str(error), path)
+    from krm_harden.excerpts import Span, at, index_of
+
+    start = index_of(text, error.line, max(error.column, 0))
+    return at(str(error), text, Span(start, start + 1), path)

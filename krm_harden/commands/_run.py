@@ -94,9 +94,7 @@ def input_arguments(parser: argparse.ArgumentParser, paths: str) -> None:
 
 def policy_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that say which policy holds: what `_policies.chosen` takes."""
-    parser.add_argument(
-        "--policy", metavar="FILE", help="the HardeningPolicy; default: $KRM_HARDEN_POLICY, else restricted"
-    )
+    _policies.arguments(parser)
     parser.add_argument(
         "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
     )

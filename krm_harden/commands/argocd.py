@@ -49,7 +49,7 @@ _OURS = {schema.KIND, schema.LOCK_KIND}
 def parser() -> argparse.ArgumentParser:
     """The options of the command: the administrator's, who writes the plugin's configuration."""
     options = make("argocd", SUMMARY, EXAMPLES)
-    options.add_argument("--policy", metavar="FILE", help="the ceiling; default: $KRM_HARDEN_POLICY, else restricted")
+    _policies.arguments(options, "the ceiling")
     options.add_argument("--timeout", metavar="SECONDS", help=f"default: $KRM_HARDEN_TIMEOUT, else {SECONDS:g}")
     options.add_argument("--allow-empty", action="store_true", help="an application without objects isn't an error")
     options.add_argument(
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
-    upper = _ceiling(options.policy)
+    upper = _ceiling(options.policy, options.profile)
     wanted = _application.parameters(os.environ.get(_application.PARAMETERS, ""))
     asked = wanted.policy()
     remote = _switch("KRM_HARDEN_REMOTE", "allow", "refuse")
@@ -99,13 +99,13 @@ def _run(options: argparse.Namespace, watch: _children.Watch) -> int:
     return 0
 
 
-def _ceiling(path: str | None) -> Policy:
+def _ceiling(paths: Sequence[str] | None, profile: str | None = None) -> Policy:
     """The administrator's policy; there always is one. Raises ConfigError for a file that may be the application's."""
-    named = path or os.environ.get(_policies.VARIABLE) or ""
-    if named and not os.path.isabs(named) and _kustomizations.WHERE in os.environ:
-        message = "a relative path is one in the application's own folder"
-        raise ConfigError(message, named, "give the policy's absolute path")
-    return _policies.ceiling(path) or policy.Policy({})
+    for path in _policies.named(paths):
+        if not os.path.isabs(path) and _kustomizations.WHERE in os.environ:
+            message = "a relative path is one in the application's own folder"
+            raise ConfigError(message, path, "give the policy's absolute path")
+    return _policies.ceiling(paths, profile) or policy.Policy({})
 
 
 def _switch(name: str, on: str, off: str) -> bool:

@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    policy = _policies.chosen(options.policy, options.images)
+    policy = _policies.chosen(options.policy, options.images, options.profile)
     levels = _asked.levels(options.level or [policy.level])
     versions = _asked.versions(policy.version if options.version is None else options.version, policy.server)
     change = _asked.change(options.what_breaks) if options.what_breaks is not None else None

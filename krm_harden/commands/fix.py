@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    policy = _policies.chosen(options.policy, options.images)
+    policy = _policies.chosen(options.policy, options.images, options.profile)
     version = _asked.version(policy.version if options.version is None else options.version)
     policy = policy.with_changes(
         {

@@ -44,6 +44,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
     )
+    options.add_argument(
+        "--policy",
+        metavar="FILE",
+        action="append",
+        help=f"the ceiling above the config; several are merged; default: ${_policies.VARIABLE}",
+    )
     options.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
     options.add_argument("config", metavar="CONFIG", help="a HardeningPolicy or a flat ConfigMap")
     options.add_argument(
@@ -54,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    upper = _policies.ceiling()
+    upper = _policies.ceiling(options.policy)
     said = _config(options.config)
     policy = _policies.below(said, upper)
     policy = _policies.with_images(policy, options.images) if options.images else policy
@@ -97,7 +103,8 @@ def _config(path: str) -> Policy:
     except ConfigError as error:
         if root is None:
             raise
-        raise ConfigError(error.message, f"{root}: the policy", error.next_step) from None
+        said = "; ".join(problem.text for problem in error.problems) or error.message
+        raise ConfigError(said, f"{root}: the policy") from None
 
 
 def _returns_nothing(inputs: Iterable[_run.Input]) -> bool:

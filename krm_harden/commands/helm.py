@@ -133,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _outcome(options: argparse.Namespace) -> Outcome:
     """What the engine makes of standard input, once every document can be read. Raises KrmHardenError."""
-    policy = _policies.chosen(options.policy, options.images)
+    policy = _policies.chosen(options.policy, options.images, options.profile)
     engine = Engine(policy, ceiling=_policies.has_ceiling(options.policy))
     data = _streams.read_stdin()
     rendered = _rendered(data)

@@ -64,7 +64,7 @@ def definition_text() -> str:
 def definition() -> dict[str, Any]:
     """The KRMFunctionDefinition (kustomize, KEP-2906)."""
     group, _, version = schema.API_VERSION.partition("/")
-    properties = {name: schema.policy_schema()["properties"][name] for name in ("metadata", "spec")}
+    properties = {"metadata": {"type": "object"}, "spec": schema.spec_schema()}
     return {
         "apiVersion": "config.kubernetes.io/v1alpha1",
         "kind": "KRMFunctionDefinition",

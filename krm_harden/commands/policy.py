@@ -1,0 +1,60 @@
+"""`krm-harden policy init|check|show|schema`: write a policy, look it over, see what it says of an object."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from krm_harden.commands._parser import Parser, make
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SUMMARY = "write a policy, look it over, and see what it says of an object"
+EXAMPLES = """\
+examples:
+  krm-harden policy init                      write policy.yaml, every common field explained
+  krm-harden policy init --profile audit first-step.yaml
+  krm-harden policy check policy.yaml         what is wrong with it, and what it says in vain
+  krm-harden policy show --policy policy.yaml --for deploy/web.yaml
+                                              which rules, exemptions and images meet an object, and what holds for it
+  krm-harden policy show --profile baseline   what a profile says
+  krm-harden policy schema                    its JSON Schema, for editors
+
+`krm-harden policy COMMAND --help` explains each.
+
+exit codes: 0 done, 1 check has warnings, 2 a manifest couldn't be read, 3 wrong policy or command line
+"""
+COMMANDS = ("init", "check", "show", "schema")
+
+
+def _load(name: str) -> ModuleType:
+    """The module of one command."""
+    return import_module(f"krm_harden.commands._policy_{name}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands of the command, and the options of each."""
+    made = make("policy", SUMMARY, "")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    usages = []
+    for name in COMMANDS:
+        command = _load(name)
+        one = commands.add_parser(
+            name,
+            help=command.SUMMARY,
+            description=f"{command.SUMMARY[0].upper()}{command.SUMMARY[1:]}.",
+            epilog=command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.arguments(one)
+        usages.append(one.format_usage())
+    made.epilog = "".join(usages) + "\n" + EXAMPLES
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code. Raises KrmHardenError."""
+    return int(_load(options.command).run(options))
