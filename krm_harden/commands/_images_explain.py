@@ -15,7 +15,7 @@ from krm_harden.images import known
 from krm_harden.images.facts import FIELDS
 from krm_harden.images.names import likely_upstream, parse, upstream
 from krm_harden.images.resolve import plain
-from krm_harden.model import mapping, sequence
+from krm_harden.model import mapping, one_line, sequence
 
 if TYPE_CHECKING:
     import argparse
@@ -88,10 +88,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises ConfigError."""
-    if not _images_uses.is_name(options.image):
-        raise ConfigError(f"{options.image!r} isn't the name of an image", next_step="write HOST/NAME:TAG")
-    policy = _policies.chosen(options.policy, options.images, options.profile)
-    report = _report(policy, options.image)
+    report = _report(_policies.chosen(options.policy, options.images, options.profile), options.image)
     if options.output == "json":
         import json
 
@@ -101,7 +98,15 @@ def run(options: argparse.Namespace) -> int:
     return 0 if report["facts"] else 1
 
 
+def page(policy: Policy, image: str) -> tuple[list[str], int]:
+    """The report as a page of `krm-harden explain`, and the exit code. Raises ConfigError."""
+    report = _report(policy, image)
+    return ["".join(f"{one_line(line)}\n" for line in _lines(report))], 0 if report["facts"] else 1
+
+
 def _report(policy: Policy, image: str) -> dict[str, Any]:
+    if not _images_uses.is_name(image):
+        raise ConfigError(f"{image!r} isn't the name of an image", next_step="write HOST/NAME:TAG")
     reference = parse(image)
     facts = policy.stated(image).over(policy.found(image))
     written, findings = _written(policy, image)
