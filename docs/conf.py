@@ -1,7 +1,7 @@
 """The site of docs/: `sphinx-build -W --keep-going -n docs build/site`, with the extra `docs`.
 
-The pages are Markdown that reads as well on a Git host: only index.md has a directive, the tables of contents. Links that
-leave docs/ become links to the repository, and must lead to something there.
+The pages are Markdown that reads as well on a Git host: only index.md has a directive, the tables of contents. Links
+that leave docs/ become links to the repository, and must lead to something there.
 """
 
 from __future__ import annotations

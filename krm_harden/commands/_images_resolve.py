@@ -39,7 +39,7 @@ examples:
   kustomize build . | krm-harden images resolve -
   krm-harden images resolve --from docker-archive:app.tar deploy/
                                               an image that isn't in a registry, or not yet
-  krm-harden images resolve --from registry.example/app:1=oci:build/ deploy/
+  krm-harden images resolve --from registry.example/app:1.4=oci:build/ deploy/
                                               the same, where the layout doesn't name it
   krm-harden images resolve -o - deploy/      onto standard output
   krm-harden fix --images images.lock.yaml deploy/

@@ -25,11 +25,15 @@ GROUP = "Every way in"
 SUMMARY = "a post-renderer for Helm 3 and 4"
 EXAMPLES = """\
 examples:
-  helm upgrade shop ./chart --post-renderer krm-harden --post-renderer-args helm       Helm 3, which sends no hooks
-  helm plugin install ./function/helm && helm upgrade shop ./chart --post-renderer krm-harden          Helm 4
-  KRM_HARDEN_REPORT=report.txt helm upgrade shop ./chart --post-renderer krm-harden    why, if it fails
+  helm upgrade --install shop ./chart --post-renderer krm-harden --post-renderer-args helm
+                                              Helm 3, which sends no hooks
+  helm plugin install ./function/helm         Helm 4, once; then:
+  helm upgrade --install shop ./chart --post-renderer krm-harden
+  KRM_HARDEN_REPORT=report.txt helm upgrade shop ./chart --post-renderer krm-harden
+                                              why, if it fails
   helm template shop ./chart | krm-harden helm --report-file report.json > hardened.yaml
-  helm template shop ./chart | krm-harden fix -                                        hooks too, with either Helm
+  helm template shop ./chart | krm-harden fix -
+                                              hooks too, with either Helm
 
 exit codes: 0 done, 1 something stays open, 2 something couldn't be read or written, 3 wrong policy or command line;
 nothing is written but at 0

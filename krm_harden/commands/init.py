@@ -21,7 +21,7 @@ examples:
   krm-harden init kustomize overlays/production     a policy and the gate, beside its kustomization
   krm-harden init kustomize --base overlays/production overlays/hardened
                                                     a new overlay that hardens another; nothing to add by hand
-  krm-harden init kustomize --legacy overlays/production
+  krm-harden init kustomize --legacy overlays/staging
                                                     for `kubectl kustomize`
   krm-harden init kpt packages/shop
   krm-harden init github --dry-run                  say what would be written
