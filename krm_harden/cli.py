@@ -42,9 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if said and sys.stderr is not None:
             # A function's host shows each line as a message of its own.
             excerpt = getattr(error, "excerpt", "") if arguments else ""
-            sys.stderr.write(f"krm-harden: {_error_word()} {said}
-" + (f"{excerpt}
-" if excerpt else ""))
+            sys.stderr.write(f"krm-harden: {_error_word()} {said}\n")
+            sys.stderr.write(f"{excerpt}\n" if excerpt else "")
         return error.exit_code if isinstance(error, KrmHardenError) else 2
 
 

@@ -221,7 +221,7 @@ def _catalogued() -> list[str]:
 
 
 def _policy(options: argparse.Namespace) -> Policy:
-    return _policies.chosen(options.policy, options.images)
+    return _policies.chosen(options.policy, options.images, options.profile)
 
 
 def _has_ceiling(options: argparse.Namespace) -> bool:

@@ -11,6 +11,7 @@ from krm_harden.commands._parser import Parser, make
 if TYPE_CHECKING:
     from types import ModuleType
 
+GROUP = "Policy"
 SUMMARY = "write a policy, look it over, and see what it says of an object"
 EXAMPLES = """\
 examples:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from krm_harden.reports._merged import Source
 
+GROUP = "Judge and report"
 SUMMARY = "put the JSON reports of many runs together: forty repositories on one page"
 EXAMPLES = """\
 examples:
