@@ -9,7 +9,7 @@ from krm_harden.commands._explain_show import rows
 from krm_harden.commands._explain_words import CHOICES, SOFTER
 from krm_harden.decide import written
 from krm_harden.model import mapping, sequence
-from krm_harden.policy import _today
+from krm_harden.policy import today
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,7 +135,7 @@ def matched(match: Mapping[str, Any]) -> str:
 
 
 def _exemptions(spec: Mapping[str, Any]) -> Iterator[str]:
-    today = _today()
+    today = today()
     for entry in sequence(spec.get("exemptions")):
         names = "every control" if "*" in entry["controls"] else ", ".join(entry["controls"])
         expires = entry.get("expires", "")
