@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
+FOR_TOOLS = ("fn", "argocd", "helm")
+"""The commands that only other programs call: what they say is the same everywhere."""
 SECONDS_FOR_A_LIST = 2.0
 """What kubectl's plugin waits for a ResourceList on standard input."""
 
@@ -90,7 +92,7 @@ def _run(arguments: list[str]) -> int:
     if name in {"-V", "--version"}:
         _streams.print_report(f"krm-harden {__version__}\n")
         return 0
-    _streams.say()
+    _streams.begin(for_people=name not in FOR_TOOLS)
     if name == "help" and rest and rest[0] in commands():
         name, rest = rest[0], [*rest[1:], "--help"]
     if name in {"-h", "--help", "help"} and (not rest or rest[0].startswith("-")):

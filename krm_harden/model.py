@@ -411,10 +411,11 @@ class Unexamined:
 class ResourceResult:
     """What became of one resource: its verdict, findings and operations (paths relative to the resource).
 
-    `asked` is the level and version of the verdict.
+    `asked` is the level and version of the verdict. `before` and `after` are whether it is allowed as it came and with
+    what a fix writes; they are only known where findings have lines.
     """
 
-    __slots__ = ("allowed", "asked", "findings", "line", "message", "operations", "resource")
+    __slots__ = ("after", "allowed", "asked", "before", "findings", "line", "message", "operations", "resource")
 
     def __init__(
         self,
@@ -428,7 +429,7 @@ class ResourceResult:
     ) -> None:
         self.resource = resource
         self.asked = asked
-        self.allowed = allowed
+        self.allowed = self.before = self.after = allowed
         self.message = message
         self.findings = findings
         self.operations = operations

@@ -6,7 +6,7 @@ from krm_harden import decide, exemptions, fields, namespaces, notices, source, 
 from krm_harden.controls import NAMESPACES
 from krm_harden.errors import InputError
 from krm_harden.model import Operation, Resource, ResourceResult, Unexamined, dotted, lookup, sequence
-from krm_harden.resources import is_hook, is_immutable, is_namespace, is_patch, owner
+from krm_harden.resources import is_hook, is_immutable, is_namespace, is_patch, left_alone, owner
 from krm_harden.standard import Evaluator
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from krm_harden.controls import Control
     from krm_harden.decide import LeftOut
     from krm_harden.exemptions import Exemption
-    from krm_harden.model import Facts, Finding, Pointer
+    from krm_harden.model import Facts, Finding, Pod, Pointer
     from krm_harden.policy import Policy
     from krm_harden.source import Document
 
@@ -179,7 +179,7 @@ class Review:
         base = self.resource.base
         own = [Operation(operation.op, operation.path[len(base) :], operation.value) for operation in operations]
         allowed, message = self.verdict() if settled else (True, "")
-        return ResourceResult(
+        made = ResourceResult(
             self.resource,
             self.settings.asked,
             allowed,
@@ -188,6 +188,27 @@ class Review:
             own,
             self._line_of(base),
         )
+        if self.lines:
+            made.before = allowed if settled else not self._evaluator.verdict(self.settings.asked).failures
+            made.after = allowed or (self.checking and self._can_be_fixed())
+        return made
+
+    def _can_be_fixed(self) -> bool:
+        """Whether all that the standard forbids is something that a fix writes, as far as the controls can tell."""
+        if self._skips_immutable() or owner(self.resource) or left_alone(self.resource) is not None:
+            return False
+        states: dict[tuple[Pod, str], set[str]] = {}
+        for control, situation, judgement in self._judged:
+            states.setdefault((situation.pod, control.id), set()).add(judgement.state)
+        for failure in self._evaluator.verdict(self.settings.asked).failures:
+            pod, goes = self.pods[failure.pod], self._situations[failure.pod].goes
+            found = states.get((pod, failure.control))
+            # What isn't judged goes away with its container.
+            if found != {"fixed"} and (
+                found or not all(goes(pod.containers[one.container]) for one in failure.violations)
+            ):
+                return False
+        return True
 
     def _line_of(self, pointer: Pointer) -> int:
         return self.line + source.line_of(self.document, pointer) + 1 if self.lines else 0

@@ -331,7 +331,11 @@ def test_fix_says_what_it_did(tmp_path):
     lines = ran.out.decode().splitlines()
 
     assert [line for line in lines if not re.match(r"app\.yaml:\d+: (error|warning|info): ", line)] == []
-    assert ran.err == "krm-harden: 1 object in 1 file, 1 changed, 1 allowed, 0 errors, 4 warnings\n"
+    assert ran.err.splitlines() == [
+        "krm-harden: 1 document in 1 file, 1 workload, 1 object changed; "
+        "changes: 2 safe, 0 evidence, 4 may-break; 0 refusals",
+        "krm-harden: allowed: 0 -> 1 of 1 workload; 0 errors, 4 warnings",
+    ]
 
 
 def test_fix_with_an_open_error_writes_what_it_can(tmp_path):
@@ -470,7 +474,7 @@ def test_filter(fixed):
 
     assert ran.code == 0
     assert ran.out.decode() == fixed
-    assert "1 object in 1 file, 1 changed" in ran.err
+    assert "1 document in 1 file, 1 workload, 1 object changed" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -835,7 +839,7 @@ def test_a_file_named_twice_is_one(tmp_path, fixed):
 
     assert ran.code == 0
     assert (tmp_path / "app.yaml").read_text() == fixed
-    assert "1 object in 1 file" in ran.err
+    assert "1 document in 1 file, 1 workload" in ran.err
 
 
 # Folders
@@ -930,7 +934,7 @@ def test_an_empty_folder(tmp_path):
     ran = run_cli("check", ".", cwd=tmp_path)
 
     assert ran.code in {0, 2}
-    assert "0 objects in 0 files" in ran.err
+    assert "0 documents in 0 files, 0 workloads" in ran.err
 
 
 # What is left alone, and named

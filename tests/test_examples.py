@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = ROOT / "examples"
 UPDATE = os.environ.get("UPDATE_EXAMPLES") == "1"
 HIDDEN = {".expected", ".krmignore", "README.md"}
-SHOP_OBJECTS = 5
+SHOP_WORKLOADS = 4
 """A Namespace and four workloads: what of the shop gets a verdict."""
 
 
@@ -89,11 +89,11 @@ def removed(diff: str) -> list[str]:
     return [line for line in diff.splitlines() if line.startswith("-") and not line.startswith("---")]
 
 
-def assert_in_order(text: str, objects: int) -> None:
-    """The gate that every page recommends lets the text pass, and it judged as many objects as there are."""
+def assert_in_order(text: str, workloads: int) -> None:
+    """The gate that every page recommends lets the text pass, and it judged as many workloads as there are."""
     gate = run_cli("check", "-", stdin=text.encode())
     assert gate.code == 0, gate.out
-    assert f"{objects} objects in 1 file" in gate.err
+    assert f", {workloads} workloads, " in gate.err
 
 
 def test_kustomize_exec(examples):
@@ -104,7 +104,7 @@ def test_kustomize_exec(examples):
     matches("kustomize-exec", "diff.patch", diff)
     assert not removed(diff)
     assert run_cli("check", "-", stdin=before.encode()).code == 1
-    assert_in_order(after, SHOP_OBJECTS)
+    assert_in_order(after, SHOP_WORKLOADS)
 
 
 def test_kustomize_without_enable_exec_skips_the_function_in_silence_and_the_gate_says_so(examples):
@@ -127,7 +127,7 @@ def test_kustomize_legacy(examples):
     diff = difference({"build.yaml": before}, {"build.yaml": after})
     matches("kustomize-legacy", "diff.patch", diff)
     assert diff == (EXAMPLES / "kustomize-exec" / ".expected" / "diff.patch").read_text()
-    assert_in_order(after, SHOP_OBJECTS)
+    assert_in_order(after, SHOP_WORKLOADS)
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -89,7 +89,7 @@ def test_no_more_annotations_than_github_shows_and_nothing_is_lost(repository):
 
     assert [sort for sort, *_ in found] == ["error"] * 10 + ["warning"] * 10
     assert ran.out.decode().count("\n- ") == known["errors"] + known["warnings"] - 20
-    assert ran.out.decode().splitlines()[-1].startswith("krm-harden: 30 objects in 30 files")
+    assert ran.out.decode().splitlines()[-2].startswith("krm-harden: 30 documents in 30 files")
 
 
 @pytest.mark.parametrize("name", ["::add-mask::x", "##[stop-commands]x", "a\\n::stop-commands::x", "\\r::debug::x"])
@@ -121,7 +121,7 @@ def test_the_summary_shows_what_is_open_as_plain_text(repository, tmp_path):
     github(repository, ".", GITHUB_STEP_SUMMARY=str(page))
     text = page.read_text()
 
-    assert text.startswith("before\n### krm-harden\n\n1 object in 1 file")
+    assert text.startswith("before\n### krm-harden\n\n- 1 document in 1 file")
     assert "| error | web.yaml&#58;7 | allowPrivilegeEscalation |" in text
     assert not re.search(r"<b>|\]\(", text)
     assert {line.count("|") for line in text.splitlines() if line.startswith("| ")} == {5}
@@ -323,7 +323,7 @@ def test_the_template_judges_and_reports(installed, repository):
     assert {issue["location"]["path"] for issue in issues} == {"a b/web.yaml", "$(touch hurt).yaml"}
     assert json.loads((repository / "krm-harden.sarif").read_text())["version"] == "2.1.0"
     assert not (repository / "hurt").exists()
-    assert "2 objects in 2 files" in done.stderr
+    assert "2 documents in 2 files" in done.stderr
 
 
 def test_the_template_looks_at_the_whole_repository_but_not_at_what_it_installed(installed, repository):
@@ -331,7 +331,7 @@ def test_the_template_looks_at_the_whole_repository_but_not_at_what_it_installed
     done = job(installed, repository, {"KRM_HARDEN_PATHS": "."})
 
     assert done.returncode == 1, done.stderr
-    assert "1 object in 1 file" in done.stderr
+    assert "1 document in 1 file" in done.stderr
 
 
 # The examples

@@ -57,7 +57,7 @@ class _Detail(argparse.Action):
     """-q and -v: how much is said, wherever in the command line they stand."""
 
     def __call__(self, _parser: Any, _namespace: Any, _values: Any, option: str | None = None) -> None:
-        _streams.say(more=1 if option in {"-v", "--verbose"} else -1)
+        _streams.say(1 if option in {"-v", "--verbose"} else -1)
 
 
 class _Colour(argparse.Action):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BLOCK = 1_000_000
 """Bytes that are written at once."""
 _detail = [0]
+_for_people = [False]
 
 
 class ReaderGone(KrmHardenError):
@@ -25,9 +26,14 @@ class ReaderGone(KrmHardenError):
     exit_code = 141
 
 
-def say(*, more: int | None = None) -> None:
-    """Say more, or less, for the whole run; without a number as much as usual."""
-    _detail[0] = 0 if more is None else _detail[0] + more
+def begin(*, for_people: bool) -> None:
+    """Let a run begin: it says as much as usual. `for_people`: what is said may be coloured and wrapped."""
+    _detail[0], _for_people[0] = 0, for_people
+
+
+def say(more: int) -> None:
+    """Say more, or less, for the rest of the run."""
+    _detail[0] += more
 
 
 def detail() -> int:
@@ -96,18 +102,26 @@ def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{one_line(line)}\n" for line in lines)
 
 
-def tell(lines: Iterable[str]) -> None:
-    """Lines that say what was done, on standard output; none of them with -q."""
-    if detail() >= 0:
-        print_lines(lines)
-
-
 def complain(lines: Iterable[str]) -> None:
     """Lines for people, on standard error; with -q only the errors among them."""
-    text = _joined(lines if detail() >= 0 else (line for line in lines if detail() == -1 and is_error(line)))
+    said = lines if detail() >= 0 else (line for line in lines if detail() == -1 and is_error(line))
+    text = _painted(said) if _for_people[0] else _joined(said)
     if text and sys.stderr is not None:
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _painted(lines: Iterable[str]) -> str:
+    """The same lines, as standard error shows them best."""
+    from krm_harden.commands import _terminal
+
+    wide = _terminal.width(sys.stderr)
+    if wide is None and not _terminal.colours(sys.stderr):
+        return _joined(lines)
+    from krm_harden.reports import _lines
+
+    paint = _terminal.paint if _terminal.colours(sys.stderr) else _terminal.unpainted
+    return "".join(f"{part}\n" for line in lines for part in _lines.complaint(line, wide, paint))
 
 
 def is_error(line: str) -> bool:

@@ -51,6 +51,11 @@ def paint(text: str, style: str) -> str:
     return f"\033[{code}m{text}\033[0m" if code and text else text
 
 
+def unpainted(text: str, _style: str) -> str:
+    """The same text, for what shows no colours."""
+    return text
+
+
 def painted(text: str, style: str, stream: TextIO | None) -> str:
     """The same, where the stream shows colours."""
     return paint(text, style) if colours(stream) else text

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _policies, _reports, _run, _streams, _verdicts
+from krm_harden.commands import _asked, _policies, _reports, _run, _shown, _verdicts
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
-from krm_harden.reports import summary, text
 
 if TYPE_CHECKING:
     import argparse
@@ -121,8 +120,6 @@ def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namesp
     if options.output != "text":
         _reports.show(options.output, inputs, warnings)
     else:
-        _streams.print_lines(line for made in inputs for line in text.of_input(made))
-        complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]
-        _streams.complain([*complaints, f"krm-harden: {summary.line(inputs)}"])
+        _shown.show(inputs, warnings)
     expired = any(has_expired(chunk) for made in inputs for chunk in made.chunks)
     return max(_run.worst(inputs), int(expired))

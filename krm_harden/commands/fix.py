@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _diffs, _policies, _preview, _reports, _run, _streams
+from krm_harden.commands import _asked, _diffs, _policies, _preview, _reports, _run, _shown, _streams
 from krm_harden.commands._parser import make
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
 from krm_harden.model import LEVELS
-from krm_harden.reports import summary, text
+from krm_harden.reports import text
 from krm_harden.schema import RELEASES
 
 if TYPE_CHECKING:
@@ -110,11 +110,7 @@ def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: lis
         return
     if options.diff:
         _streams.print_report("".join(line for made in inputs for line in diff(made)))
-    lines = (line for made in inputs for line in text.of_input(made))
-    _streams.print_lines(lines, to_stderr=filtering or options.diff)
-    changed = "would change" if options.diff else "changed"
-    complaints = [*(f"warning: {line}" for line in warnings), *text.unreadable(inputs)]
-    _streams.complain([*complaints, f"krm-harden: {summary.line(inputs, changed)}"])
+    _shown.show(inputs, warnings, "would change" if options.diff else "changed", to_stderr=filtering or options.diff)
 
 
 def diff(made: _run.Input) -> Iterator[str]:

@@ -218,7 +218,7 @@ def _complaints(outcome: Outcome) -> Iterator[str]:
 
 
 def _summary(outcome: Outcome) -> list[str]:
-    return [] if outcome.made.error else [f"krm-harden: {summary.line([outcome.made], 'changed')}"]
+    return [] if outcome.made.error else [f"krm-harden: {line}" for line in summary.lines([outcome.made], "changed")]
 
 
 def _report(path: str, outcome: Outcome, code: int) -> None:

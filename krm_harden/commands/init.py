@@ -61,7 +61,8 @@ def run(options: argparse.Namespace) -> int:
         _streams.print_report("".join(line for name, text in new.items() for line in _diff(folder / name, "", text)))
     if not dry:
         _write(folder, new)
-    _streams.print_lines(_report(folder, made, new, dry=dry), to_stderr=options.diff)
+    if _streams.detail() >= 0:
+        _streams.print_lines(_report(folder, made, new, dry=dry), to_stderr=options.diff)
     return 0
 
 

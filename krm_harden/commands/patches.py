@@ -66,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
     code = max(_run.worst(inputs), _run.nothing_found(inputs, allowed=options.allow_empty))
     _streams.complain(line for made in inputs for line in text.of_input(made))
     warnings = (f"warning: {line}" for line in _run.warnings(engine, inputs))
-    _streams.complain([*warnings, *text.unreadable(inputs), f"krm-harden: {summary.line(inputs, 'to patch')}"])
+    _streams.complain(
+        [*warnings, *text.unreadable(inputs), *(f"krm-harden: {line}" for line in summary.lines(inputs, "to patch"))]
+    )
     if code:
         return code
     results = [result for made in inputs for chunk in made.chunks for result in chunk.resources]

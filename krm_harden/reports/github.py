@@ -48,7 +48,7 @@ def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     if others:
         text.append(f"GitHub shows {MOST} errors and {MOST} warnings of a step; {len(others)} more:")
         text += [_plain(one) for one in others]
-    text.append(f"krm-harden: {summary.line(inputs)}")
+    text += [f"krm-harden: {line}" for line in summary.lines(inputs)]
     return "".join(f"{line}\n" for line in text)
 
 
@@ -100,7 +100,7 @@ def page(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
     inputs = list(inputs)
     lines = [one for one in _lines(inputs, warnings) if one.severity != "info"]
     lines.sort(key=lambda one: one.severity)
-    text = ["### krm-harden", "", _cell(summary.line(inputs)), ""]
+    text = ["### krm-harden", "", *("- " + _cell(line) for line in summary.lines(inputs)), ""]
     if lines:
         text += ["| | where | what | |", "|---|---|---|---|"]
         text += [_row(one) for one in lines[:ROWS]]

@@ -70,13 +70,9 @@ def line(resource: Resource, finding: Finding) -> str:
 
 def report(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
     """Every finding of a file with its line, as `file:line: severity: ...`."""
-    for chunk in chunks:
-        for result in chunk.resources:
-            if not result.allowed:
-                yield f"{file}:{result.line}: {_worst(result)}: verdict: {result.resource}: {words(result)}"
-            for finding in sorted(result.findings, key=lambda found: _ORDER[found.severity]):
-                yield f"{file}:{finding.line}: {finding.severity}: {finding.state}: {line(result.resource, finding)}"
-        yield from left_alone([chunk], file)
+    from krm_harden.reports import _lines
+
+    return _lines.plain(_lines.of(chunks, file))
 
 
 def words(result: ResourceResult) -> str:
@@ -84,20 +80,11 @@ def words(result: ResourceResult) -> str:
     return f'would violate PodSecurity "{result.asked}": {result.message}'
 
 
-def _worst(result: ResourceResult) -> str:
-    """The severity of a verdict is that of its worst finding: an exemption makes it an info."""
-    return min((finding.severity for finding in result.findings), key=_ORDER.__getitem__, default="error")
-
-
 def left_alone(chunks: Iterable[ChunkResult], file: str) -> Iterator[str]:
     """What wasn't judged, and why."""
-    for chunk in chunks:
-        for note in chunk.unexamined:
-            what = f"{note} " if note.kind else ""
-            yield f"{file}:{note.line}: {note.severity}: {what}was left alone: {note.reason}"
+    from krm_harden.reports import _lines
 
-
-_ORDER = {"error": 0, "warning": 1, "info": 2}
+    return _lines.plain(line for chunk in chunks for line in _lines.notes(chunk, file))
 
 
 def unreadable(inputs: Iterable[Input]) -> Iterator[str]:

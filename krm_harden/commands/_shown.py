@@ -1,0 +1,48 @@
+"""The text report of a run, and what it comes to: plain in a pipe, coloured and wrapped on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from krm_harden.commands import _streams, _terminal
+from krm_harden.reports import _lines, summary, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from krm_harden.commands._run import Input
+
+_BEGUN = time.monotonic()
+"""When this module was loaded: about the time at which the run began."""
+
+
+def show(inputs: Sequence[Input], warnings: Iterable[str], verb: str = "", *, to_stderr: bool = False) -> None:
+    """Print every finding, then on standard error what concerns no object and the summary.
+
+    `verb` is what became of the objects (`changed`); without one they were only judged. `to_stderr`: standard output is
+    for manifests. Raises KrmHardenError when it can't be written whole.
+    """
+    findings(inputs, to_stderr=to_stderr)
+    took = [f"took {time.monotonic() - _BEGUN:.2f} s"] if _streams.detail() > 0 else []
+    last = (f"krm-harden: {line}" for line in [*summary.lines(inputs, verb), *took])
+    _streams.complain([*(f"warning: {line}" for line in warnings), *text.unreadable(inputs), *last])
+
+
+def findings(inputs: Sequence[Input], *, to_stderr: bool = False) -> None:
+    """Print every finding; with -q only errors, with -qq nothing."""
+    detail = _streams.detail()
+    if detail < -1:
+        return
+    stream = sys.stderr if to_stderr else sys.stdout
+    lines = (line for made in inputs for line in _lines.of(made.chunks, made.name))
+    if detail < 0:
+        lines = (line for line in lines if line.severity == "error")
+    verbose = detail > 0
+    if _terminal.is_terminal(stream) or _terminal.colours(stream):
+        paint = _terminal.paint if _terminal.colours(stream) else _terminal.unpainted
+        shown = _lines.on_terminal(lines, _terminal.width(stream), paint, verbose=verbose)
+        _streams.print_report("".join(f"{line}\n" for line in shown), to_stderr=to_stderr)
+    else:
+        _streams.print_lines(_lines.plain(lines, verbose=verbose), to_stderr=to_stderr)
