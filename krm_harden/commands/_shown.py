@@ -18,15 +18,24 @@ _BEGUN = time.monotonic()
 """When this module was loaded: about the time at which the run began."""
 
 
-def show(inputs: Sequence[Input], warnings: Iterable[str], verb: str = "", *, to_stderr: bool = False) -> None:
+def show(
+    inputs: Sequence[Input],
+    warnings: Iterable[str],
+    verb: str = "",
+    *,
+    to_stderr: bool = False,
+    told: Sequence[Input] | None = None,
+    hints: Iterable[str] = (),
+) -> None:
     """Print every finding, then on standard error what concerns no object and the summary.
 
     `verb` is what became of the objects (`changed`); without one they were only judged. `to_stderr`: standard output is
-    for manifests. Raises KrmHardenError when it can't be written whole.
+    for manifests. `told` are the inputs with those findings only that are worth a line, `hints` what to know of the
+    others. Raises KrmHardenError when it can't be written whole.
     """
-    findings(inputs, to_stderr=to_stderr)
+    findings(inputs if told is None else told, to_stderr=to_stderr)
     took = [f"took {time.monotonic() - _BEGUN:.2f} s"] if _streams.detail() > 0 else []
-    last = (f"krm-harden: {line}" for line in [*summary.lines(inputs, verb), *took])
+    last = (f"krm-harden: {line}" for line in [*hints, *summary.lines(inputs, verb), *took])
     _streams.complain([*(f"warning: {line}" for line in warnings), *text.unreadable(inputs), *last])
 
 

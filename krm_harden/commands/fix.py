@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _diffs, _policies, _preview, _reports, _run, _shown, _streams
+from krm_harden.commands import (
+    _asked,
+    _chosen,
+    _diffs,
+    _policies,
+    _preview,
+    _reports,
+    _run,
+    _shown,
+    _streams,
+    _terminal,
+)
 from krm_harden.commands._parser import make
+from krm_harden.controls import ADVICE
+from krm_harden.decide import LEFT_OUT
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
-from krm_harden.model import LEVELS
-from krm_harden.reports import text
+from krm_harden.model import LEVELS, ChunkResult, ResourceResult
+from krm_harden.reports import _hunks, text
 from krm_harden.schema import RELEASES
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from krm_harden.model import Finding
     from krm_harden.policy import Policy
 
 GROUP = "Harden"
@@ -27,6 +43,8 @@ examples:
   helm template . | krm-harden fix - > out    a filter: writes nothing unless everything is in order
   krm-harden fix --policy policy.yaml deploy/
                                               with exemptions and what you know of your images
+  krm-harden fix --control seccompProfile deploy/
+                                              step by step: only this, and what it needs
   krm-harden fix --diff --against 0.1 deploy/
                                               what an update from 0.1 would change; exit 1 if something
 
@@ -44,7 +62,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--compatibility", choices=RELEASES, help="keeps the output of a release; overrides the policy's"
     )
-    options.add_argument("--diff", action="store_true", help="write nothing; exit 1 if something would change")
+    _chosen.arguments(options)
+    options.add_argument(
+        "--diff",
+        action="store_true",
+        help="write nothing; exit 1 if something would change; on a terminal, or with -v, with the reason of each hunk",
+    )
     options.add_argument(
         "--against", choices=RELEASES, help="with --diff: from what that release would have written; previews an update"
     )
@@ -80,7 +103,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _engine(options: argparse.Namespace, policy: Policy) -> Engine:
-    return Engine(policy, ceiling=_policies.has_ceiling(options.policy), paranoid=options.paranoid)
+    return Engine(
+        policy,
+        ceiling=_policies.has_ceiling(options.policy),
+        paranoid=options.paranoid,
+        left_out=_chosen.only(options.control),
+    )
 
 
 def _preview_update(options: argparse.Namespace, policy: Policy) -> int:
@@ -96,7 +124,7 @@ def _preview_update(options: argparse.Namespace, policy: Policy) -> int:
     inputs = list(_run.process(_engine(options, policy), options.paths, options.exclude, hook=options.hook))
     older = _engine(options, policy.with_changes({"compatibility": options.against}))
     found = _preview.preview(older, inputs)
-    _streams.print_report("".join(line for step in found.steps for line in diff(step)))
+    _streams.print_report("".join(line for step in found.steps for line in _painted(diff(step))))
     line = found.line(options.against, policy.compatibility)
     _streams.complain([*found.findings(), *text.unreadable(inputs), f"krm-harden: {line}"])
     return max(found.exit_code, _run.nothing_found(inputs, allowed=options.allow_empty or options.hook))
@@ -109,8 +137,69 @@ def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: lis
         _reports.show(options.output, inputs, warnings, to_stderr=filtering)
         return
     if options.diff:
-        _streams.print_report("".join(line for made in inputs for line in diff(made)))
-    _shown.show(inputs, warnings, "would change" if options.diff else "changed", to_stderr=filtering or options.diff)
+        _streams.print_report("".join(line for made in inputs for line in _as_diff(made)))
+    _shown.show(
+        inputs,
+        warnings,
+        "would change" if options.diff else "changed",
+        to_stderr=filtering or options.diff,
+        told=list(map(_told(options), inputs)),
+        hints=_hints(options, inputs),
+    )
+
+
+def _as_diff(made: _run.Input) -> Iterator[str]:
+    """The diff of one input as whoever reads it wants it: people with reasons, `patch` as it always was."""
+    if _terminal.is_terminal(sys.stdout):
+        return _diffs.for_people(made, sys.stdout)
+    reasons = _diffs.commented(made) if _streams.detail() > 0 else ()
+    return _painted([*reasons, *diff(made)])
+
+
+def _painted(lines: Iterable[str]) -> Iterator[str]:
+    return _diffs.coloured(lines) if _terminal.colours(sys.stdout) else iter(lines)
+
+
+def _told(options: argparse.Namespace) -> Callable[[_run.Input], _run.Input]:
+    """What makes of an input one without the findings that aren't worth a line.
+
+    Those stand beside the diff already, or are left out because somebody chose others; -v wants them all.
+    """
+    beside = options.diff and _terminal.is_terminal(sys.stdout)
+    if _streams.detail() > 0 or not (beside or options.control):
+        return lambda made: made
+
+    def is_told(finding: Finding) -> bool:
+        return finding.code != LEFT_OUT and not (beside and _hunks.is_written(finding))
+
+    return lambda made: replace(made, chunks=tuple(_with_findings(chunk, is_told) for chunk in made.chunks))
+
+
+def _with_findings(chunk: ChunkResult, wanted: Callable[[Finding], bool]) -> ChunkResult:
+    results = [
+        ResourceResult(
+            one.resource,
+            one.asked,
+            one.allowed,
+            one.message,
+            list(filter(wanted, one.findings)),
+            one.operations,
+            one.line,
+        )
+        for one in chunk.resources
+    ]
+    return ChunkResult(chunk.text, results, chunk.unexamined, chunk.error, chunk.changed, chunk.subject, chunk.facts)
+
+
+def _hints(options: argparse.Namespace, inputs: Iterable[_run.Input]) -> Iterator[str]:
+    """What to know of findings that aren't told, for people."""
+    every = [one for made in inputs for chunk in made.chunks for result in chunk.resources for one in result.findings]
+    left = sum(finding.code == LEFT_OUT for finding in every)
+    if left and _streams.detail() <= 0:
+        yield f"{left} {'change' if left == 1 else 'changes'} left out; -v lists them"
+    beside = options.diff and _terminal.is_terminal(sys.stdout)
+    if beside and any(_hunks.is_written(finding) and finding.reason.endswith(ADVICE) for finding in every):
+        yield f"what isn't known of an image: {ADVICE}"
 
 
 def diff(made: _run.Input) -> Iterator[str]:

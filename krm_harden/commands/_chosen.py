@@ -1,0 +1,55 @@
+"""`--control`: which controls write, by the names that reports and policies give them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krm_harden import controls
+from krm_harden.errors import ConfigError
+from krm_harden.schema import similar
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from krm_harden.model import Resource
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The option, repeatable and with commas."""
+    parser.add_argument(
+        "--control",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="only this control writes, and what it needs to be safe; repeat it, or separate several by commas",
+    )
+
+
+class Only:
+    """Leaves out all controls but some: what an Engine takes as `left_out`."""
+
+    __slots__ = ("ids",)
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids = frozenset(ids)
+
+    def __call__(self, _resource: Resource, control: str) -> str:
+        return "" if control in self.ids else "--control leaves it out"
+
+
+def only(words: Iterable[str]) -> Only | None:
+    """What `--control` leaves out, None where it isn't given. Raises ConfigError for what is no control."""
+    given = list(words)
+    names = [name.strip() for word in given for name in word.split(",")]
+    return Only(one for name in names for one in controls.named(spelled(name))) if given else None
+
+
+def spelled(name: str) -> str:
+    """A control's name, or a short one, whatever its case. Raises ConfigError."""
+    names = [*controls.load(), controls.NAMESPACES, *controls.ALIASES]
+    found = next((one for one in names if one.lower() == name.lower()), None)
+    if found is None:
+        close = similar(name, names) or similar(name.lower(), names)
+        raise ConfigError(f"there is no control {name!r}{close}", "--control", "`krm-harden explain` lists all")
+    return found
