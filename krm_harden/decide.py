@@ -750,13 +750,18 @@ def written(value: Any) -> str:
 
 def exemption_text(control: str, pod: Pod, container: Container | None) -> str:
     """The exemption to paste into a policy, in one line."""
-    resource = pod.resource
+    return written(exemption_of(control, pod.resource, [container.name] if container else [], "TODO"))
+
+
+def exemption_of(control: str, resource: Resource, containers: Iterable[str], reason: str) -> dict[str, Any]:
+    """The entry of a policy that exempts an object from a control: some of its containers, or all if none is named."""
     match: dict[str, Any] = {"kinds": [resource.kind]}
     if resource.namespace:
         match["namespaces"] = [resource.namespace]
     owner = next((name for _, name in owners(resource)), "")
     # What a controller makes has another name each time.
     match["names"] = [f"{owner}-*" if owner else resource.name]
-    if container:
-        match["containers"] = [container.name]
-    return written({"match": match, "controls": [control], "reason": "TODO"})
+    names = list(containers)
+    if names:
+        match["containers"] = names
+    return {"match": match, "controls": [control], "reason": reason}

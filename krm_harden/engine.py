@@ -80,6 +80,12 @@ class Engine:
         """The same by another policy."""
         return self._with(rendered=self.rendered, facts=self.facts, policy=policy)
 
+    def choosing(self, left_out: LeftOut | None) -> Engine:
+        """The same with another choice of what is left out."""
+        made = self._with(rendered=self.rendered, facts=self.facts)
+        made.left_out = left_out
+        return made
+
     def _with(self, *, rendered: bool, facts: Facts | None, policy: Policy | None = None) -> Engine:
         return Engine(
             policy or self.policy,

@@ -41,6 +41,12 @@ def coloured(lines: Iterable[str]) -> Iterator[str]:
         yield _terminal.paint(text, _style(text)) + line[len(text) :]
 
 
+def painted(line: str) -> str:
+    """One line of a diff, for a terminal: without its break."""
+    text = line[:1] + _clean(line[1:])
+    return _terminal.paint(text, _style(text))
+
+
 def _style(line: str) -> str:
     if line.startswith(("--- ", "+++ ")):
         return "heading"
@@ -95,10 +101,10 @@ def because(finding: Finding) -> str:
 def for_people(made: Input, stream: TextIO | None) -> Iterator[str]:
     """The diff of a file for a terminal: with the reason of each hunk, in colours where the terminal has them."""
     lines = explained(made, _terminal.width(stream) or WIDE)
-    return (f"{line}\n" for line in (lines if _terminal.colours(stream) else map(_plain, lines)))
+    return (f"{line}\n" for line in (lines if _terminal.colours(stream) else map(plain, lines)))
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """A line without its colours; it has no other escape sequences."""
     parts = line.split("\033[")
     return parts[0] + "".join(part.partition("m")[2] for part in parts[1:])

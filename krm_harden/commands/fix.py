@@ -45,6 +45,8 @@ examples:
                                               with exemptions and what you know of your images
   krm-harden fix --control seccompProfile deploy/
                                               step by step: only this, and what it needs
+  krm-harden fix -i --policy policy.yaml deploy/
+                                              change by change; exemptions go into the policy
   krm-harden fix --diff --against 0.1 deploy/
                                               what an update from 0.1 would change; exit 1 if something
 
@@ -69,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
         help="write nothing; exit 1 if something would change; on a terminal, or with -v, with the reason of each hunk",
     )
     options.add_argument(
+        "-i",
+        "--interactive",
+        action="store_true",
+        help="ask change by change: yes, no, all of this control, or exempt with a reason that goes into the policy",
+    )
+    options.add_argument(
         "--against", choices=RELEASES, help="with --diff: from what that release would have written; previews an update"
     )
     options.add_argument("--paranoid", action="store_true", help="verify each edit once more, with ruamel.yaml (slow)")
@@ -77,6 +85,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
+    if options.interactive:
+        from krm_harden.commands import _interactive
+
+        _interactive.check(options)
     policy = _policies.chosen(options.policy, options.images, options.profile)
     version = _asked.version(policy.version if options.version is None else options.version)
     policy = policy.with_changes(
@@ -90,7 +102,11 @@ def run(options: argparse.Namespace) -> int:
         return _preview_update(options, policy)
     engine = _engine(options, policy)
     filtering = _run.STDIN in options.paths and not options.diff
-    found = _run.inputs(engine, options)
+    found: Iterable[_run.Input] = _run.inputs(engine, options)
+    if options.interactive:
+        from krm_harden.commands import _interactive
+
+        engine, found = _interactive.asked(engine, list(found), _policy_file(options), writing=not options.diff)
     inputs = list(found) if options.diff else _run.write(found)
     code = _run.worst(inputs)
     if options.diff:
@@ -100,6 +116,11 @@ def run(options: argparse.Namespace) -> int:
     if filtering and code == 0:
         _streams.write_stdout(made.new for made in inputs if made.name == _run.STDIN)
     return code
+
+
+def _policy_file(options: argparse.Namespace) -> str | None:
+    """Where new exemptions go: the last policy, which has the last word."""
+    return options.policy[-1] if options.policy else None
 
 
 def _engine(options: argparse.Namespace, policy: Policy) -> Engine:
@@ -163,9 +184,9 @@ def _painted(lines: Iterable[str]) -> Iterator[str]:
 def _told(options: argparse.Namespace) -> Callable[[_run.Input], _run.Input]:
     """What makes of an input one without the findings that aren't worth a line.
 
-    Those stand beside the diff already, or are left out because somebody chose others; -v wants them all.
+    Those stand beside the diff or a question already, or somebody left them out; -v wants them all.
     """
-    beside = options.diff and _terminal.is_terminal(sys.stdout)
+    beside = options.interactive or (options.diff and _terminal.is_terminal(sys.stdout))
     if _streams.detail() > 0 or not (beside or options.control):
         return lambda made: made
 
@@ -195,7 +216,7 @@ def _hints(options: argparse.Namespace, inputs: Iterable[_run.Input]) -> Iterato
     """What to know of findings that aren't told, for people."""
     every = [one for made in inputs for chunk in made.chunks for result in chunk.resources for one in result.findings]
     left = sum(finding.code == LEFT_OUT for finding in every)
-    if left and _streams.detail() <= 0:
+    if left and (options.control or options.interactive) and _streams.detail() <= 0:
         yield f"{left} {'change' if left == 1 else 'changes'} left out; -v lists them"
     beside = options.diff and _terminal.is_terminal(sys.stdout)
     if beside and any(_hunks.is_written(finding) and finding.reason.endswith(ADVICE) for finding in every):

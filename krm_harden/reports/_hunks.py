@@ -53,7 +53,7 @@ def hunks(made: Input) -> Iterator[Hunk]:
     text, _ = split.decode(made.old)
     every = lines_of(text.decode())
     first = shift = 0
-    for old, chunk in _pieces(text, made.chunks):
+    for old, chunk in pieces(text, made.chunks):
         if chunk.changed:
             for hunk in _of_chunk(old, chunk):
                 start, end = hunk.first + first, hunk.first + first + len(hunk.removed)
@@ -73,7 +73,7 @@ def lines_of(text: str) -> list[str]:
     return [*(f"{line}\n" for line in lines[:-1]), *lines[-1:]] if lines[-1] else [f"{line}\n" for line in lines[:-1]]
 
 
-def _pieces(text: bytes, chunks: Sequence[ChunkResult]) -> Iterator[tuple[bytes, ChunkResult]]:
+def pieces(text: bytes, chunks: Sequence[ChunkResult]) -> Iterator[tuple[bytes, ChunkResult]]:
     """The chunks with the texts that they came from: cut as the engine cut them."""
     at = 0
     for document in split.documents(text):
