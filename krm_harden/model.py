@@ -183,9 +183,11 @@ class Finding:
     `exemption` is the text to paste into a policy, or empty; `code` is the sort of reason why something can't be done.
     `line` and `column` count from 1 in its file, and are 0 where nobody asked for them. `writes` are the operations of
     a fixed one, absolute in its document and as they were asked for; empty where it is the value at its place alone.
+    `baseline` is new or unchanged where the run has one, else empty.
     """
 
     __slots__ = (
+        "baseline",
         "code",
         "column",
         "container",
@@ -242,6 +244,7 @@ class Finding:
         self.line = line
         self.column = 0
         self.writes = writes
+        self.baseline = ""
 
     @property
     def path(self) -> str:

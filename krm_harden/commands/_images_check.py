@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import schema
-from krm_harden.commands import _images_resolve, _images_uses, _policies, _streams
+from krm_harden.commands import _images_resolve, _images_uses, _policies, _progress, _streams
 from krm_harden.errors import ConfigError
 from krm_harden.images import resolve
 from krm_harden.images.lock import Lock, entries
@@ -126,7 +126,7 @@ def _changed(options: argparse.Namespace, lock: Lock, found: Found) -> tuple[lis
             return str(entry["digest"])
         return resolve.in_registry(parse(name), client, entry.get("platform", DEFAULT_PLATFORM)).digest
 
-    with _images_resolve.progress(options, "images checked") as progress:
+    with _progress.Progress("images checked", ticking=True) as progress:
         answers = resolve.each(digest, asked, options.jobs, progress)
     changed, failures = [], []
     for (name, entry), answer in zip(asked, answers, strict=True):

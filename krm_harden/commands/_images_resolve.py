@@ -152,7 +152,7 @@ def _had(options: argparse.Namespace, found: Found) -> tuple[list[resolve.Had], 
         resolve.Wanted(parse(name), tuple(sorted({use.image.strip() for use in uses})))
         for name, uses in found.by_reference().items()
     ]
-    with progress(options, "images found") as found_one:
+    with _progress.Progress("images found", ticking=True) as found_one:
         had, failures = resolve.images(
             wanted, archives, client(options), options.platform, jobs=options.jobs, progress=found_one
         )
@@ -188,13 +188,13 @@ def _entries(
 ) -> Sequence[dict[str, Any] | Exception]:
     """The lock's entry of each image, or why there is none."""
     work: Callable[[resolve.Had], Any] = resolve.read if options.probe else _read_entry
-    with progress(options, "images read") as told:
+    with _progress.Progress("images read", ticking=True) as told:
         files = resolve.each(work, had, options.jobs, told)
     if not options.probe:
         return files
     with (
         contextlib.closing(_images_probe.Prober(found, options.seconds)) as prober,
-        progress(options, "images probed") as told,
+        _progress.Progress("images probed", ticking=True) as told,
     ):
         # In this thread, one after the other: an interrupt must reach what removes the containers.
         made = list(_probed(prober, had, files, told))
@@ -204,11 +204,6 @@ def _entries(
 
 def _read_entry(one: resolve.Had) -> dict[str, Any]:
     return resolve.entry(one, resolve.read(one))
-
-
-def progress(options: argparse.Namespace, what: str) -> _progress.Progress:
-    """How far the images are: a single one may take minutes."""
-    return _progress.Progress(what, quiet=bool(getattr(options, "quiet", False)), ticking=True)
 
 
 def _probed(

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from krm_harden.commands import _terminal
+from krm_harden.commands import _streams, _terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,9 +29,10 @@ class Progress:
     thread as long as nothing is shown: work that forks has forked by then.
     """
 
-    def __init__(self, what: str, *, quiet: bool = False, ticking: bool = False) -> None:
+    def __init__(self, what: str, *, ticking: bool = False) -> None:
         self._what = what
-        self._shown = not quiet and _terminal.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        wanted = _streams.detail() >= 0 and os.environ.get("TERM") != "dumb"
+        self._shown = wanted and _terminal.is_terminal(sys.stderr)
         self._ticking = ticking
         self._lock = threading.Lock()
         self._began = time.monotonic()
@@ -97,9 +98,9 @@ def _lasting(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def counted(items: Iterable[Item], total: int, what: str, *, quiet: bool = False) -> Iterator[Item]:
+def counted(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     """The same items, each counted when it has come."""
-    with Progress(what, quiet=quiet) as progress:
+    with Progress(what) as progress:
         for count, item in enumerate(items, 1):
             progress(count, total)
             yield item

@@ -102,8 +102,7 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
 
 def inputs(engine: Engine, options: argparse.Namespace) -> Iterator[Input]:
     """Every input that a command line of `fix` or `check` names, as `process` has it."""
-    quiet = bool(getattr(options, "quiet", False))
-    return process(engine, options.paths, options.exclude, hook=options.hook, jobs=options.jobs, quiet=quiet)
+    return process(engine, options.paths, options.exclude, hook=options.hook, jobs=options.jobs)
 
 
 def process(
@@ -113,7 +112,6 @@ def process(
     *,
     hook: bool = False,
     jobs: int = 1,
-    quiet: bool = False,
 ) -> Iterator[Input]:
     """Every input in turn. One that can't be read doesn't stop the others. Raises ConfigError for a missing path.
 
@@ -122,7 +120,7 @@ def process(
     """
     if hook:
         _no_file_is_an_option(sys.argv[1:])
-    return settled(engine, _first_pass(engine, paths, exclude, hook=hook, jobs=jobs, quiet=quiet), jobs, quiet=quiet)
+    return settled(engine, _first_pass(engine, paths, exclude, hook=hook, jobs=jobs), jobs)
 
 
 def _no_file_is_an_option(words: Iterable[str]) -> None:
@@ -135,7 +133,7 @@ def _no_file_is_an_option(words: Iterable[str]) -> None:
             raise ConfigError("is a file, and would be read as an option", word, "give it another name")
 
 
-def settled(engine: Engine, inputs: Iterable[Input], jobs: int = 1, *, quiet: bool = True) -> Iterator[Input]:
+def settled(engine: Engine, inputs: Iterable[Input], jobs: int = 1) -> Iterator[Input]:
     """The same inputs, a second time through the engine where the facts of all of them decide something."""
     if engine.policy.namespaces.get("enforce") != "auto":
         yield from inputs
@@ -147,7 +145,7 @@ def settled(engine: Engine, inputs: Iterable[Input], jobs: int = 1, *, quiet: bo
     def once_more(made: Input) -> Input:
         return replace(of_bytes(again, made.name, made.old), relies=True)
 
-    second = _counted(_shared(waiting, once_more, lambda made: len(made.old), jobs), len(waiting), quiet=quiet)
+    second = _counted(_shared(waiting, once_more, lambda made: len(made.old), jobs), len(waiting))
     left = {id(made) for made in waiting}
     for made in known:
         yield next(second) if id(made) in left else made
@@ -168,11 +166,9 @@ def _is_open(made: Input) -> bool:
     return any(finding.state == "open" for finding in every)
 
 
-def _first_pass(
-    engine: Engine, paths: list[str], exclude: Iterable[str], *, hook: bool, jobs: int, quiet: bool
-) -> Iterator[Input]:
+def _first_pass(engine: Engine, paths: list[str], exclude: Iterable[str], *, hook: bool, jobs: int) -> Iterator[Input]:
     if STDIN in paths:
-        yield of_bytes(engine, STDIN, _streams.read_stdin(), quiet=quiet)
+        yield of_bytes(engine, STDIN, _streams.read_stdin(), measured=True)
     named = {Path(path) for path in paths if path != STDIN and not Path(path).is_dir()}
     files = list(dict.fromkeys(_files.find([path for path in paths if path != STDIN], exclude)))
     files = _files.as_of_folders(files, exclude) if hook else files
@@ -181,7 +177,7 @@ def _first_pass(
     def examine(path: Path) -> Input:
         return _of_file(engine, path, patches, named=path in named, hook=hook)
 
-    yield from _counted(_each_file(files, examine, jobs), len(files), quiet=quiet)
+    yield from _counted(_each_file(files, examine, jobs), len(files))
 
 
 def _each_file(files: list[Path], examine: Callable[[Path], Input], jobs: int) -> Iterator[Input]:
@@ -223,9 +219,9 @@ def _shared(
     return _shares.in_order(items, work, size, jobs if hasattr(os, "fork") else 1)
 
 
-def _counted(inputs: Iterator[Input], total: int, *, quiet: bool) -> Iterator[Input]:
+def _counted(inputs: Iterator[Input], total: int) -> Iterator[Input]:
     """The same inputs, counted on a terminal."""
-    if quiet or not _terminal.is_terminal(sys.stderr):
+    if not _terminal.is_terminal(sys.stderr):
         return inputs
     from krm_harden.commands import _progress
 
@@ -284,8 +280,8 @@ def _if_read(engine: Engine, name: str, data: bytes) -> Input:
     return Input(name, data, data, ()) if unread else made
 
 
-def of_bytes(engine: Engine, name: str, data: bytes, *, quiet: bool = True) -> Input:
-    """One stream through the engine; unless `quiet`, a terminal shows how far a big one is."""
+def of_bytes(engine: Engine, name: str, data: bytes, *, measured: bool = False) -> Input:
+    """One stream through the engine; `measured`: a terminal shows how far a big one is."""
     engine = engine.for_stream() if name == STDIN else engine
     try:
         text, encoding = split.decode(data)
@@ -295,7 +291,7 @@ def of_bytes(engine: Engine, name: str, data: bytes, *, quiet: bool = True) -> I
         return Input(name, data, data, ())
     locked = LOCK_KIND.encode() in text and _with_locks(engine, text)
     made = (locked or engine).run(text)
-    chunks = tuple(made if quiet else _metered(made, len(text)))
+    chunks = tuple(_metered(made, len(text)) if measured else made)
     joined = b"".join(chunk.text for chunk in chunks)
     return Input(name, data, encoding.encode(joined) if joined != text else data, chunks, locks=bool(locked))
 

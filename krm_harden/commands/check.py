@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _policies, _reports, _run, _shown, _verdicts
+from krm_harden.commands import _asked, _baseline, _policies, _reports, _run, _shown, _streams, _verdicts
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
@@ -12,6 +12,8 @@ from krm_harden.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+
+    from krm_harden.commands._baseline import Baseline
 
 GROUP = "Judge and report"
 SUMMARY = "judge manifests as the API server does; exit 1 unless all is in order or exempt"
@@ -31,6 +33,9 @@ examples:
   krm-harden check -o json deploy/            for machines
   krm-harden check -o github --report sarif=krm-harden.sarif deploy/
                                               annotations in a GitHub job, and a file for its code scanning
+  krm-harden check --baseline accepted.yaml --write-baseline deploy/
+                                              accept what is wrong today; without --write-baseline only what is
+                                              new fails, and what is gone is removed from the file
 
 Exemptions don't change the verdict (`allowed`), only the exit code.
 
@@ -63,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--require-coverage", action="store_true", help="exit 1 if something was left alone without being judged"
     )
+    _baseline.arguments(options)
     options.add_argument("--strict", action="store_true", help="parse everything, also what can't hold a pod")
     return options
 
@@ -76,12 +82,16 @@ def run(options: argparse.Namespace) -> int:
     if (options.as_labelled or change) and (options.level or options.version or (options.as_labelled and change)):
         raise ConfigError("--as-labelled, --what-breaks and --level or --version exclude each other")
     policy = policy.with_changes({"level": levels[0], "version": versions[0]})
+    several = bool(change) or options.as_labelled or len(levels) > 1 or len(versions) > 1
+    if several and (options.baseline is not None or options.write_baseline or options.baseline_frozen):
+        raise ConfigError("a verdict of several levels, versions or labels has no --baseline")
+    baseline = _baseline.asked(options, f"{policy.level}:{policy.version}")
     engine = Engine(policy, checking=True, strict=options.strict)
     inputs = list(_run.inputs(engine, options))
     _must_be_whole(inputs)
     notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
     covered, hidden = not notes, any(note.severity == "error" for note in notes)
-    if change or options.as_labelled or len(levels) > 1 or len(versions) > 1:
+    if several:
         _reports.only(options, ("text", "json"), "a verdict of several levels, versions or labels")
     if change:
         code, judged = _verdicts.what_breaks(policy, inputs, change, options.output)
@@ -92,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     elif len(levels) > 1 or len(versions) > 1:
         code = _verdicts.in_table(policy, inputs, levels, versions, options.output)
     else:
-        code = _findings(engine, inputs, options)
+        code = _findings(engine, inputs, options, baseline)
     unread = 2 * any(made.exit_code == 2 for made in inputs)
     empty = _run.nothing_found(inputs, allowed=options.allow_empty or options.hook)
     return max(code, unread, int(hidden), int(options.require_coverage and not covered), empty)
@@ -110,16 +120,21 @@ def _must_be_whole(inputs: list[_run.Input]) -> None:
                     note.severity = "error"
 
 
-def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namespace) -> int:
+def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namespace, baseline: Baseline | None) -> int:
     """Report what is wrong at the one level and version, and what to do about it."""
-    warnings = _run.warnings(engine, inputs)
+    warnings, known = _run.warnings(engine, inputs), 0
     if _reports.asks_for(options, "sarif"):
         fixing = Engine(engine.policy, ceiling=_policies.has_ceiling(options.policy))
         inputs = _run.with_fixes(fixing, inputs)
+    if baseline:
+        inputs, known, more = _baseline.applied(baseline, inputs, options)
+        warnings += more
     _reports.write(options.report, inputs, warnings)
     if options.output != "text":
         _reports.show(options.output, inputs, warnings)
     else:
-        _shown.show(inputs, warnings)
+        told = inputs if _streams.detail() > 0 else list(_baseline.only_new(inputs))
+        hints = [f"{_baseline.count(known)} in {options.baseline}; -v shows them"] if known else []
+        _shown.show(inputs, warnings, told=told, hints=hints)
     expired = any(has_expired(chunk) for made in inputs for chunk in made.chunks)
     return max(_run.worst(inputs), int(expired))

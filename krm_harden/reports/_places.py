@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from krm_harden.commands._run import Input
-    from krm_harden.model import Finding, Resource, ResourceResult
+    from krm_harden.model import Finding, Pointer, Resource, ResourceResult
 
 STDIN = "-"
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -25,12 +25,18 @@ _AT = re.compile(r"line (\d+)(?:, column (\d+))?: ")
 class Repository:
     """The tree that paths of a report are relative to, as forges want them.
 
-    It is the repository of the working folder, for a file outside it that file's own; without any, the working folder.
+    It is the repository of a folder, the working folder unless another is named; for a file outside it that file's
+    own; without any, the folder.
     """
 
-    def __init__(self) -> None:
-        self._here = Path(os.path.abspath("."))
+    def __init__(self, folder: str | Path = ".") -> None:
+        self._here = Path(os.path.abspath(folder))
         self._root = _repository(self._here)
+
+    @property
+    def root(self) -> Path:
+        """The tree of the folder itself."""
+        return self._root or self._here
 
     def path(self, name: str) -> str:
         """A file's path below its root, with forward slashes; absolute where it is below none, empty for stdin."""
@@ -77,18 +83,13 @@ def fingerprints(
         for chunk in made.chunks:
             for result in chunk.resources:
                 for finding in result.findings:
-                    identity = _identity(uri, result.resource, finding)
-                    met[identity] = met.get(identity, 0) + 1
-                    yield made, result, finding, f"{identity}:{met[identity]}"
+                    name = identity(uri, result.resource, finding)
+                    met[name] = met.get(name, 0) + 1
+                    yield made, result, finding, f"{name}:{met[name]}"
 
 
-def _identity(file: str, resource: Resource, finding: Finding) -> str:
+def identity(file: str, resource: Resource, finding: Finding) -> str:
     """A hash of what a finding is about, wherever in its file that stands."""
-    pointer = finding.pointer
-    if finding.container:
-        # Containers have names: their order is no part of what they are.
-        pairs = zip(("", *pointer), pointer, strict=False)
-        pointer = tuple("*" if before in CONTAINERS else step for before, step in pairs)
     parts = (
         file,
         resource.group,
@@ -97,6 +98,15 @@ def _identity(file: str, resource: Resource, finding: Finding) -> str:
         resource.name,
         finding.container,
         finding.control,
-        json_pointer(pointer),
+        json_pointer(field(finding)),
     )
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def field(finding: Finding) -> Pointer:
+    """The place of a finding; containers have names: their order is no part of what they are."""
+    pointer = finding.pointer
+    if not finding.container:
+        return pointer
+    pairs = zip(("", *pointer), pointer, strict=False)
+    return tuple("*" if before in CONTAINERS else step for before, step in pairs)
