@@ -22,13 +22,15 @@ GROUP = "Judge and report"
 SUMMARY = "put the JSON reports of many runs together: forty repositories on one page"
 EXAMPLES = """\
 examples:
-  krm-harden check -o json deploy/ > shop.json           in each repository; then, where all of them are:
-  krm-harden report merge *.json -o html > all.html      one page, filtered by report, namespace, level and label
-  krm-harden report merge shop=a/report.json search=b/report.json
-                                                         names for the reports; else those of the files
-  krm-harden report merge *.json --report json=out/all.json --report junit=out/all.xml
-  krm-harden report merge now/*.json -o html --earlier last-week.json --earlier last-month.json > all.html
-                                                         with the trend since earlier reports
+  krm-harden check -o json deploy/ > shop.json   in each repository; then, where all of them are:
+  krm-harden report merge reports/*.json -o html > all.html
+                                              one page, with filters by report, namespace, level and label
+  krm-harden report merge shop=reports/shop.json find=reports/search.json
+                                              names for the reports; else those of the files
+  krm-harden report merge reports/*.json --report json=all.json --report junit=all.xml
+                                              several formats at once
+  krm-harden report merge reports/*.json -o markdown --earlier last-month.json
+                                              how the numbers have moved since an earlier report
 
 exit codes: 0 done, whatever the reports say, 2 a report couldn't be read (it is listed as unreadable, the others are
 there), 3 wrong command line

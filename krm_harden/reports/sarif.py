@@ -256,13 +256,28 @@ def _changes(artifact: dict[str, str], fix: Made) -> list[Made]:
 
 
 def _replacement(hunk: Hunk) -> Made:
-    """A hunk as whole lines: from the first column of one to that of another, or to the end of a last line."""
-    last = hunk.removed[-1] if hunk.removed else "\n"
-    end = {"endLine": hunk.first + len(hunk.removed), "endColumn": 1}
-    if not last.endswith("\n"):
-        end = {"endLine": end["endLine"] - 1, "endColumn": len(last) + 1}
-    region = {"startLine": hunk.first, "startColumn": 1, **end}
-    return {"deletedRegion": region, **({"insertedContent": {"text": "".join(hunk.added)}} if hunk.added else {})}
+    """A hunk without what its old and new lines begin and end with alike."""
+    old, new = "".join(hunk.removed), "".join(hunk.added)
+    begin = _alike(old, new)
+    end = _alike(old[begin:][::-1], new[begin:][::-1])
+    # Between a carriage return and its line feed there is no column.
+    begin -= old[begin - 1 : begin + 1] == "\r\n" or new[begin - 1 : begin + 1] == "\r\n"
+    end -= any(text[len(text) - end - 1 : len(text) - end + 1] == "\r\n" for text in (old, new))
+    (line, column), (last, after) = (_place(hunk.first, old[:at]) for at in (begin, len(old) - end))
+    region = {"startLine": line, "startColumn": column, "endLine": last, "endColumn": after}
+    written = new[begin : len(new) - end]
+    return {"deletedRegion": region, **({"insertedContent": {"text": written}} if written else {})}
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((count for count, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def _place(first: int, text: str) -> tuple[int, int]:
+    """The line and column behind a text that begins a line."""
+    return first + text.count("\n"), len(text) - text.rfind("\n")
 
 
 def _encodings(inputs: Sequence[Input], artifact: Callable[[Part], dict[str, str]]) -> Iterator[Made]:
