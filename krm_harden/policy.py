@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from krm_harden import schema
 from krm_harden.controls import active, load, named
+from krm_harden.controls import settings as settings_of_controls
 from krm_harden.errors import ConfigError, Problem
 from krm_harden.exemptions import glob, matches, of_policy
 from krm_harden.images.facts import NOTHING, of_entry
@@ -344,6 +345,9 @@ def today() -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(int(epoch) if epoch.isdigit() else None))
 
 
+NO_MAPPING = "a policy must be a mapping"
+
+
 def from_data(data: Any, where: str, document: Document | None = None) -> Policy:
     """The policy in a HardeningPolicy, a flat ConfigMap, or nothing at all.
 
@@ -352,19 +356,20 @@ def from_data(data: Any, where: str, document: Document | None = None) -> Policy
     if data is None:
         return Policy({})
     if not isinstance(data, dict):
-        raise ConfigError("a policy must be a mapping", where)
+        raise ConfigError(NO_MAPPING, where, problems=[Problem((), NO_MAPPING)])
     kind = data.get("kind")
     name = str(mapping(data.get("metadata")).get("name") or where)
     if kind == "ConfigMap":
-        spec, places = _from_config_map(data, where)
+        spec, places, problems = _from_config_map(data)
     elif kind == schema.KIND:
-        _reject(_envelope_problems(data), where)
-        spec, places = {} if data.get("spec") is None else data["spec"], {}
+        spec = {} if data.get("spec") is None else data["spec"]
+        places, problems = {}, list(_envelope_problems(data))
     else:
-        said = f"kind must be {schema.KIND} or ConfigMap, not {kind!r}"
+        hint = schema.did_you_mean(kind, [schema.KIND, "ConfigMap"])
+        said = f"kind must be {schema.KIND} or ConfigMap, not {kind!r}{hint}"
         raise ConfigError(said, where, problems=[Problem(("kind",), said)])
     found = (*schema.wrong(spec, schema.spec_schema(), ("spec",)), *_kinds_problems(spec))
-    _reject((_placed(problem, places) for problem in found), where)
+    _reject((*problems, *(_placed(problem, places) for problem in found)), where)
     layer = Layer(spec, where, name, document)
     if "profile" in spec:
         from krm_harden.merging import combined
@@ -417,24 +422,22 @@ def _placed(problem: Problem, places: Mapping[Pointer, str]) -> Problem:
     return problem
 
 
-def _from_config_map(data: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[Pointer, str]]:
+def _from_config_map(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[Pointer, str], list[Problem]]:
     """The spec in a ConfigMap's flat keys, strings by their type in the schema: `controls.numericUser.uid: "1001"`.
 
-    With it, by the place of each value in the spec, the key that says it.
+    With it, by the place of each value in the spec, the key that says it; and what is wrong with the keys.
     """
     spec: dict[str, Any] = {}
     places: dict[Pointer, str] = {}
     if not isinstance(data.get("data"), (dict, type(None))):
-        raise ConfigError("data must be a mapping", where, problems=[Problem(("data",), "data must be a mapping")])
+        return spec, places, [Problem(("data",), "data must be a mapping")]
     described = schema.spec_schema()
     problems = []
     for key, text in mapping(data.get("data")).items():
         path = key.split(".")
         found = _field(described, path) or _field(described, ["controls", *path])
         if found is None:
-            fields = [*_HOW_FAR, "profile", "compatibility", "validator", "target.*", "namespaces.*", "CONTROL.*"]
-            said = f"data.{key} is unknown, allowed: {', '.join(fields)}{schema.did_you_mean(key, fields)}"
-            problems.append(Problem(("data", key), said, is_key=True))
+            problems.append(_unknown_key(key))
             continue
         path = path if _field(described, path) else ["controls", *path]
         place = spec
@@ -442,8 +445,16 @@ def _from_config_map(data: Mapping[str, Any], where: str) -> tuple[dict[str, Any
             place = place.setdefault(step, {})
         place[path[-1]] = _typed(str(text), found)
         places[tuple(path)] = key
-    _reject(problems, where)
-    return spec, places
+    return spec, places, problems
+
+
+def _unknown_key(key: str) -> Problem:
+    fields = [*_HOW_FAR, "profile", "compatibility", "validator"]
+    switches = [f"{name}.{field}" for name in settings_of_controls() for field in ("enabled", "required", "explicit")]
+    own = [f"{name}.{field}" for name, fields_ in settings_of_controls().items() for field in fields_]
+    hint = schema.did_you_mean(key, [*fields, *switches, *own])
+    allowed = ", ".join([*fields, "target.*", "namespaces.*", "CONTROL.*"])
+    return Problem(("data", key), f"data.{key} is unknown, allowed: {allowed}{hint}", is_key=True)
 
 
 def _field(schema_: dict[str, Any], path: list[str]) -> dict[str, Any] | None:

@@ -195,7 +195,7 @@ def read_document(
     except OSError as error:
         raise ConfigError(f"can't be read: {error.strerror}", path) from None
     except InputError as error:
-        raise ConfigError(str(error), path) from None
+        raise ConfigError(str(error), f"{path}:{error.line + 1}" if error.line >= 0 else path) from None
     text = data.decode()
     _must_be_one(data, text, path, several)
     try:
