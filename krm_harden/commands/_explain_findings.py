@@ -96,7 +96,8 @@ def _verdict_in_short(place: Place) -> Iterator[str]:
     if place.before is None or place.result is None or place.before.resource.kind == "Namespace":
         return
     now, after = ("allowed" if one.allowed else "refused" for one in (place.before, place.result))
-    yield f"{now.capitalize()} by {place.before.asked}; after `krm-harden fix` {after}."
+    fixed = f"; after `krm-harden fix` {after}" if place.result.operations else ""
+    yield f"{now.capitalize()} by {place.before.asked}{fixed}."
 
 
 def at_line(policy: Policy, path: str, line: int, *, ceiling: bool) -> tuple[list[str], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +26,7 @@ KINDS = {
 """The sorts of words, as the overview calls them."""
 LABELS = "Pod Security labels of Namespaces"
 TOP = "spec"
+_CLAUSE = re.compile(r"(?:[^`:.]|`[^`]*`|[:.](?! ))+")
 _SHAPES = {
     "object": "a mapping",
     "array": "a list",
@@ -77,8 +79,6 @@ def _alias(word: str) -> str:
 
 def _as_field(word: str) -> str:
     """A field's path as the schema has it: items without their number, in small letters."""
-    import re
-
     return re.sub(r"\[\d*\]", "[]", word.strip()).lower().removesuffix("[]")
 
 
@@ -240,7 +240,14 @@ def _listed(path: str) -> str:
     direct = {
         name: one for name, one in known.items() if "." not in name.removeprefix(f"{path}[].").removeprefix(f"{path}.")
     }
-    return rows((name, str(one.get("description", ""))) for name, one in direct.items())
+    return rows((name, _title_of(name) or str(one.get("description", ""))) for name, one in direct.items())
+
+
+def _title_of(path: str) -> str:
+    """The title of a control whose settings a field holds, else empty."""
+    above, _, name = path.rpartition(".")
+    known = [controls.load()[one].title for one in controls.named(name) if one in controls.load()]
+    return "; ".join(known) if above.endswith(".controls") else ""
 
 
 # ---- all of them
@@ -271,4 +278,10 @@ def listed(kind: str) -> str:
         width = max(len(where) for _, where, _ in known)
         return rows((name, f"{where:{width}}  {title}") for name, where, title in known)
     chosen = [one for one in topics() if one.kind == kind and one.name.count(".") <= 1]
-    return rows((one.name, one.title.partition(". ")[0].partition(": ")[0].removesuffix(".")) for one in chosen)
+    return rows((one.name, _clause(one.title)) for one in chosen)
+
+
+def _clause(text: str) -> str:
+    """The first clause of a text; what is in backticks is never cut."""
+    found = _CLAUSE.match(text)
+    return found[0].removesuffix(".") if found else text

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from krm_harden.commands import _explain_findings as findings
 from krm_harden.commands import _explain_policy, _explain_show, _images_uses, _policies, _run, _streams
 from krm_harden.commands import _explain_topics as topics
 from krm_harden.commands._explain_topics import LABELS, about, documentation, standard
-from krm_harden.commands._parser import make
+from krm_harden.commands._parser import Parser, make
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.schema import KIND, LOCK_KIND, similar
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from krm_harden.policy import Policy
 
@@ -45,12 +46,27 @@ exit codes: 0 explained, 1 nothing is known of an image, 2 a file couldn't be re
 """
 SORTS = (*topics.KINDS, "file", "policy", "image")
 _PLACE = re.compile(r"(?P<path>.+?):(?P<line>\d+)(?::\d+)?")
+MOST_DIGITS = 10
 _MANIFEST = (".yaml", ".yml", ".json")
+
+
+class _WithStdin(Parser):
+    """Takes `-:40`, a line of standard input, for no option."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        # What begins with a space is never an option.
+        words = sys.argv[1:] if args is None else args
+        shielded = [f" {word}" if re.match(r"-:\d", word) else word for word in words]
+        found, rest = super().parse_known_args(shielded, namespace)
+        found.what = [word.removeprefix(" ") if word.startswith(" -:") else word for word in found.what]
+        return found, rest
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
-    options = make("explain", SUMMARY, EXAMPLES)
+    options = make("explain", SUMMARY, EXAMPLES, _WithStdin)
     options.add_argument(
         "what",
         metavar="WHAT",
@@ -115,8 +131,8 @@ def _explained(options: argparse.Namespace, word: str, sort: str) -> tuple[list[
 def _place(word: str) -> tuple[str, int] | None:
     """FILE and LINE, or FILE:LINE:COLUMN as editors write it."""
     found = _PLACE.fullmatch(word)
-    # More digits than any file has lines are no line, and Python refuses to read thousands of them.
-    return (found["path"], int(found["line"])) if found and len(found["line"]) < 10 else None
+    # Python refuses to read a number of thousands of digits; no file has so many lines.
+    return (found["path"], int(found["line"][:MOST_DIGITS])) if found else None
 
 
 def _note(text: str, word: str) -> None:
