@@ -41,9 +41,9 @@ def page(policy: Policy, path: str) -> str:
         *_section("Images", rows(_images(policy))),
         *_section("Namespaces", rows(_namespaces(spec))),
         *_section("Further kinds that make pods", rows(_kinds(spec))),
-        *_section("Softer than the default", "\n".join(_softer(spec))),
+        *_section("Softer than the default", "\n".join(_softer(policy))),
     ]
-    if not any(_softer(spec)):
+    if not any(_softer(policy)):
         parts.append("Nothing in it is softer than the default.")
     parts.append(
         "`krm-harden explain spec.FIELD` says more about a field, `krm-harden explain CONTROL` about a control."
@@ -140,8 +140,7 @@ def _exemptions(spec: Mapping[str, Any]) -> Iterator[str]:
         names = "every control" if "*" in entry["controls"] else ", ".join(entry["controls"])
         expires = entry.get("expires", "")
         until = f" until {expires}" if expires and expires >= now else f" (expired on {expires})" if expires else ""
-        broad = " It matches everything." if not entry["match"] else ""
-        yield f"- {matched(entry['match'])}: exempt from {names}{until}: {entry['reason'].removesuffix('.')}.{broad}"
+        yield f"- {matched(entry['match'])}: exempt from {names}{until}: {entry['reason'].removesuffix('.')}."
 
 
 def _images(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -164,23 +163,26 @@ def _kinds(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"{entry['kind']} ({entry['group']})", ", ".join(entry["podSpecs"])
 
 
-def _softer(spec: Mapping[str, Any]) -> Iterator[str]:
-    """Each choice that is softer than the default, and why that matters."""
-    for name, choices in CHOICES.items():
-        value, order = spec.get(name, _default(name)), list(choices)
-        if order.index(value) < order.index(_default(name)):
-            why = SOFTER[name]
-            if name == "level" and value == "privileged":
-                why = "no pod is judged by the standard: only controls that are switched on are checked"
-            yield f"- **{name}: {value}** in place of {_default(name)}: {why}."
-    for name, settings in mapping(spec.get("controls")).items():
-        if settings.get("enabled") is False:
-            every = [controls.load().get(one) for one in controls.named(name)]
-            if any(one and one.standard for one in every):
-                yield f"- **{name} is off**: a namespace that enforces the level refuses such pods still."
-            else:
-                yield f"- **{name} is off**: it goes beyond the standard, so no server misses it."
-    for entry in sequence(spec.get("exemptions")):
+def _softer(policy: Policy) -> Iterator[str]:
+    """What is softer than the default, in the policy or in a rule, and why that matters."""
+    yield from _softer_choices(policy.spec, "")
+    for rule in policy.rules:
+        yield from _softer_choices(rule, f" for {matched(rule['match'])}")
+    for entry in sequence(policy.spec.get("exemptions")):
         if not entry["match"] or "*" in entry["controls"]:
             what = "matches everything" if not entry["match"] else "is from every control"
             yield f"- **An exemption {what}** ({entry['reason'].removesuffix('.')}): narrow it to what is needed."
+
+
+def _softer_choices(said: Mapping[str, Any], whom: str) -> Iterator[str]:
+    for name, choices in CHOICES.items():
+        default, order = _default(name), list(choices)
+        value = said.get(name, default)
+        if order.index(value) < order.index(default):
+            why = SOFTER["privileged" if value == "privileged" else name]
+            yield f"- **{name}: {value}**{whom} in place of {default}: {why}."
+    for name, settings in mapping(said.get("controls")).items():
+        if settings.get("enabled") is False:
+            of_standard = any(one in controls.load() and controls.load()[one].standard for one in controls.named(name))
+            why = SOFTER["a control of the standard" if of_standard else "a control beyond it"]
+            yield f"- **{name} is off**{whom}: {why}."

@@ -150,11 +150,14 @@ CHOICES = {
 }
 """The choices of a policy, from soft to strict, and what each does."""
 SOFTER = {
+    "privileged": "no pod is judged by the standard: only controls that are switched on are checked",
     "level": "what restricted asks for isn't checked: a namespace with `enforce: restricted` would refuse such pods",
     "changes": "what is less sure stays as it is, as `deferred`: this is for the first steps, not the last",
     "onViolation": "`check` passes whatever is open: use it to look, not as a gate",
     "immutable": "their pods stay as they are until somebody changes them by hand",
     "unknownUser": "root stays root in its container, and only kernels and runtimes with user namespaces run it",
     "exemptionAnnotations": "the author of a manifest decides what holds for it: right only where reviewers see it",
+    "a control of the standard": "a namespace that enforces the level refuses such pods still",
+    "a control beyond it": "it goes beyond the standard, so no server misses it",
 }
-"""Why it matters that a choice is softer than the default."""
+"""Why it matters that a choice is softer than the default, or a control off."""
