@@ -135,11 +135,11 @@ def matched(match: Mapping[str, Any]) -> str:
 
 
 def _exemptions(spec: Mapping[str, Any]) -> Iterator[str]:
-    now = today()
+    date = today()
     for entry in sequence(spec.get("exemptions")):
         names = "every control" if "*" in entry["controls"] else ", ".join(entry["controls"])
         expires = entry.get("expires", "")
-        until = f" until {expires}" if expires and expires >= now else f" (expired on {expires})" if expires else ""
+        until = f" until {expires}" if expires and expires >= date else f" (expired on {expires})" if expires else ""
         yield f"- {matched(entry['match'])}: exempt from {names}{until}: {entry['reason'].removesuffix('.')}."
 
 
