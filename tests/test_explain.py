@@ -20,6 +20,7 @@ from krm_harden import policy as policies
 from krm_harden.commands import _explain_findings, _explain_show, _explain_topics
 from krm_harden.commands._explain_words import CHOICES, CODES, RISKS, SOFTER, STATES
 from krm_harden.decide import _RISK
+from krm_harden.profiles import FOR
 
 HEADINGS = ["Protects from", "Fields", "Allowed", "Before", "After", "Fix safety", "May break", "Undo", "Reference"]
 CONTROLS = [*controls.load(), controls.NAMESPACES]
@@ -364,6 +365,14 @@ def test_every_softer_choice_is_named_with_why(name, value, tmp_path):
     assert (f"- {name}: {value} in place of {default}: " in page) == (order.index(value) < order.index(default))
 
 
+def test_the_profile_of_a_policy_is_named_with_whom_it_is_for(tmp_path):
+    page = explain(policy_file(tmp_path, "spec: {profile: psp-restricted}\n"))
+
+    assert f"It starts from the profile psp-restricted, which is for {FOR['psp-restricted']}.\n" in page
+    assert len(re.findall(r"(?m)^- .* are off: ", page)) == 1
+    assert [name for name in FOR if f"  {name} " not in explain("profile")] == []
+
+
 # Images
 
 
@@ -428,13 +437,13 @@ def test_a_word_of_ours_goes_before_a_file_and_says_so(tmp_path):
         (["two.yaml:" + "9" * 5000], 3, "two.yaml: there is no line 9999999999: it has 18"),
         (["bad.yaml"], 2, "bad.yaml: line 2"),
         (["bad.yaml:1"], 2, "bad.yaml: line 2"),
-        (["wrong.yaml"], 3, "wrong.yaml:6: spec.level must be one of"),
+        (["wrong.yaml"], 3, "wrong.yaml:6:10: spec.level must be one of"),
         (["broken.yaml"], 3, "broken.yaml:"),
         (["lock.yaml"], 3, "lock.yaml: is an ImageLock: name one of its images"),
         (["file", "none"], 3, "none"),
     ],
 )
-def test_what_cannot_be_explained_is_one_line(words, code, said, folder):
+def test_what_cannot_be_explained_is_one_error(words, code, said, folder):
     (folder / "bad.yaml").write_text("a: [\n")
     (folder / "wrong.yaml").write_text(HEADER + "spec:\n  level: strict\n")
     (folder / "broken.yaml").write_text(HEADER + "spec: [\n")
@@ -442,7 +451,8 @@ def test_what_cannot_be_explained_is_one_line(words, code, said, folder):
     ran = run_cli("explain", *words, cwd=folder)
 
     assert (ran.code, ran.out) == (code, b"")
-    assert len(ran.err.splitlines()) == 1
+    # Below it, at most the line of a policy that is wrong, with a caret.
+    assert [line for line in ran.err.splitlines() if line[:1] != " "] == [ran.err.splitlines()[0]]
     assert said in ran.err
 
 

@@ -10,6 +10,7 @@ from krm_harden.commands._explain_words import CHOICES, SOFTER
 from krm_harden.decide import written
 from krm_harden.model import mapping, sequence
 from krm_harden.policy import today
+from krm_harden.profiles import FOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ def page(policy: Policy, path: str) -> str:
     parts = [
         f"# {path}: the policy {policy.name}",
         f"It reaches **{policy.level}**, version {_version(policy)}: {CHOICES['level'][policy.level]}.",
+        *_profiles(policy),
         rows(_how_far(spec)),
         *_section("Other fields", rows(_other(spec))),
         *_section("Controls", rows(_controls(spec))),
@@ -49,6 +51,13 @@ def page(policy: Policy, path: str) -> str:
         "`krm-harden explain spec.FIELD` says more about a field, `krm-harden explain CONTROL` about a control."
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _profiles(policy: Policy) -> Iterator[str]:
+    """What it starts from, and of which files it is made."""
+    for layer in policy.layers:
+        if layer.profile:
+            yield f"It starts from the profile **{layer.profile}**, which is for {FOR[layer.profile]}."
 
 
 def _section(title: str, text: str) -> list[str]:
@@ -147,9 +156,8 @@ def _images(policy: Policy) -> Iterator[tuple[str, str]]:
     for entry in sequence(policy.spec.get("images")):
         known = [f"{name}: {written(value)}" for name, value in entry.items() if name not in {"match", "evidence"}]
         yield str(entry["match"]), "; ".join(known) or "nothing is said of it"
-    locked = len(sequence(mapping(policy.spec.get("imageLock")).get("images")))
-    if locked:
-        yield "imageLock", f"what was found out about {locked} images"
+    if policy.locks:
+        yield "imageLock", "what `krm-harden images resolve` found out"
 
 
 def _namespaces(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -181,8 +189,15 @@ def _softer_choices(said: Mapping[str, Any], whom: str) -> Iterator[str]:
         if order.index(value) < order.index(default):
             why = SOFTER["privileged" if value == "privileged" else name]
             yield f"- **{name}: {value}**{whom} in place of {default}: {why}."
-    for name, settings in mapping(said.get("controls")).items():
-        if settings.get("enabled") is False:
-            of_standard = any(one in controls.load() and controls.load()[one].standard for one in controls.named(name))
-            why = SOFTER["a control of the standard" if of_standard else "a control beyond it"]
-            yield f"- **{name} is off**{whom}: {why}."
+    off = [name for name, settings in mapping(said.get("controls")).items() if settings.get("enabled") is False]
+    for why, names in (
+        (SOFTER["a control of the standard"], [name for name in off if _is_of_standard(name)]),
+        (SOFTER["a control beyond it"], [name for name in off if not _is_of_standard(name)]),
+    ):
+        if names:
+            yield f"- **{', '.join(names)} {'is' if len(names) == 1 else 'are'} off**{whom}: {why}."
+
+
+def _is_of_standard(name: str) -> bool:
+    known = controls.load()
+    return any(one in known and known[one].standard for one in controls.named(name))

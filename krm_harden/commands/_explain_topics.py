@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from krm_harden import controls, namespaces, schema
 from krm_harden.commands._explain_show import rows
 from krm_harden.commands._explain_words import CHOICES, CODES, NOTICES, RISKS, STATES
+from krm_harden.profiles import FOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -186,6 +187,8 @@ def field_page(path: str) -> str:
     if "enum" in field and set(choices) == set(field["enum"]):
         listed = rows((value, choices[value]) for value in choices)
         parts.append(f"From soft to strict:\n\n{listed}")
+    if path == f"{TOP}.profile":
+        parts.append(rows((name, f"for {whom}") for name, whom in FOR.items()))
     inner = _listed(path)
     if inner:
         parts.append(f"Its fields:\n\n{inner}")
