@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree as ET
 
 import apiserver
 import pages
@@ -31,6 +32,7 @@ NOT_HERE = {
     r"docker build|scripts/image\.sh|podman build": "test_container.py::test_the_image_says_what_it_is",
     r"docker inspect": "test_container.py::test_the_image_says_what_it_is",
     r"krm-harden copy /": "test_container.py::test_a_copy_over_a_copy_changes_nothing",
+    r"pip install|pipx install": "test_github.py::test_the_action_annotates_and_writes_sarif",
     r"docker save": "test_images_archives.py::test_an_archive_of_newer_docker_is_both_and_is_read_as_both",
     r"docker run(?s:.)*images resolve": "test_images_command.py::test_a_real_registry_is_asked",
     r"images resolve .*--probe": "test_images_command.py::test_a_probe_sees_what_each_command_writes",
@@ -146,13 +148,7 @@ def prepared(name, blocks, folder, world):
         shutil.copytree(EXAMPLES / "shop-chart", folder, dirs_exist_ok=True)
     if name in WITH_AN_IMAGE:
         put_an_image(folder)
-    for command in (
-        ("init", "-q", "-b", "main"),
-        ("remote", "add", "origin", "https://git.example/shop.git"),
-        ("add", "."),
-        ("-c", "user.name=test", "-c", "user.email=test@git.example", "commit", "-q", "--allow-empty", "-m", "Start"),
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
+    committed(folder, ("remote", "add", "origin", "https://git.example/shop.git"))
 
 
 DEPLOYMENT = """\
@@ -210,7 +206,7 @@ def test_every_command_of_a_page_does_what_the_page_says(page, section, world, t
     prepared(name, blocks, folder, world)
     (home / "etc").mkdir()
     shutil.copy(world / "policy.yaml", home / "etc")
-    (home / ".gitconfig").write_text("[user]\nname = test\nemail = test@git.example\n[init]\ndefaultBranch = main\n")
+    (home / ".gitconfig").write_text(GITCONFIG.format(clone=a_clone(home) if "git clone" in page.read_text() else home))
 
     with cluster(wanted, tmp_path, folder) as env:
         path = pages.programs(tmp_path / "bin", clients(wanted))
@@ -218,6 +214,37 @@ def test_every_command_of_a_page_does_what_the_page_says(page, section, world, t
 
     if wrong := list(complaints(page, [block for block, _ in blocks], ran)):
         pytest.fail("\n\n".join(wrong), pytrace=False)
+
+
+GITCONFIG = """\
+[user]
+name = test
+email = test@git.example
+[init]
+defaultBranch = main
+[url "file://{clone}"]
+insteadOf = https://github.com/krm-harden/krm-harden
+"""
+
+
+def a_clone(home):
+    """What `git clone` gets: the files of this repository that pages speak of."""
+    folder = home / "origin"
+    for name in OF_THE_PROJECT:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return committed(folder)
+
+
+def committed(folder, *more):
+    """The folder as a Git repository with one commit."""
+    for command in (
+        ("init", "-q", "-b", "main"),
+        *more,
+        ("add", "."),
+        ("-c", "user.name=test", "-c", "user.email=test@git.example", "commit", "-q", "--allow-empty", "-m", "Start"),
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
 
 
 def todo(block, found, home):
@@ -312,6 +339,44 @@ def test_what_cannot_run_here_is_on_a_page_and_runs_in_a_test():
             if isinstance(each, ast.FunctionDef)
         }
         assert name in functions, test
+
+
+# The pictures
+
+
+def test_pictures_of_terminals_are_what_a_terminal_shows_today():
+    """Typed anew in a real bash: the bytes must be the same."""
+    command = (sys.executable, DOCS / "recording.py", "--check")
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr + "run docs/recording.py"
+
+
+@pytest.mark.parametrize("picture", sorted((DOCS / "pictures").glob("*.svg")), ids=title)
+def test_a_picture_is_one_that_a_git_host_shows(picture):
+    """In an <img> nothing is loaded and no script runs; who sees no picture hears what it shows."""
+    text = picture.read_text()
+    root = ET.fromstring(text)  # noqa: S314 - our own
+    tags = {element.tag.partition("}")[2] for element in root.iter()}
+    targets = [value for element in root.iter() for name, value in element.attrib.items() if name.endswith("href")]
+
+    assert len(text) < 200_000
+    assert tags.isdisjoint({"script", "foreignObject", "image"})
+    assert "@import" not in text
+    assert "url(" not in text
+    assert all(target.startswith("#") for target in targets)
+    assert root.findtext("{*}title")
+    assert "krm-harden" in (root.findtext("{*}desc") or "")
+
+
+def test_the_recording_plays_and_stands_still_for_those_who_want_no_motion():
+    text = (DOCS / "pictures" / "demo.svg").read_text()
+    root = ET.fromstring(text)  # noqa: S314 - our own
+
+    last = re.search(r"100%\{(transform:[^}]*)\}", text)
+    assert last
+    assert f"@media (prefers-reduced-motion:reduce){{.film{{animation:none;{last[1]}}}}}" in text
+    assert "$ krm-harden check web.yaml\n" in (root.findtext("{*}desc") or "")
 
 
 # The site
