@@ -66,6 +66,11 @@ class Terminal:
         self._wait(lambda: self.screen().count(text) >= times, f"{text!r} isn't there")
         return self.screen()
 
+    def wait_until(self, is_so: Callable[[str], bool]) -> str:
+        """The screen, as soon as it is as it should be."""
+        self._wait(lambda: is_so(self.screen()), "the screen isn't as it should be")
+        return self.screen()
+
     def code(self) -> int:
         """The exit code of the command, once it has ended; 128 and its number for a signal, as a shell has it."""
         self._wait(lambda: self._of_pane("pane_title").startswith(ENDED), "the command hasn't ended")

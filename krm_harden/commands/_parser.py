@@ -32,7 +32,8 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=30, width=_help.width() - 2)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return _help.fitted(text, width) if not indent else super()._fill_text(text, width, indent)
+        said = _help.as_called(text)
+        return _help.fitted(said, width) if not indent else super()._fill_text(said, width, indent)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings:
@@ -47,7 +48,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         return super()._metavar_formatter(action, default_metavar)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        said = action.help or ""
+        said = _help.as_called(action.help or "")
         choices = [str(choice) for choice in action.choices or ()]
         listed = action.option_strings and choices and not all(choice in said for choice in choices)
         return f"{said} ({', '.join(choices)})" if listed else said
@@ -181,6 +182,6 @@ def make(name: str, summary: str, examples: str, kind: type[Parser] = Parser) ->
     return kind(
         f"{_help.program()} {name}",
         description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=_help.as_called(examples),
+        epilog=examples,
         allow_abbrev=False,
     )
