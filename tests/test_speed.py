@@ -30,21 +30,37 @@ NEVER_NEEDED = (
     "asyncio",
     "dataclasses",
     "inspect",
+    "jinja2",
     "krm_harden.api",
-    "krm_harden.commands.fix",
     "logging",
     "pathlib",
     "pathspec",
     "pkgutil",
+    "rich",
     "ruamel",
+    "shtab",
     "shutil",
     "subprocess",
     "tempfile",
     "typing",
+    "watchdog",
     "yaml.constructor",
     "yaml.representer",
     "yaml.resolver",
 )
+
+
+OURS = {
+    *("cli", "commands", "commands._policies", "commands._streams", "commands.function", "controls"),
+    *("controls._profiles", "controls._users", "controls._writable", "decide", "defaulting", "edit", "emit", "engine"),
+    *("errors", "exemptions", "facts", "fields", "images", "images._catalogue", "images.command_lines", "images.facts"),
+    *("images.known", "images.names", "images.obstacles", "inherit", "libyaml", "model", "namespaces", "notices"),
+    *("patch", "place", "policy", "reports", "reports.krm", "reports.text", "resources", "review", "scalars", "schema"),
+    *("source", "split", "standard", "verify", "wording", "workloads"),
+}
+"""What a run of the function loads of our own, beside the controls that the policy enables."""
+ON_DEMAND = ("jinja2", "rich", "shtab", "watchdog")
+"""What only terminals, pages and watchers need."""
 
 
 @pytest.fixture(scope="session")
@@ -164,6 +180,27 @@ def test_function_loads_only_what_it_uses(work: Path, deployments: Callable[[int
     assert not [
         name for name in found if name.startswith("krm_harden.reports.") and not name.endswith((".krm", ".text"))
     ]
+
+
+def test_function_loads_of_our_own_what_is_written_here(work: Path, deployments: Callable[[int], Path]) -> None:
+    """Each module costs every one of hundreds of runs in a pipeline."""
+    found = {name.removeprefix("krm_harden.") for name in loaded(work / "modules", deployments(12)) if "krm_ha" in name}
+    assert {name for name in found - {"krm_harden"} if not name.startswith("controls.") or "._" in name} == OURS
+
+
+@pytest.mark.parametrize("command", ["check", "fix --diff", "check -o json", "--help"])
+def test_what_terminals_need_is_not_loaded_without_one(
+    command: str, work: Path, deployments: Callable[[int], Path]
+) -> None:
+    program = (
+        f"import sys; sys.argv = ['krm-harden', *{command.split()!r}, *sys.argv[1:]]; from krm_harden.cli import main\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=open('modules-of-a-command', 'w'))\n"
+    )
+    words = [] if command == "--help" else [str(deployments(12))]
+    subprocess.run([sys.executable, "-c", program, *words], cwd=work, capture_output=True, check=True)
+    found = {name.partition(".")[0] for name in (work / "modules-of-a-command").read_text(encoding="utf-8").split()}
+    assert found.isdisjoint(ON_DEMAND)
+    assert "krm_harden" in found
 
 
 def test_function_loads_nothing_that_brings_regular_expressions(work: Path, deployments: Callable[[int], Path]) -> None:
