@@ -31,8 +31,9 @@ metadata:
 class Target:
     """The file that exemptions go into: that of the policy, else a new one that somebody names."""
 
-    def __init__(self, path: str | None, *, allowed: bool) -> None:
-        self.path = path
+    def __init__(self, policies: str | Sequence[str] | None, *, allowed: bool) -> None:
+        # Of several policies the last one adds to the others.
+        self.path = policies if policies is None or isinstance(policies, str) else policies[-1]
         self.allowed = allowed
         self._is_new = False
 
@@ -52,16 +53,29 @@ class Target:
             self.path, self._is_new = path, True
         return True
 
+    def problem(self, entries: Sequence[dict[str, Any]]) -> str:
+        """Why the file can't take some exemptions, or empty."""
+        try:
+            self._extended(entries)
+        except KrmHardenError as error:
+            return str(error)
+        return ""
+
     def write(self, entries: Sequence[dict[str, Any]]) -> None:
         """Put exemptions into the file. Raises KrmHardenError; then it is as it was."""
         if not entries or self.path is None:
             return
-        old = _fresh() if self._is_new else _read(self.path)
-        new = with_exemptions(old, entries, self.path)
+        old, new = self._extended(entries)
         if self._is_new:
             _create(Path(self.path), new)
         else:
             _files.replace(Path(self.path), new, old)
+
+    def _extended(self, entries: Sequence[dict[str, Any]]) -> tuple[bytes, bytes]:
+        """The file's bytes, and those with the exemptions."""
+        path = self.path or DEFAULT
+        old = _fresh() if self._is_new else _read(path)
+        return old, with_exemptions(old, entries, path)
 
 
 def _fresh() -> bytes:

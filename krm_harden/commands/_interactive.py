@@ -114,13 +114,16 @@ def check(options: argparse.Namespace) -> None:
         )
 
 
-def asked(engine: Engine, inputs: Sequence[Input], policy: str | None, *, writing: bool) -> tuple[Engine, list[Input]]:
+def asked(
+    engine: Engine, inputs: Sequence[Input], policies: str | Sequence[str] | None, *, writing: bool
+) -> tuple[Engine, list[Input]]:
     """The inputs as the answers have them, and an engine that knows the new exemptions, which are written.
 
-    `policy` is the file of the policy; `writing`: exemptions may be written. Raises KrmHardenError: then nothing was.
+    `policies` are the files of the policy; `writing`: exemptions may be written. Raises KrmHardenError, and then has
+    written nothing.
     """
     answers = Answers()
-    conversation = _Conversation(engine, inputs, answers, _exempting.Target(policy, allowed=writing))
+    conversation = _Conversation(engine, inputs, answers, _exempting.Target(policies, allowed=writing))
     try:
         conversation.ask()
     except _Quit:
@@ -230,6 +233,7 @@ class _Conversation:
                 break
             say(f"  {problem}")
             problem = ""
+        problem = problem or self.target.problem([*self.answers.exemptions, entry])
         if problem:
             say(f"  {problem}")
             return False
