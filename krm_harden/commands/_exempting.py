@@ -61,15 +61,16 @@ class Target:
             return str(error)
         return ""
 
-    def write(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Put exemptions into the file. Raises KrmHardenError; then it is as it was."""
-        if not entries or self.path is None:
-            return
+    def write(self, entries: Sequence[dict[str, Any]]) -> str:
+        """Put exemptions into the file; a line that says so. Raises KrmHardenError; then it is as it was."""
+        path = self.path or DEFAULT
         old, new = self._extended(entries)
         if self._is_new:
-            _create(Path(self.path), new)
+            _create(Path(path), new)
         else:
-            _files.replace(Path(self.path), new, old)
+            _files.replace(Path(path), new, old)
+        count = "1 exemption" if len(entries) == 1 else f"{len(entries)} exemptions"
+        return f"{path} has {count} more" + (f"; from now on: --policy {path}" if self._is_new else "")
 
     def _extended(self, entries: Sequence[dict[str, Any]]) -> tuple[bytes, bytes]:
         """The file's bytes, and those with the exemptions."""

@@ -73,6 +73,10 @@ class Answers:
             return self.of[pair]
         return self.everywhere.get(pair[1], False if pair[0][0] in self.skipped else None)
 
+    def state(self, of: tuple[Any, ...]) -> int:
+        """A number that changes with each decision about an object."""
+        return sum(pair[0] == of for pair in self.of) + len(self.everywhere) + len(self.exemptions)
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -129,7 +133,8 @@ def asked(
     except _Quit:
         conversation.quit()
     made = conversation.made()
-    conversation.target.write(answers.exemptions)
+    if answers.exemptions:
+        say(conversation.target.write(answers.exemptions))
     return conversation.engine, made
 
 
@@ -159,6 +164,8 @@ class _Conversation:
     def _ask_piece(self, piece: _Piece, progress: str) -> None:
         """Questions about one document, or item of a list, until everything in it is decided."""
         done: set[Pair] = set()
+        # What writes nothing alone is tried again only when something else about its object was decided.
+        tried: dict[Pair, int] = {}
         exempt = len(self.answers.exemptions)
         while True:
             now = self._run(piece)
@@ -167,8 +174,10 @@ class _Conversation:
             if gone and len(self.answers.exemptions) > exempt:
                 say(f"  beside that exemption these aren't written any more: {', '.join(gone)}")
             for change in _changes(piece.file, self._run(piece, otherwise=True)).values():
-                if change.pair in done or self.answers.get(change.pair) is not None:
+                state = self.answers.state(change.pair[0])
+                if change.pair in done or self.answers.get(change.pair) is not None or tried.get(change.pair) == state:
                     continue
+                tried[change.pair] = state
                 after = self._run(piece, also=change.pair)
                 if after.changed and after.text != now.text:
                     self._ask_one(change, now, after, progress)
