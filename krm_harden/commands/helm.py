@@ -16,7 +16,7 @@ from krm_harden.commands._parser import Parser, make
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import ChunkResult, mapping
-from krm_harden.reports import json, summary, text
+from krm_harden.reports import summary, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -224,6 +224,8 @@ def _summary(outcome: Outcome) -> list[str]:
 def _report(path: str, outcome: Outcome, code: int) -> None:
     """The report in its file, if one is asked for. Raises KrmHardenError when it can't be written."""
     if path and _report_file.is_json(path):
+        from krm_harden.reports import json
+
         _report_file.write(path, json.render([outcome.made], outcome.warnings))
     elif path:
         headline = f"krm-harden helm: exit code {code}, {'handed to Helm' if code == 0 else 'nothing handed to Helm'}"
