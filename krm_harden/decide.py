@@ -681,6 +681,8 @@ def _code(situation: Situation, container: Container | None, judgement: Judgemen
     """The sort of reason for what stays as it is."""
     if state == "refused" and container:
         return situation.refusal(container)[0]
+    if state == "open" and judgement.state == "deferred":
+        return "deferred"
     return judgement.proposal.code if state in {"manual", "deferred"} else ""
 
 

@@ -97,6 +97,11 @@ def seen(text: str) -> str:
     """A text as it is shown: nothing in it is invisible, turns it around, or goes on for ever."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text)} letters)"
+    return visible(text)
+
+
+def visible(text: str) -> str:
+    """A text with an escape for what couldn't be seen, or would turn it around."""
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -116,6 +121,8 @@ def value(data: Any) -> str:
 def look(finding: Mapping[str, Any]) -> str:
     """The id of the state that a finding gives its cell."""
     state = finding["state"]
+    if _readiness.is_deferred(finding):
+        return "deferred"
     if state in _readiness.FIXES and not _readiness.is_mended(finding):
         return "manual"
     if state in _readiness.FIXES:

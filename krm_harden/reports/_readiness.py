@@ -49,6 +49,14 @@ _ALSO = {"procMount": "procMount_restricted", "seccompProfile_restricted": "secc
 """Controls of two levels that share one reason."""
 
 
+_SOFTER = {
+    "capabilities_restricted": "in securityContext.capabilities.add",
+    "restrictedVolumes": '"hostPath"',
+    "seccompProfile_restricted": "must not set securityContext.seccompProfile",
+}
+"""Words without which the server's message isn't about the softer control that one stands for."""
+
+
 class Standing(NamedTuple):
     """What one workload meets: levels at two stages; whether a live exemption is at work; `judged`, the level asked.
 
@@ -134,8 +142,17 @@ def standing(resource: Mapping[str, Any]) -> Standing:
 
 
 def is_mended(finding: Mapping[str, Any]) -> bool:
-    """Whether the fix has written what was missing, or will: not for what a controller made, that is its owner's."""
-    return finding["state"] in FIXES and not finding["reason"].startswith(_OWNED)
+    """Whether the fix has written what was missing, or will.
+
+    What a controller made is its owner's, and `check` has what the policy's `changes` stop before among what is open.
+    """
+    stays = finding["reason"].startswith(_OWNED) or is_deferred(finding)
+    return finding["state"] in FIXES and not stays
+
+
+def is_deferred(finding: Mapping[str, Any]) -> bool:
+    """Whether the policy's `changes` stop before it, or `immutable: skip` does."""
+    return finding["state"] == "deferred" or finding.get("code") == "deferred"
 
 
 def _takes_out(operation: Mapping[str, Any]) -> bool:
@@ -155,8 +172,10 @@ def _unreported(resource: Mapping[str, Any], known: Iterable[str]) -> Iterator[s
             continue
         explained = True
         same = {control, _ALSO.get(control, control)}
-        if known.isdisjoint(same):
-            yield from (found for name in same for found in (name, *load()[name].overrides))
+        if not known.isdisjoint(same):
+            continue
+        softer = _SOFTER.get(control, "") in resource["message"]
+        yield from (*same, *load()[control].overrides) if softer else (control,)
     if not (explained or known):
         yield ""
 

@@ -172,7 +172,7 @@ def _listed(resource: Mapping[str, Any]) -> Listed:
         f"{source}{resource['file']}:{resource['line']}",
         f"today {standing.today}, after fix {standing.fixed}" if standing else "",
         list(_said(resource["findings"])),
-        [_heat_map.pasted(one) for one in exemptions],
+        [_heat_map.visible(_heat_map.pasted(one)) for one in exemptions],
     )
 
 

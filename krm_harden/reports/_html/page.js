@@ -434,7 +434,7 @@
     const button = h("button", { type: "button" }, "Copy");
     button.addEventListener("click", () => copy(button, `- ${text}`));
     return [h("div", { class: "between" }, h("h4", {}, "Exemption, under spec.exemptions of the policy"), button),
-      h("pre", { class: "exemption", tabindex: 0 }, `- ${text}`)];
+      h("pre", { class: "exemption", tabindex: 0 }, visible(`- ${text}`))];
   };
   const pairs = (...given) => h("dl", {}, ...given.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
   const bdi = (text) => (text ? h("bdi", {}, text) : "");
@@ -497,7 +497,8 @@
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => {
     writeState("");
-    if (returnTo) go(...returnTo);
+    // The browser gives focus back by itself, unless the row was drawn anew meanwhile.
+    if (returnTo && !map.contains(document.activeElement)) go(...returnTo);
     returnTo = null;
   });
 
@@ -516,7 +517,7 @@
           const one = finding(object, at);
           return h("li", {}, h("b", {}, one.control), " ", h("i", {}, data.states[one.look][1]), " ", bdi(one.message), " ", h("code", {}, bdi(one.path)), one.line ? ` line ${one.line}` : "");
         })),
-        exemptions.length ? h("pre", {}, exemptions.map((text) => `- ${text}`).join("\n")) : ""));
+        exemptions.length ? h("pre", {}, visible(exemptions.map((text) => `- ${text}`).join("\n"))) : ""));
     }
     $("prints").replaceChildren(made);
   };
