@@ -65,7 +65,7 @@ STATES = (
 """In the order of gravity. `fails` is for the view of before; the states of findings are mapped by `_look`."""
 _INDEX = {state.id: index for index, state in enumerate(STATES)}
 LEVELS = ("baseline", "restricted", "beyond")
-LEVEL_TITLES = ("Baseline", "Restricted", "Beyond the standard")
+LEVEL_TITLES = ("Baseline", "Restricted", "Beyond")
 
 
 class Column(NamedTuple):

@@ -190,8 +190,8 @@
     const { object } = entry;
     const row = document.createElement("tr");
     row.setAttribute("aria-rowindex", index + 3);
-    const head = h("th", { scope: "row", tabindex: -1, class: "name", title: `${object.kind}/${object.name}\n${object.file}:${object.line}` },
-      h("bdi", {}, object.name), h("span", { class: "kind" }, object.kind));
+    const head = h("th", { scope: "row", tabindex: -1, class: "name", title: [object.source, `${object.kind}/${object.name}`, `${object.file}:${object.line}`].filter(Boolean).join("\n") },
+      h("bdi", {}, object.name), h("span", { class: "kind" }, object.kind), sources.length > 1 ? h("span", { class: "kind" }, object.source) : "");
     row.append(head);
     looks(entry, view).forEach(({ state, count }, at) => {
       const cell = document.createElement("td");
@@ -231,7 +231,7 @@
     const names = h("tr", { class: "controls", "aria-rowindex": 2 });
     data.levels.forEach((title, level) => {
       const own = shownColumns.filter((column) => column.level === level);
-      if (own.length) groups.append(h("th", { colspan: own.length, scope: "colgroup", class: "group first" }, title));
+      if (own.length) groups.append(h("th", { colspan: own.length, scope: "colgroup", class: "group first", title }, title));
     });
     for (const column of shownColumns) {
       names.append(h("th", { scope: "col", title: column.title, class: column.first ? "first" : null },
@@ -559,7 +559,7 @@
     if (row >= 0 && (!id || column)) { go(row, column); open(row, column); }
   };
   addEventListener("hashchange", fromAddress);
-  for (const hidden of document.querySelectorAll("form[hidden],.scheme[hidden],#count[hidden]")) hidden.hidden = false;
+  for (const hidden of document.querySelectorAll("#scripted,.scheme,#skip")) hidden.hidden = false;
   map.removeAttribute("tabindex");
   fromAddress();
   document.documentElement.dataset.ready = "yes";
