@@ -596,6 +596,16 @@ def test_no_policy_loosens_any_ceiling(upper, spec):
     assert found == []
 
 
+@given(upper=st.sampled_from(UPPERS), profile=st.sampled_from(schema.PROFILES), spec=values(schema.spec_schema()))
+def test_no_profile_beside_other_words_loosens_any_ceiling(upper, profile, spec):
+    try:
+        found = list(loosened(upper, whole({**spec, "profile": profile})))
+    except ConfigError:
+        return
+
+    assert found == []
+
+
 # Settings that only tighten
 
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 SUMMARY = "look policies over: what is wrong, and what they say in vain"
 EXAMPLES = """\
 examples:
-  krm-harden policy check policy.yaml
-  krm-harden policy check team/*.yaml
+  krm-harden policy check policy.yaml         several may be named
 
 It warns of exemptions that have expired or will within 30 days, of rules and exemptions that can't match, rules and
 images that another one hides, and of controls switched off that the level asks for.

@@ -30,7 +30,7 @@ examples:
   krm-harden policy show --policy policy.yaml --for deploy/web.yaml:12
                                                             for the object on that line
   kustomize build . | krm-harden policy show --policy policy.yaml --for -
-  krm-harden policy show --policy base.yaml --policy team.yaml -o json
+  krm-harden policy show --profile audit --policy policy.yaml -o json
 
 exit codes: 0 done, 2 a manifest couldn't be read or holds nothing that makes pods, 3 wrong policy or command line
 """
