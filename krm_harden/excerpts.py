@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from krm_harden import source
 from krm_harden.errors import ConfigError
+from krm_harden.model import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,6 +88,7 @@ def locate(document: Document, pointer: Pointer, *, is_key: bool = False) -> Spa
     """The value at a place, or its key; where there is nothing, what lies around it and is there."""
     key: Node | None = None
     node = document.root
+    pointer = as_written(document.data, pointer)
     for depth, step in enumerate(pointer):
         found = _step(node, step) if node is not None else None
         if found is None:
@@ -97,6 +99,19 @@ def locate(document: Document, pointer: Pointer, *, is_key: bool = False) -> Spa
     if is_key or node is None or not _is_on_one_line(node, document.text):
         return _span_of_key(key, node, document.text)
     return _span(node, document.text)
+
+
+def as_written(data: Any, pointer: Pointer) -> Pointer:
+    """A place of a policy in its file's data: in a ConfigMap, the flat key that says it."""
+    if pointer[:1] != ("spec",) or mapping(data).get("kind") != "ConfigMap":
+        return pointer
+    keys = mapping(data["data"]) if "data" in data else {}
+    for length in range(len(pointer), 1, -1):
+        path = [str(step) for step in pointer[1:length]]
+        for key in (".".join(path), ".".join(path[1:])):
+            if key in keys:
+                return ("data", key)
+    return ("data",)
 
 
 def _step(node: Node, step: str | int) -> tuple[Node | None, Node] | None:

@@ -360,16 +360,15 @@ def from_data(data: Any, where: str, document: Document | None = None) -> Policy
     kind = data.get("kind")
     name = str(mapping(data.get("metadata")).get("name") or where)
     if kind == "ConfigMap":
-        spec, places, problems = _from_config_map(data)
+        spec, problems = _from_config_map(data)
     elif kind == schema.KIND:
         spec = {} if data.get("spec") is None else data["spec"]
-        places, problems = {}, list(_envelope_problems(data))
+        problems = list(_envelope_problems(data))
     else:
         hint = schema.did_you_mean(kind, [schema.KIND, "ConfigMap"])
         said = f"kind must be {schema.KIND} or ConfigMap, not {kind!r}{hint}"
         raise ConfigError(said, where, problems=[Problem(("kind",), said)])
-    found = (*schema.wrong(spec, schema.spec_schema(), ("spec",)), *_kinds_problems(spec))
-    _reject((*problems, *(_placed(problem, places) for problem in found)), where)
+    _reject((*problems, *schema.wrong(spec, schema.spec_schema(), ("spec",)), *_kinds_problems(spec)), where)
     layer = Layer(spec, where, name, document)
     if "profile" in spec:
         from krm_harden.merging import combined
@@ -413,24 +412,14 @@ def _kinds_problems(spec: Any) -> Iterator[Problem]:
             yield Problem(("spec", "kinds", index, "kind"), said)
 
 
-def _placed(problem: Problem, places: Mapping[Pointer, str]) -> Problem:
-    """A problem of a ConfigMap's spec at the key that says it."""
-    for length in range(len(problem.pointer), 0, -1) if places else ():
-        key = places.get(problem.pointer[1:length])
-        if key is not None:
-            return Problem(("data", key), problem.text)
-    return problem
-
-
-def _from_config_map(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[Pointer, str], list[Problem]]:
+def _from_config_map(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """The spec in a ConfigMap's flat keys, strings by their type in the schema: `controls.numericUser.uid: "1001"`.
 
-    With it, by the place of each value in the spec, the key that says it; and what is wrong with the keys.
+    With it what is wrong with the keys.
     """
     spec: dict[str, Any] = {}
-    places: dict[Pointer, str] = {}
     if not isinstance(data.get("data"), (dict, type(None))):
-        return spec, places, [Problem(("data",), "data must be a mapping")]
+        return spec, [Problem(("data",), "data must be a mapping")]
     described = schema.spec_schema()
     problems = []
     for key, text in mapping(data.get("data")).items():
@@ -444,8 +433,7 @@ def _from_config_map(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[Poin
         for step in path[:-1]:
             place = place.setdefault(step, {})
         place[path[-1]] = _typed(str(text), found)
-        places[tuple(path)] = key
-    return spec, places, problems
+    return spec, problems
 
 
 def _unknown_key(key: str) -> Problem:

@@ -275,6 +275,22 @@ def test_what_a_profile_would_loosen_is_shown_where_the_profile_is_named(tmp_pat
     ]
 
 
+def test_what_a_configmap_would_loosen_is_shown_at_its_key(tmp_path):
+    (tmp_path / "platform.yaml").write_text(HEAD.replace("NAME", "platform"))
+    (tmp_path / "team.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: team}\ndata:\n  changes: complete\n"
+        '  runAsUser.enabled: "false"\n'
+    )
+
+    ran = run_cli("fn", "--policy", "platform.yaml", "team.yaml", stdin=DEPLOYMENT.encode(), cwd=tmp_path)
+
+    assert ran.err.splitlines() == [
+        "krm-harden: error: team.yaml:6:22: spec.controls.runAsUser.enabled false would loosen the policy platform",
+        ' 6 |   runAsUser.enabled: "false"',
+        "   |                      ^^^^^^^",
+    ]
+
+
 # Several policies
 
 
@@ -434,6 +450,15 @@ def test_a_list_with_a_gap_is_an_error(two, said):
 
     assert ran.code == 3
     assert "KRM_HARDEN_POLICY names a file without a name" in ran.err
+
+
+def test_a_file_with_the_separator_in_its_name_is_not_taken_for_two(two):
+    (two / "a.yaml:b.yaml").write_text(HEAD)
+
+    ran = run_cli("check", "web.yaml", cwd=two, KRM_HARDEN_POLICY="a.yaml:b.yaml")
+
+    assert ran.code == 3
+    assert "name that file by --policy" in ran.err
 
 
 def test_what_is_wrong_with_a_second_policy_is_shown_in_its_file(two):

@@ -60,6 +60,8 @@ def named(paths: Sequence[str] | None = None) -> Sequence[str]:
         # Whoever sets it wants a ceiling: none at all would be the opposite.
         raise ConfigError(f"{VARIABLE} is empty", next_step="name a policy's file, or unset it")
     found = said.split(os.pathsep)
+    if len(found) > 1 and os.path.exists(said):
+        raise ConfigError(f"{VARIABLE} takes {said} for {len(found)} files", next_step="name that file by --policy")
     if "" in found:
         step = f"separate several files by one {os.pathsep}"
         raise ConfigError(f"{VARIABLE} names a file without a name: {said!r}", next_step=step)

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 SUMMARY = "write a policy that explains its fields, with the settings of a profile"
 EXAMPLES = """\
 examples:
-  krm-harden policy init                              policy.yaml, for restricted
-  krm-harden policy init --profile audit first.yaml   warns, and writes only what is sure
+  krm-harden policy init first.yaml                   for restricted
+  krm-harden policy init --profile audit audit.yaml   warns, and writes only what is sure
   krm-harden policy init -                            onto standard output
 
 A file that is there is never overwritten.
+
+exit codes: 0 done, 2 the file can't be written, 3 it is there already, or a wrong command line
 """
 DEFAULT_FILE = "policy.yaml"
 

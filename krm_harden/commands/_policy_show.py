@@ -256,7 +256,7 @@ def _entry(places: list[tuple[Layer, int]], field: str, index: int) -> str:
 def _where(layer: Layer, pointer: Pointer) -> str:
     """A place of a policy: its file and line, or its profile."""
     document = layer.document
-    if document is None or mapping(document.data).get("kind") == "ConfigMap":
+    if document is None:
         return layer.where
     span = excerpts.locate(document, pointer, is_key=True)
     return f"{layer.where}:{excerpts.line_and_column(document.text, span.start)[0]}"
