@@ -250,15 +250,43 @@ def test_a_function_says_it_in_one_line(tmp_path):
     )
 
 
-def test_a_wrong_image_of_images_is_underlined(tmp_path):
-    (tmp_path / "images.yaml").write_text("images:\n- match: a\n  uid: -1\n")
+LOCK = "apiVersion: krm-harden.dev/v1alpha1\nkind: ImageLock\nspec:\n  images:\n  - digest: a\n    images: b\n    probe: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "images:\n- match: a\n  uid: -1\n  gid: x\n",
+            [
+                "krm-harden: error: images.yaml:3:8: images[0].uid must be from 0 to 2147483647, not -1; 1 more",
+                " 3 |   uid: -1",
+                "   |        ^^",
+            ],
+        ),
+        (
+            LOCK,
+            [
+                "krm-harden: error: images.yaml:6:13: spec.images[0].images must be a list, not 'b'",
+                " 6 |     images: b",
+                "   |             ^",
+            ],
+        ),
+        (
+            "images:\n- match: 'a\n",
+            ["krm-harden: error: images.yaml:3:1: not YAML: found unexpected end of stream", " 3 | ", "   | ^"],
+        ),
+    ],
+    ids=["images", "a lock", "not YAML"],
+)
+def test_what_is_wrong_with_images_is_underlined(text, lines, tmp_path):
+    (tmp_path / "images.yaml").write_text(text)
     (tmp_path / "web.yaml").write_text(DEPLOYMENT)
 
     ran = run_cli("check", "--images", "images.yaml", "web.yaml", cwd=tmp_path)
 
     assert ran.code == 3
-    assert ran.err.splitlines()[0].startswith("krm-harden: error: images.yaml:3:8: images[0].uid must be from 0")
-    assert ran.err.splitlines()[1:] == [" 3 |   uid: -1", "   |        ^^"]
+    assert ran.err.splitlines() == lines
 
 
 # check

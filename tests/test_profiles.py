@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import clients
 import pytest
 from conftest import clean_environment, run_cli
 from hypothesis import given
@@ -33,6 +34,7 @@ spec:
       - name: web
         image: registry.example/web:1
 """
+DEPLOYMENT_LIST = clients.resource_list(DEPLOYMENT).encode()
 JOB = DEPLOYMENT.replace("apps/v1", "batch/v1").replace("Deployment", "Job")
 
 
@@ -217,6 +219,21 @@ def test_a_function_takes_a_profile():
     assert ran.code == 0
     assert b"runAsNonRoot" in ran.out
     assert b"runAsUser" not in ran.out
+
+
+@pytest.mark.parametrize("name", schema.PROFILES)
+def test_kustomize_and_kpt_run_a_function_with_a_profile(name, tmp_path):
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT)
+    (tmp_path / "kustomization.yaml").write_text("resources: [web.yaml]\ntransformers: [policy.yaml]\n")
+    (tmp_path / "policy.yaml").write_text(clients.policy(profile=name))
+    alone = run_cli("fix", "--profile", name, "-", stdin=DEPLOYMENT.encode())
+
+    built = clients.build(tmp_path)
+    evaluated = clients.kpt("eval", "-", "--exec", "krm-harden", "--", f"profile={name}", stdin=DEPLOYMENT_LIST)
+
+    wanted = read(alone.out.decode()).data["spec"]
+    assert (built.code, read(built.out.decode()).data["spec"]) == (0, wanted)
+    assert (evaluated.code, read(evaluated.out.decode()).data["items"][0]["spec"]) == (0, wanted)
 
 
 def test_a_rule_names_no_profile():

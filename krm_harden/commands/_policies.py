@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
+    from krm_harden.errors import Problem
     from krm_harden.images.lock import Lock
     from krm_harden.policy import Policy
 
@@ -122,20 +123,32 @@ def with_images(found: Policy, path: str) -> Policy:
     document = read_document(path, several="`--images` takes one lock")
     data = document.data
     if isinstance(data, dict) and data.get("kind") == schema.LOCK_KIND:
-        return found.with_locks([lock(data, path)])
+        return found.with_locks([_lock_of(document, path)])
     if not isinstance(data, dict) or "images" not in data:
         message = f"is neither an {schema.LOCK_KIND} nor a list of images"
         raise ConfigError(message, path, "`krm-harden images resolve` writes a lock")
     entries = data["images"]
     problems = list(schema.wrong(entries, schema.spec_schema()["properties"]["images"], ("images",)))
     if problems:
-        from krm_harden.excerpts import placed
-
-        error = placed(problems[0], document, path)
-        error.next_step = f"{len(problems) - 1} more like it" if len(problems) > 1 else ""
-        raise error
+        raise _first(problems, document, path)
     stated = [{**entry, "evidence": f"{path}: {entry['match']}"} for entry in entries]
     return found.with_changes({"images": [*(found.spec.get("images") or []), *stated]})
+
+
+def _lock_of(document: source.Document, path: str) -> Lock:
+    try:
+        return lock(document.data, path)
+    except ConfigError as error:
+        raise _first(error.problems, document, path) if error.problems else error from None
+
+
+def _first(problems: Sequence[Problem], document: source.Document, path: str) -> ConfigError:
+    """The first mistake of what isn't a policy, at its place, and how many more there are."""
+    from krm_harden.excerpts import every
+
+    error = every(problems, document, path)[0]
+    error.next_step = f"{len(problems) - 1} more" if len(problems) > 1 else ""
+    return error
 
 
 def lock(data: Any, where: str) -> Lock:

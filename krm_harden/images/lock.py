@@ -26,9 +26,9 @@ def entries(data: Any, where: str) -> list[dict[str, Any]]:
         raise ConfigError(f"kind must be {schema.LOCK_KIND}", where)
     if data.get("apiVersion") != schema.API_VERSION:
         raise ConfigError(f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}", where)
-    problems = list(schema.problems(data.get("spec"), schema.lock_spec_schema(), "spec"))
+    problems = list(schema.wrong(data.get("spec"), schema.lock_spec_schema(), ("spec",)))
     if problems:
-        raise ConfigError("; ".join(problems), where)
+        raise ConfigError("; ".join(problem.text for problem in problems), where, problems=problems)
     found = list(sequence(mapping(data["spec"]).get("images")))
     seen: set[str] = set()
     # One entry may have the same image under several of its names.
