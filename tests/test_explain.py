@@ -94,6 +94,14 @@ def test_the_page_of_a_control_has_every_heading(name):
     assert "**" not in page
 
 
+def test_the_page_on_threats_names_every_control_and_no_attack_that_no_control_names():
+    page = (ROOT / "docs" / "explanation" / "protects.md").read_text()
+    said = "".join(map(_explain_topics.control_page, CONTROLS))
+
+    assert [name for name in CONTROLS if f"[`{name}`](../controls.md#{name.lower()})" not in page] == []
+    assert set(re.findall(r"CVE-\d+-\d+", page)) <= set(re.findall(r"CVE-\d+-\d+", said))
+
+
 @pytest.mark.parametrize("name", [name for name, control in controls.load().items() if control.settings])
 def test_a_page_names_the_settings_of_its_control(name):
     _, found, listed = _explain_topics.control_page(name).partition(

@@ -158,6 +158,6 @@ SOFTER = {
     "unknownUser": "root stays root in its container, and only kernels and runtimes with user namespaces run it",
     "exemptionAnnotations": "the author of a manifest decides what holds for it: right only where reviewers see it",
     "a control of the standard": "a namespace that enforces the level refuses such pods still",
-    "a control beyond it": "no server asks for it; containers are less well protected",
+    "a control beyond it": "no server asks for that; containers are less well protected",
 }
 """Why it matters that a choice is softer than the default, or a control off."""

@@ -1,8 +1,8 @@
 """Containers must drop ALL capabilities, and may add back NET_BIND_SERVICE only.
 
-**Protects from**: the capabilities that a runtime gives unasked. `NET_RAW` alone let a container answer for other hosts
-of the network (CVE-2020-10749), and overwrite the kernel's memory from a packet socket (CVE-2020-14386); `DAC_OVERRIDE`
-reads any file of the container and its volumes.
+**Protects from**: the capabilities that a runtime gives unasked. `NET_RAW` alone let a container announce itself as an
+IPv6 router and get other hosts' traffic (CVE-2020-10749), and overwrite the kernel's memory from a packet socket
+(CVE-2020-14386); `DAC_OVERRIDE` reads any file of the container and its volumes.
 
 **Fields**: `spec.containers[*].securityContext.capabilities.drop` and `.add`, also of initContainers and
 ephemeralContainers. Not on Windows, from v1.25.
