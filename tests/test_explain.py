@@ -266,6 +266,33 @@ def test_standard_input_is_explained_by_its_lines(folder):
     assert explain("-", stdin=TWO.encode()) == explain("two.yaml", cwd=folder).replace("two.yaml:", "-:")
 
 
+def test_two_lines_of_standard_input_are_read_of_it_once():
+    both = explain("-:12", "-:16", stdin=TWO.encode())
+
+    assert both == f"{explain('-:12', stdin=TWO.encode())}\n{explain('-:16', stdin=TWO.encode())}"
+
+
+def test_all_objects_of_one_line_are_explained(tmp_path):
+    pods = [{**yaml.safe_load(TWO.partition("---")[0]), "metadata": {"name": name}} for name in ("one", "two")]
+    (tmp_path / "list.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}))
+
+    page = explain("list.json:1", cwd=tmp_path)
+    assert [line for line in page.splitlines() if line.startswith("list.json:1: ")] == [
+        "list.json:1: Pod/one",
+        "list.json:1: Pod/two",
+    ]
+
+
+@pytest.mark.parametrize(
+    "encode", [lambda text: text.replace("\n", "\r\n").encode(), lambda text: text.encode("utf-16")]
+)
+def test_lines_are_counted_whatever_the_encoding_and_the_breaks(encode, tmp_path, folder):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "two.yaml").write_bytes(encode(TWO))
+
+    assert explain("two.yaml:12", cwd=tmp_path / "other") == explain("two.yaml:12", cwd=folder)
+
+
 def test_items_of_a_list_are_found_by_their_lines(tmp_path):
     items = "".join(f"- {one.replace(chr(10), f'{chr(10)}  ').rstrip()}\n" for one in TWO.split("---\n"))
     text = "apiVersion: v1\nkind: List\nitems:\n" + items
@@ -412,6 +439,15 @@ def test_a_file_goes_before_an_image_and_says_so(tmp_path):
         == "krm-harden: note: postgres is a file here; `krm-harden explain image postgres:12` is about the image\n"
     )
     assert explain("image", "postgres:12", cwd=tmp_path).startswith("postgres:12 (docker.io/library/postgres:12)\n")
+
+
+def test_a_folder_that_is_called_like_a_known_image_says_so(tmp_path):
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "redis" / "two.yaml").write_text(TWO)
+    ran = run_cli("explain", "redis", cwd=tmp_path)
+
+    assert ran.out.startswith(b"redis/two.yaml:2: Pod/web\n")
+    assert ran.err == "krm-harden: note: redis is a path here; `krm-harden explain image redis` is about the image\n"
 
 
 def test_a_word_of_ours_goes_before_a_file_and_says_so(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from krm_harden import controls, source, split
@@ -55,11 +56,17 @@ def read(policy: Policy, path: str, *, ceiling: bool) -> list[Pair]:
     """A file, each file of a folder, or standard input, through both engines. Raises ConfigError for a missing path."""
     fixing, checking = Engine(policy, ceiling=ceiling), Engine(policy, checking=True)
     if path == _run.STDIN:
-        data = _streams.read_stdin()
+        data = _stdin()
         made = [list(_run.settled(one, [_run.of_bytes(one, path, data)])) for one in (fixing, checking)]
     else:
         made = [list(_run.process(one, [path])) for one in (fixing, checking)]
     return [Pair(fixed, checked) for fixed, checked in zip(*made, strict=True)]
+
+
+@cache
+def _stdin() -> bytes:
+    """Standard input, which can be read only once, for whoever asks about two of its lines."""
+    return _streams.read_stdin()
 
 
 def in_short(policy: Policy, path: str, *, ceiling: bool) -> tuple[list[str], int]:
@@ -109,12 +116,15 @@ def at_line(policy: Policy, path: str, line: int, *, ceiling: bool) -> tuple[lis
     count = text.count(b"\n") + (not text.endswith(b"\n"))
     if pair.fixed.old and not 1 <= line <= count:
         raise ConfigError(f"there is no line {line}: it has {count}", path)
-    place = _at(pair, text, line)
     unread = _complain([pair])
-    if place.result is None and place.note is None:
-        what = f"{place.what} makes no pods and is no Namespace" if place.what else "there is no object"
-        return [] if unread else [f"{pair.name}:{line}: {what}: nothing is checked.\n"], 2 * unread
-    return [_page(policy, pair, place, text.decode().split("\n"), line)], 2 * unread
+    pages = []
+    for place in _at(pair, text, line):
+        if place.result or place.note:
+            pages.append(_page(policy, pair, place, text.decode().split("\n"), line))
+        elif not unread:
+            what = f"{place.what} makes no pods and is no Namespace" if place.what else "there is no object"
+            pages.append(f"{pair.name}:{line}: {what}: nothing is checked.\n")
+    return pages, 2 * unread
 
 
 def _complain(pairs: Iterable[Pair]) -> bool:
@@ -139,19 +149,19 @@ def _places(pair: Pair) -> list[Place]:
     return sorted(found, key=lambda place: place.line)
 
 
-def _at(pair: Pair, text: bytes, line: int) -> Place:
-    """The object that a line is in: above its first line are its document's comments."""
+def _at(pair: Pair, text: bytes, line: int) -> list[Place]:
+    """The object that a line is in, or the objects that begin on it: above a first line are a document's comments."""
     places = _places(pair)
     if len(places) == 1 and places[0].line == 0:
-        return places[0]
+        return places
     document, first = _document_at(text, line)
     end = first + document.count(b"\n") + 1
     starts = _starts(document, first)
     inside = [place for place in places if first <= place.line < end]
     # What can't be read has no objects: then whatever the report has of it.
     known = starts or inside or [Place(first)]
-    begins = max((one for one in known if one.line <= line), default=known[0], key=lambda one: one.line)
-    return next((place for place in inside if place.line == begins.line), begins)
+    begins = max((one.line for one in known if one.line <= line), default=known[0].line)
+    return [place for place in inside if place.line == begins] or [one for one in known if one.line == begins]
 
 
 def _document_at(text: bytes, line: int) -> tuple[bytes, int]:

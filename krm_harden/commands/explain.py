@@ -136,8 +136,8 @@ def _place(word: str) -> tuple[str, int] | None:
 
 
 def _note(text: str, word: str) -> None:
-    """Say on standard error what else a name could mean, where it looks like an image's too."""
-    if _images_uses.is_name(word) and not _is_manifest(word) and not os.path.isdir(word):
+    """Say on standard error what else a name could mean, where it has an image's tag, or is one that is known."""
+    if not _is_manifest(word) and _images_uses.is_name(word) and (_place(word) or word in _catalogued()):
         _streams.complain([f"krm-harden: note: {text}"])
 
 
