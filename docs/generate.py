@@ -24,7 +24,7 @@ from krm_harden.commands.schema import definition_text, report_text, schema_text
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 HEAD = """\
 <!-- Made by docs/generate.py from the controls' docstrings; don't edit. -->
@@ -142,23 +142,45 @@ def command_line() -> str:
     loaded = {name: cli.load(name) for name in cli.commands()}
     rows = [f"| [`{name}`](#krm-harden-{name}) | {module.SUMMARY} |" for name, module in loaded.items()]
     parts = [command(module.parser(), module.SUMMARY, module.EXAMPLES) for module in loaded.values()]
-    return COMMANDS + "\n".join(("| command | what it does |", "|---|---|", *rows)) + "\n\n" + "\n".join(parts)
+    parser = cli.load("check").parser()
+    shared = [parameters(parser, group) for group in parser._action_groups if group.title == EVERYWHERE]
+    return (
+        COMMANDS
+        + "\n".join(shared)
+        + "\n"
+        + "\n".join(("| command | what it does |", "|---|---|", *rows))
+        + "\n\n"
+        + "\n".join(parts)
+    )
+
+
+EVERYWHERE = "everywhere"
+"""The group of the options that all commands take."""
 
 
 def command(parser: argparse.ArgumentParser, summary: str, examples: str, level: int = 2) -> str:
     """One command: what it takes, its examples and, a level below, the commands that it has itself."""
-    hidden = {"==SUPPRESS==", None}
-    taken = [each for each in parser._actions if each.help not in hidden and "--help" not in each.option_strings]
     inner = [each for each in parser._actions if isinstance(each.choices, dict)]
-    rows = [parameter(parser, each) for each in taken if each not in inner]
+    groups = [group for group in parser._action_groups if group.title != EVERYWHERE]
     parts = [f"{'#' * level} {parser.prog}\n", f"{summary[0].upper()}{summary[1:]}.\n"]
-    if rows:
-        parts += ["| | |\n|---|---|\n" + "".join(rows)]
+    parts += [parameters(parser, group, inner) for group in groups]
     parts += [shown_examples(examples)]
     for action in inner:
         about = {choice.dest: choice.help or "" for choice in action._choices_actions}
         parts += [command(each, about[name], each.epilog or "", level + 1) for name, each in action.choices.items()]
     return "\n".join(part for part in parts if part)
+
+
+def parameters(
+    parser: argparse.ArgumentParser, group: argparse._ArgumentGroup, inner: Container[argparse.Action] = ()
+) -> str:
+    """The table of a group's arguments and options."""
+    taken = [each for each in group._group_actions if each.help not in HIDDEN and each not in inner]
+    rows = [parameter(parser, each) for each in taken if "--help" not in each.option_strings]
+    return f"| {(group.title or '').removeprefix('positional ')} | |\n|---|---|\n" + "".join(rows) if rows else ""
+
+
+HIDDEN = ("==SUPPRESS==", None)
 
 
 def parameter(parser: argparse.ArgumentParser, action: argparse.Action) -> str:

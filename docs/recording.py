@@ -66,7 +66,10 @@ Screen = tuple[Line, ...]
 
 @dataclass(frozen=True)
 class Take:
-    """A picture: what is typed in which example, and how large the terminal is. One screen alone is a still."""
+    """A picture: what is typed in which example, and how large the terminal is. The last screen alone is a still.
+
+    A command that begins with Ctrl-L is typed on a screen that was cleared.
+    """
 
     title: str
     example: str
@@ -82,10 +85,11 @@ TAKES = {
         "shop/web.yaml",
         (
             "krm-harden check web.yaml",
-            "krm-harden fix --diff web.yaml",
-            "krm-harden fix web.yaml",
+            "\fkrm-harden fix --diff web.yaml",
+            "\fkrm-harden fix web.yaml",
             "krm-harden check web.yaml",
         ),
+        rows=32,
         film=True,
     ),
     "check": Take("What krm-harden check prints", "shop/web.yaml", ("krm-harden check web.yaml",)),

@@ -108,6 +108,12 @@ def world(tmp_path_factory):
     hardened = run_cli("fix", "--policy", policy, "-", stdin=stream)
     assert hardened.code == 0, hardened.err
     (folder / "rendered.yaml").write_bytes(hardened.out)
+    (folder / "reports").mkdir()
+    reports = (("reports/shop.json", "deploy", "1790000000"), ("last-month.json", "deploy", "1787000000"))
+    for name, judged, created in (*reports, ("reports/search.json", EXAMPLES / "shell-fix" / "deploy", "1790000000")):
+        report = run_cli("check", "-o", "json", judged, cwd=folder, SOURCE_DATE_EPOCH=created)
+        assert report.code == 1, report.err
+        (folder / name).write_bytes(report.out)
     return folder
 
 
