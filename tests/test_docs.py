@@ -108,12 +108,6 @@ def world(tmp_path_factory):
     hardened = run_cli("fix", "--policy", policy, "-", stdin=stream)
     assert hardened.code == 0, hardened.err
     (folder / "rendered.yaml").write_bytes(hardened.out)
-    (folder / "reports").mkdir()
-    reports = (("reports/shop.json", "deploy", "1790000000"), ("last-month.json", "deploy", "1787000000"))
-    for name, judged, created in (*reports, ("reports/search.json", EXAMPLES / "shell-fix" / "deploy", "1790000000")):
-        report = run_cli("check", "-o", "json", judged, cwd=folder, SOURCE_DATE_EPOCH=created)
-        assert report.code == 1, report.err
-        (folder / name).write_bytes(report.out)
     return folder
 
 
@@ -122,6 +116,8 @@ WITHOUT = {
     "docs/images.md": ("deploy",),
     "docs/init.md": ("policy.yaml", "overlays"),
     "docs/command-line.md#krm-harden init": ("policy.yaml",),
+    "docs/command-line.md#krm-harden policy": ("policy.yaml",),
+    "docs/command-line.md#krm-harden policy init": ("policy.yaml",),
     "docs/command-line.md#krm-harden images": ("deploy",),
     "docs/command-line.md#krm-harden images check": ("deploy",),
     "docs/command-line.md#krm-harden images explain": ("deploy",),
@@ -152,6 +148,8 @@ def prepared(name, blocks, folder, world):
         shutil.copytree(own, folder, dirs_exist_ok=True)
     if "helm template ." in text:
         shutil.copytree(EXAMPLES / "shop-chart", folder, dirs_exist_ok=True)
+    if re.search(r"report merge|--earlier", text):
+        put_reports(folder)
     if name in WITH_AN_IMAGE:
         put_an_image(folder)
     committed(folder, ("remote", "add", "origin", "https://git.example/shop.git"))
@@ -174,6 +172,22 @@ spec:
       - name: app
         image: {}
 """
+
+
+def put_reports(folder):
+    """Reports of two repositories, and what the first said a week and a month ago."""
+    now, week, month = "1790000000", "1789000000", "1787000000"
+    shop, search = folder / "deploy", EXAMPLES / "shell-fix" / "deploy"
+    judged = {"reports/shop.json": (shop, now), "reports/search.json": (search, now)}
+    judged |= {"now/shop.json": (shop, now), "now/search.json": (search, now)}
+    judged |= {"a/report.json": (shop, now), "b/report.json": (search, now)}
+    judged |= {"last-week.json": (shop, week), "last-month.json": (shop, month)}
+    (folder / "out").mkdir(exist_ok=True)
+    for name, (manifests, created) in judged.items():
+        report = run_cli("check", "-o", "json", manifests, SOURCE_DATE_EPOCH=created)
+        assert report.code == 1, report.err
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(report.out)
 
 
 def put_an_image(folder):
@@ -210,7 +224,8 @@ def test_every_command_of_a_page_does_what_the_page_says(page, section, world, t
     if not any(found for _, found in wanted):
         return
     prepared(name, blocks, folder, world)
-    (home / "etc").mkdir()
+    for name in ("etc", ".zfunc", ".config/fish/completions", ".local/bin"):
+        (home / name).mkdir(parents=True)
     shutil.copy(world / "policy.yaml", home / "etc")
     (home / ".gitconfig").write_text(GITCONFIG.format(clone=a_clone(home) if "git clone" in page.read_text() else home))
 
