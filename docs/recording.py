@@ -74,7 +74,7 @@ class Take:
     title: str
     example: str
     commands: tuple[str, ...]
-    columns: int = 100
+    columns: int = 108
     rows: int = 30
     film: bool = False
 
@@ -89,7 +89,7 @@ TAKES = {
             "\fkrm-harden fix web.yaml",
             "krm-harden check web.yaml",
         ),
-        rows=32,
+        rows=33,
         film=True,
     ),
     "check": Take("What krm-harden check prints", "shop/web.yaml", ("krm-harden check web.yaml",)),
