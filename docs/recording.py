@@ -89,7 +89,7 @@ TAKES = {
             "\fkrm-harden fix web.yaml",
             "krm-harden check web.yaml",
         ),
-        rows=33,
+        rows=34,
         film=True,
     ),
     "check": Take("What krm-harden check prints", "shop/web.yaml", ("krm-harden check web.yaml",)),
