@@ -657,7 +657,8 @@ def finding(
     reason = judgement.reason
     if state == "open":
         fix = "`krm-harden fix` " + ("removes it" if proposal.value is None else f"writes {written(proposal.value)}")
-        reason = f"owned by {owner}: change its owner" if owner else fix
+        deferred = judgement.reason if judgement.state == "deferred" else ""
+        reason = f"owned by {owner}: change its owner" if owner else deferred or fix
     return Finding(
         control.id,
         control.level,
@@ -671,14 +672,16 @@ def finding(
         reason=reason,
         evidence=proposal.evidence,
         exemption=exemption_text(control.id, pod, container) if stays else "",
-        code=_code(situation, container, judgement, state),
+        code=_code(situation, container, judgement, state, owner),
         container=container.name if container else "",
         writes=proposal.operations,
     )
 
 
-def _code(situation: Situation, container: Container | None, judgement: Judgement, state: str) -> str:
-    """The sort of reason for what stays as it is."""
+def _code(situation: Situation, container: Container | None, judgement: Judgement, state: str, owner: str) -> str:
+    """The sort of reason for what stays as it is, also after a fix."""
+    if state == "open":
+        return "owned" if owner else "deferred" if judgement.state == "deferred" else ""
     if state == "refused" and container:
         return situation.refusal(container)[0]
     if state == "open" and judgement.state == "deferred":

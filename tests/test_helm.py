@@ -564,7 +564,7 @@ def test_a_hook_s_pod_gets_in_with_helm_4_only(helm, server, tmp_path):
 
 BROKEN = {
     "policy": (pod("a"), ("--policy=none.yaml",), "none.yaml: can't be read: No such file or directory"),
-    "option": (pod("a"), ("--polcy=x",), "unrecognized arguments: --polcy=x"),
+    "option": (pod("a"), ("--polcy=x",), "there is no option --polcy (did you mean --policy?)"),
     "explicit": (pod("a").replace("spec:\n", "spec:\n  hostNetwork: true\n"), (), "hostNamespaces"),
     "duplicate": (pod("a").replace("spec:\n", "spec:\n  hostPID: false\n  hostPID: true\n"), (), "stands twice"),
 }

@@ -338,7 +338,7 @@ def test_a_digest_is_proved_by_a_layout_and_not_by_a_docker_archive(work):
         (("--platform", "linux"), "--platform must be OS/ARCHITECTURE"),
         (("--jobs", "0"), "--jobs must be at least 1"),
         (("--seconds", "0"), "--seconds must be from 1 to 3600"),
-        (("--offlin",), "unrecognized arguments: --offlin"),
+        (("--offlin",), "there is no option --offlin (did you mean --offline?)"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_exit_code_3(arguments, message, work):

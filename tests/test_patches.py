@@ -300,7 +300,7 @@ def test_every_kind_gets_patches_that_it_takes(tmp_path):
     ran = made.patches()
 
     assert ran.code == 0
-    assert f"{len(UNUSUAL)} to patch" in ran.err
+    assert f"{len(UNUSUAL)} objects to patch" in ran.err
     for client in CLIENTS:
         assert documents(plain(made.patched, client).out) == made.hardened()
 

@@ -470,6 +470,30 @@ def test_the_numbers_of_the_summary_are_those_that_somebody_else_counts(tmp_path
     )
 
 
+@pytest.mark.parametrize("changes", ["additive", "evidence", "complete"])
+def test_check_counts_and_says_what_a_fix_by_the_same_policy_would_write(changes, tmp_path):
+    (tmp_path / "app.yaml").write_text(POD.replace("image: web}", "image: nginx:1.27}"))
+    (tmp_path / "owned.yaml").write_text(
+        POD.replace(
+            "name: web}", 'name: a, ownerReferences: [{kind: ReplicaSet, name: b, apiVersion: a, uid: "1"}]}', 1
+        )
+    )
+    policy = tmp_path / "held.policy"
+    policy.write_text(
+        f"apiVersion: krm-harden.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {{name: a}}\nspec: {{changes: {changes}}}\n"
+    )
+    words = ("--policy", "held.policy", "-o", "json", ".")
+    asked, made = (json.loads(run_cli(*name, *words, cwd=tmp_path).out) for name in (["check"], ["fix", "--diff"]))
+    names = ("changesSafe", "changesEvidence", "changesMayBreak", "refusals")
+
+    assert [asked["summary"][name] for name in names] == [made["summary"][name] for name in names]
+    assert asked["summary"]["resourcesToChange"] == made["summary"]["resourcesChanged"] == 1
+    fixed = {one["path"] for result in made["resources"] for one in result["findings"] if one["state"] == "fixed"}
+    found = [one for result in asked["resources"] for one in result["findings"] if one["state"] == "open"]
+    assert {one["path"] for one in found if "`krm-harden fix` writes" in one["message"]} == fixed != set()
+    assert {one["code"] for one in found} == {"", "owned", *(["deferred"] if changes == "additive" else [])}
+
+
 def test_what_could_not_be_written_is_not_counted_as_changed(tmp_path):
     """The summary says what is there now."""
     text = POD + "---\n" + POD.replace("web}", "other}", 1)

@@ -89,10 +89,14 @@ class Parser(argparse.ArgumentParser):
         return found, extras
 
     def error(self, message: str) -> NoReturn:
-        unknown = self._unknown_option(self._words)
-        said = f"there is no option {unknown}{self._meant(unknown)}" if unknown else message
         prefix = _terminal.painted("error:", "error", sys.stderr)
-        self.exit(3, f"{self.prog}: {prefix} {said}; see `{self.prog} --help`\n")
+        self.exit(3, f"{self.prog}: {prefix} {self.explained(message)}; see `{self.prog} --help`\n")
+
+    def explained(self, message: str) -> str:
+        """What argparse complains about, or the unknown option that is the cause of it, with what was meant."""
+        unknown = self._unknown_option(self._words)
+        said = f"there is no option {unknown}{self._meant(unknown)}" if unknown else ""
+        return said if not message.startswith(said) else message
 
     def _unknown_option(self, words: Iterable[str]) -> str:
         """The first word that argparse takes for an option and doesn't know, without its value, or empty."""
@@ -120,7 +124,7 @@ class Parser(argparse.ArgumentParser):
             hint = (
                 _help.similar(str(value), known) or f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
             )
-            raise argparse.ArgumentError(action, f"there is no {str(value)!r}{hint}")
+            raise argparse.ArgumentError(action, f"invalid choice: {str(value)!r}{hint}")
 
     def format_usage(self) -> str:
         return f"usage: {self._usage()}\n"

@@ -74,6 +74,7 @@ class _Parser(Parser):
     report_file: str | None = None
 
     def error(self, message: str) -> NoReturn:
+        message = self.explained(message)
         try:
             _report_failure(_report_file.named(self.report_file), ConfigError(message))
         except KrmHardenError as error:

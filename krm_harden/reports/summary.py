@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from krm_harden import split
 from krm_harden.errors import InputError
-from krm_harden.resources import is_namespace
+from krm_harden.resources import is_namespace, left_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from krm_harden.commands._run import Input
+    from krm_harden.model import Finding, ResourceResult
 
 RISKS = {"safe": "changesSafe", "evidence": "changesEvidence", "may-break": "changesMayBreak"}
 """The risk of a change, and what the JSON report calls the number of such changes."""
-WRITTEN = ("fixed", "open")
-"""The states of what a fix has written, or would write."""
 REFUSED = ("explicit", "manual", "refused")
 """The states of what no fix writes: somebody has to decide."""
 
@@ -33,7 +32,7 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
     workloads = [result for result in resources if not is_namespace(result.resource)]
     findings = [finding for result in resources for finding in result.findings]
     done = [result for made in inputs if not made.error for chunk in made.chunks for result in chunk.resources]
-    written = [finding.risk for result in done for finding in result.findings if finding.state in WRITTEN]
+    written = [finding.risk for result in done for finding in _written(result)]
     kept = {id(result) for result in done}
     return {
         "files": len(inputs),
@@ -41,7 +40,7 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
         "documents": sum(map(_documents, inputs)),
         "resources": len(resources),
         "resourcesChanged": sum(bool(result.operations) for result in resources),
-        "resourcesToChange": sum(any(found.state == "open" for found in made.findings) for made in resources),
+        "resourcesToChange": sum(any(found.state == "open" for found in _written(made)) for made in resources),
         "workloads": len(workloads),
         "allowed": sum(result.allowed for result in resources),
         "allowedBefore": sum(result.before for result in workloads),
@@ -54,6 +53,12 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
         "notExamined": sum(len(chunk.unexamined) for chunk in chunks),
         "unreadable": sum(bool(chunk.error) for chunk in chunks) + sum(bool(made.error) for made in inputs),
     }
+
+
+def _written(result: ResourceResult) -> Iterator[Finding]:
+    """What a fix has written, or would write: nothing that is deferred, or its owner's to change."""
+    if left_alone(result.resource) is None:
+        yield from (one for one in result.findings if one.state == "fixed" or (one.state == "open" and not one.code))
 
 
 def _documents(made: Input) -> int:
