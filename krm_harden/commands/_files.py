@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".yaml", ".yml", ".json"}
 SKIPPED_FOLDERS = {".git", "charts", "vendor"}
+EDITED = ".#"
+"""How Emacs marks a file that somebody edits: a link that leads nowhere, beside it."""
 IGNORE_FILES = (".gitignore", ".krmignore")
 LEFT_ALONE = {**dict.fromkeys(KUSTOMIZATIONS, "a kustomization"), "Kptfile": "a package's own file"}
 
@@ -88,6 +90,7 @@ def _below(root: Path, exclude: GitIgnoreSpec) -> Iterator[Path]:
             path = here / name
             if (
                 (path.suffix in SUFFIXES or name in LEFT_ALONE)
+                and not name.startswith(EDITED)
                 and not _leads_out(path, root)
                 and not _ignored(path, specs, root, exclude)
             ):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
 
+    from krm_harden.commands._watch import Memory
     from krm_harden.engine import Engine
 
     Item = TypeVar("Item")
@@ -36,7 +37,7 @@ class Input:
 
     `error` is why it couldn't be read at all, or written. `relies`: its labels rely on what the other inputs become.
     `locks`: it holds an ImageLock, which is for this input alone. `mended`: what `fix` would make of it, where a report
-    of `check` asks for that.
+    of `check` asks for that. `fresh`: it wasn't the same in the round before (--watch).
     """
 
     name: str
@@ -47,6 +48,7 @@ class Input:
     relies: bool = False
     locks: bool = False
     mended: Input | None = None
+    fresh: bool = True
 
     @property
     def changed(self) -> bool:
@@ -72,6 +74,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=_jobs,
         default=0,
         help="processes that share the files; default: one for each processor where that is faster",
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="go on: look again at what changes, until Ctrl-C; its code is the last one"
     )
     _reports.arguments(parser)
 
@@ -101,8 +106,18 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def inputs(engine: Engine, options: argparse.Namespace) -> Iterator[Input]:
-    """Every input that a command line of `fix` or `check` names, as `process` has it."""
-    return process(engine, options.paths, options.exclude, hook=options.hook, jobs=options.jobs)
+    """Every input that a command line of `fix` or `check` names, as `process` has it.
+
+    Below --watch (`_watch.rounds` gives the options a `memory`) only what has changed is examined.
+    """
+    memory: Memory | None = getattr(options, "memory", None)
+    found = process(engine, options.paths, options.exclude, hook=options.hook, jobs=options.jobs, memory=memory)
+    return memory.noted(found) if memory else found
+
+
+def fresh(inputs: Iterable[Input]) -> Iterator[Input]:
+    """The inputs to show: all, but below --watch only those that have changed."""
+    return (made for made in inputs if made.fresh)
 
 
 def process(
@@ -112,15 +127,16 @@ def process(
     *,
     hook: bool = False,
     jobs: int = 1,
+    memory: Memory | None = None,
 ) -> Iterator[Input]:
     """Every input in turn. One that can't be read doesn't stop the others. Raises ConfigError for a missing path.
 
     `hook`: files are taken as if a folder's run had found them, and only if they are manifests. `jobs` is how many
-    processes share the files, 0 for as many as pay; what comes is the same.
+    processes share the files, 0 for as many as pay; what comes is the same. `memory` knows the round before.
     """
     if hook:
         _no_file_is_an_option(sys.argv[1:])
-    return settled(engine, _first_pass(engine, paths, exclude, hook=hook, jobs=jobs), jobs)
+    return settled(engine, _first_pass(engine, paths, exclude, hook=hook, jobs=jobs, memory=memory), jobs)
 
 
 def _no_file_is_an_option(words: Iterable[str]) -> None:
@@ -166,18 +182,31 @@ def _is_open(made: Input) -> bool:
     return any(finding.state == "open" for finding in every)
 
 
-def _first_pass(engine: Engine, paths: list[str], exclude: Iterable[str], *, hook: bool, jobs: int) -> Iterator[Input]:
+def _first_pass(
+    engine: Engine, paths: list[str], exclude: Iterable[str], *, hook: bool, jobs: int, memory: Memory | None
+) -> Iterator[Input]:
     if STDIN in paths:
         yield of_bytes(engine, STDIN, _streams.read_stdin(), measured=True)
     named = {Path(path) for path in paths if path != STDIN and not Path(path).is_dir()}
-    files = list(dict.fromkeys(_files.find([path for path in paths if path != STDIN], exclude)))
+    files, patches = found(paths, exclude)
     files = _files.as_of_folders(files, exclude) if hook else files
-    patches = _files.patches(files)
 
     def examine(path: Path) -> Input:
         return _of_file(engine, path, patches, named=path in named, hook=hook)
 
-    yield from _counted(_each_file(files, examine, jobs), len(files))
+    def examine_all(some: list[Path]) -> Iterator[Input]:
+        return _counted(_each_file(some, examine, jobs), len(some))
+
+    yield from memory.examined(files, patches, examine_all) if memory else examine_all(files)
+
+
+def found(paths: Iterable[str], exclude: Iterable[str]) -> tuple[list[Path], dict[Path, str]]:
+    """The files to look at, in their order, and those among them that a kustomization names as patches.
+
+    Raises ConfigError for a missing path.
+    """
+    files = list(dict.fromkeys(_files.find([path for path in paths if path != STDIN], exclude)))
+    return files, _files.patches(files)
 
 
 def _each_file(files: list[Path], examine: Callable[[Path], Input], jobs: int) -> Iterator[Input]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _baseline, _policies, _reports, _run, _shown, _streams, _verdicts
+from krm_harden.commands import _asked, _baseline, _policies, _reports, _run, _shown, _streams, _verdicts, _watch
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
@@ -30,6 +30,7 @@ examples:
   krm-harden check --as-labelled deploy/      by the labels of the Namespaces in the input
   kubectl get ns,pods,deploy -n shop -o yaml | krm-harden check --what-breaks shop=restricted -
                                               what `kubectl label --dry-run=server` would print
+  krm-harden check --watch deploy/            again and again, while you edit
   krm-harden check -o json deploy/            for machines
   krm-harden check -o github --report sarif=krm-harden.sarif deploy/
                                               annotations in a GitHub job, and a file for its code scanning
@@ -75,6 +76,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
+    return _watch.rounds(options, _once) if options.watch else _once(options)
+
+
+def _once(options: argparse.Namespace) -> int:
     policy = _policies.chosen(options.policy, options.images, options.profile)
     levels = _asked.levels(options.level or [policy.level])
     versions = _asked.versions(policy.version if options.version is None else options.version, policy.server)
@@ -133,8 +138,8 @@ def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namesp
     if options.output != "text":
         _reports.show(options.output, inputs, warnings)
     else:
-        told = inputs if _streams.detail() > 0 else list(_baseline.only_new(inputs))
+        told = inputs if _streams.detail() > 0 else _baseline.only_new(inputs)
         hints = [f"{_baseline.count(known)} in {options.baseline}; -v shows them"] if known else []
-        _shown.show(inputs, warnings, told=told, hints=hints)
+        _shown.show(inputs, warnings, told=list(_run.fresh(told)), hints=hints)
     expired = any(has_expired(chunk) for made in inputs for chunk in made.chunks)
     return max(_run.worst(inputs), int(expired))

@@ -17,6 +17,7 @@ from krm_harden.commands import (
     _shown,
     _streams,
     _terminal,
+    _watch,
 )
 from krm_harden.commands._parser import make
 from krm_harden.controls import ADVICE
@@ -89,6 +90,10 @@ def run(options: argparse.Namespace) -> int:
         from krm_harden.commands import _interactive
 
         _interactive.check(options)
+    return _watch.rounds(options, _once) if options.watch else _once(options)
+
+
+def _once(options: argparse.Namespace) -> int:
     policy = _policies.chosen(options.policy, options.images, options.profile)
     version = _asked.version(policy.version if options.version is None else options.version)
     policy = policy.with_changes(
@@ -158,13 +163,13 @@ def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: lis
         _reports.show(options.output, inputs, warnings, to_stderr=filtering)
         return
     if options.diff:
-        _streams.print_report("".join(line for made in inputs for line in _as_diff(made)))
+        _streams.print_report("".join(line for made in _run.fresh(inputs) for line in _as_diff(made)))
     _shown.show(
         inputs,
         warnings,
         "would change" if options.diff else "changed",
         to_stderr=filtering or options.diff,
-        told=list(map(_told(options), inputs)),
+        told=list(map(_told(options), _run.fresh(inputs))),
         hints=_hints(options, inputs),
     )
 
