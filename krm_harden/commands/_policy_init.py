@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUMMARY = "write a policy that explains its fields, with the settings of a profile"
 EXAMPLES = """\
 examples:
-  krm-harden policy init first.yaml                   for restricted
+  krm-harden policy init                              policy.yaml, for restricted
   krm-harden policy init --profile audit audit.yaml   warns, and writes only what is sure
   krm-harden policy init -                            onto standard output
 

@@ -15,7 +15,7 @@ GROUP = "Policy"
 SUMMARY = "write a policy, look it over, and see what it says of an object"
 EXAMPLES = """\
 examples:
-  krm-harden policy init first.yaml           write a policy, every common field explained
+  krm-harden policy init                      write policy.yaml, every common field explained
   krm-harden policy init --profile audit first-step.yaml
                                               the same with the settings of a profile
   krm-harden policy check policy.yaml         what is wrong with it, and what it says in vain
