@@ -97,7 +97,7 @@ def is_whole(text: str) -> bool:
 
 def written(block: Block) -> Command:
     """A page's file, as a command that writes it where the shell stands then."""
-    text, name = block.text.partition("\n")[2], shlex.quote(block.file)
+    text, name = block.text, shlex.quote(block.file)
     script = f'mkdir -p "$(dirname {name})" && printf %s {shlex.quote(text)} > {name}'
     return Command(block.line, block.section, script, 0)
 
