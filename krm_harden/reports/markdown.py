@@ -41,17 +41,24 @@ def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
 
 def from_document(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
     """The same of a report in JSON; with earlier ones, oldest first, what has become of their numbers."""
-    text = "\n".join([*_head(document, earlier), *_table(document), ""])
+    parts = ["\n".join([*_head(document, earlier), *_table(document), ""])]
+    size = _size(parts[0])
     left = []
     for part, block in _blocks(document):
-        if len((text + block).encode("utf-8", "backslashreplace")) <= MOST - _END:
-            text += block
+        size += _size(block)
+        if size <= MOST - _END:
+            parts.append(block)
         else:
+            size -= _size(block)
             left.append(part)
     if left:
         errors = _documents.how_many(sum(map(_errors, left)), "error")
-        text += f"\nLeft out, for a comment can't be longer: {len(left)} more, with {errors}.\n"
-    return text
+        parts.append(f"\nLeft out, for a comment can't be longer: {len(left)} more, with {errors}.\n")
+    return "".join(parts)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "backslashreplace"))
 
 
 def _head(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -158,7 +165,7 @@ def _line(resource: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
 def _folded(title: str, lines: Iterable[str]) -> str:
     """A title, and below it what shows on a click: as many lines as one part may have."""
     every = [f"- {line}\n" for line in lines]
-    sizes = accumulate(len(line.encode("utf-8", "backslashreplace")) for line in every)
+    sizes = accumulate(map(_size, every))
     kept = sum(size <= PART for size in sizes)
     items = "".join(every[:kept]) + (f"- {len(every) - kept} more\n" if kept < len(every) else "")
     return f"\n<details><summary>{title}</summary>\n\n{items}\n</details>\n"
