@@ -647,6 +647,28 @@ def test_a_cell_opens_its_finding_by_mouse_and_by_keyboard(browser, tmp_path):
         assert opened.silent(), opened.said
 
 
+def test_after_a_fix_the_object_says_what_was_written(browser, tmp_path):
+    path = tmp_path / "r.html"
+    written = [
+        {
+            "op": "add",
+            "path": "/spec/template/spec/securityContext",
+            "value": {"runAsNonRoot": True, "list": [{"a": 1}]},
+        }
+    ]
+    fixed = drop(state="fixed", risk="safe", proposed=["ALL"])
+    path.write_text(html.from_document(document(resource(fixed, allowed=True, operations=written))))
+    with browsers.opened(browser, path, fragment="#cell=0.") as opened:
+        opened.page.click("dialog summary")
+        said = opened.page.inner_text("dialog details")
+        assert "# add /spec/template/spec/securityContext" in said
+        assert [line.rstrip() for line in said.splitlines() if line.startswith("+")] == [
+            "+ runAsNonRoot: true",
+            "+ list:",
+            "+ - a: 1",
+        ]
+
+
 def test_the_arrows_reach_rows_that_were_not_drawn_yet(browser, tmp_path):
     path = tmp_path / "r.html"
     path.write_text(html.from_document(many(1000)))
@@ -794,7 +816,8 @@ def test_it_fits_every_width_and_has_its_picture_taken(browser, page, tmp_path, 
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         opened.page.screenshot(path=folder / f"{name}.png")
         if os.environ.get("UPDATE_PICTURES") and name == f"corpus-1440-{scheme}":
-            opened.page.set_viewport_size({"width": 1440, "height": 1240})
+            opened.page.select_option("[name=namespace]", "kube-system")
+            opened.page.evaluate("document.getElementById('heat').scrollIntoView()")
             opened.page.screenshot(path=PICTURES / f"report-{scheme}.png")
         opened.page.evaluate("document.getElementById('heat').scrollIntoView()")
         opened.page.screenshot(path=folder / f"{name}-map.png")

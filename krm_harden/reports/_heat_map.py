@@ -102,7 +102,7 @@ def seen(text: str) -> str:
 
 def visible(text: str) -> str:
     """A text with an escape for what couldn't be seen, or would turn it around."""
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text if text.isprintable() else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def pasted(text: str) -> str:
