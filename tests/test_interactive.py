@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,35 @@ def until_asked(screen: Terminal, count: int) -> bool:
         if "krm-harden: " in screen.screen():
             return False
     return True
+
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {}\nspec:\n  containers:\n  - name: web\n    image: a:1\n"
+
+
+def test_every_shape_of_a_file_is_asked_about_and_written_as_fix_does(tmp_path):
+    listed = "".join(f"- {POD.format(name).rstrip()}\n".replace("\n", "\n  ").rstrip() + "\n" for name in ("a", "b"))
+    data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "j"}, "spec": {"containers": [{"name": "c"}]}}
+    data["spec"]["containers"][0]["image"] = "a:1"
+    shapes = {
+        "list.yaml": f"apiVersion: v1\nkind: List\nitems:\n{listed}".encode(),
+        "crlf.yaml": POD.format("c").replace("\n", "\r\n").encode(),
+        "utf16.yaml": b"\xff\xfe" + POD.format("u").encode("utf-16-le"),
+        "list.json": json.dumps({"apiVersion": "v1", "kind": "List", "items": [data, data]}, indent=2).encode(),
+        "twice.yaml": f"{POD.format('t')}---\n{POD.format('t')}".encode(),
+    }
+    for folder in ("asked", "fixed"):
+        (tmp_path / folder).mkdir()
+        for name, content in shapes.items():
+            (tmp_path / folder / name).write_bytes(content)
+    with asking(tmp_path / "asked", "--control", "seccompProfile,runAsNonRoot", *shapes) as screen:
+        screen.wait_for("(1/5) list.yaml:4  Pod/a")
+        answer(screen, "y", "y")
+        screen.wait_for("(1/5) list.yaml:12  Pod/b")
+        answer(screen, "a", "a")
+        assert screen.code() == 0
+    assert run_cli("fix", "--control", "seccompProfile,runAsNonRoot", ".", cwd=tmp_path / "fixed").code == 0
+    for name, content in shapes.items():
+        assert (tmp_path / "asked" / name).read_bytes() == (tmp_path / "fixed" / name).read_bytes() != content, name
 
 
 def test_no_to_all_of_each_control_writes_nothing(shop):

@@ -86,7 +86,7 @@ def note(finding: Finding, line: int = 0) -> Note:
 
 
 def because(finding: Finding) -> str:
-    """The reason and the evidence of a finding, else the title of its control."""
+    """The reason and the evidence of a finding, else what its control is about, and who asks for it."""
     from krm_harden.controls import ADVICE, load
 
     reason = finding.reason.removesuffix(f": {ADVICE}")
@@ -94,8 +94,9 @@ def because(finding: Finding) -> str:
     if evidence and evidence not in reason:
         reason = f"{reason} ({evidence})" if reason else evidence
     known = load().get(finding.control)
-    title = known.title if known else finding.message
-    return one_line(reason or title)
+    if not reason and known:
+        reason = f"{known.title}, as {known.level} asks" if known.standard else known.title
+    return one_line(reason or finding.message)
 
 
 def for_people(made: Input, stream: TextIO | None) -> Iterator[str]:
