@@ -247,8 +247,10 @@ class _Waker:
     def wait(self) -> None:
         """Until something may have changed, and whoever changes it is done."""
         if not self._polls and (self._error or self._places != _places(self._options)):
+            # What happened meanwhile gave no notice.
             self._stop()
             self._start()
+            return
         is_all_there = all(len(key) > 1 for key in self._places.values())
         if self._happened.wait(None if is_all_there and not self._polls else EVERY):
             end = time.monotonic() + LONGEST
@@ -264,10 +266,10 @@ class _Waker:
             self._poll(self._error)
             return
         self._places = _places(self._options)
-        self._observer = Observer()
         said = map(os.path.basename, map(os.path.abspath, _named(self._options)))
         named = frozenset({*said, *_files.IGNORE_FILES, *KUSTOMIZATIONS})
         try:
+            self._observer = Observer()
             for folder, key in self._places.items():
                 if len(key) > 1:
                     is_whole = folder in self._options.paths
