@@ -31,12 +31,12 @@ myst_heading_anchors = 4
 myst_links_external_new_tab = False
 exclude_patterns = ["README.md"]
 highlight_language = "bash"  # an indented block is commands
-suppress_warnings = ["toc.not_readable", "toc.empty_glob"]  # pages that are still being written
 
 html_theme = "furo"
 html_title = f"krm-harden {release}"
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # they are fetched, which a browser refuses for files
 html_show_sourcelink = False
 html_theme_options = {
     "source_repository": REPOSITORY,
