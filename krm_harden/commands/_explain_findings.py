@@ -20,10 +20,10 @@ from krm_harden.resources import resources
 from krm_harden.standard import Evaluator
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from krm_harden.commands._run import Input
-    from krm_harden.model import Finding, Resource, ResourceResult, Unexamined
+    from krm_harden.model import Finding, Pod, ResourceResult, Unexamined
     from krm_harden.policy import Policy
     from krm_harden.reports._hunks import Hunk
 
@@ -201,9 +201,11 @@ def _page(policy: Policy, pair: Pair, place: Place, lines: list[str], line: int)
     if changed:
         parts.append("`krm-harden fix` writes:")
         parts += changed
+    said, pods = _of_server(policy, place.before), policy.pods_of(place.result.resource)
     told: set[str] = set()
     for finding in chosen:
-        parts.append(_of_finding(policy, place.result, place.before, finding, told))
+        # What holds for its control in general is told once.
+        parts.append(_of_finding(pods, finding, said.pop(finding.control, ""), again=finding.control in told))
         told.add(finding.control)
     known = controls.load()
     if any(one in known and known[one].standard for one in told):
@@ -279,20 +281,18 @@ def _diff(hunk: Hunk) -> str:
     return f"@@ -{start},{old} +{begins},{new} @@\n{body}"
 
 
-def _of_finding(
-    policy: Policy, result: ResourceResult, before: ResourceResult, finding: Finding, told: Container[str]
-) -> str:
-    """All about one finding; what holds for its control in general only where that isn't `told` yet."""
+def _of_finding(pods: Sequence[Pod], finding: Finding, said: str, *, again: bool) -> str:
+    """All about one finding; `said` are the server's words, `again`: its control has been told of already."""
     control = controls.load().get(finding.control)
     title = f"{control.title} ({standard(control)})" if control else NOTICES.get(finding.control, LABELS)
-    parts = [f"# {finding.control}: {title.partition('. ')[0]}", rows(_facts(policy, before, finding))]
+    parts = [f"# {finding.control}: {title.partition('. ')[0]}", rows(_facts(finding, said))]
     undo, everywhere = _undo(finding.control)
-    if finding.control not in told:
+    if not again:
         parts += [part(finding.control, "Protects from"), part(finding.control, "May break"), undo]
-    exemption = _exemption(policy, result.resource, finding)
+    exemption = _exemption(pods, finding)
     if exemption:
         parts += ["To leave it as it is, under `spec.exemptions` of the policy:", code(f"- {exemption}")]
-    if everywhere and finding.control not in told:
+    if everywhere and not again:
         parts += ["To keep the control out of all, under `spec` of the policy:", code(everywhere)]
     return "\n\n".join(one for one in parts if one)
 
@@ -307,7 +307,7 @@ def _undo(control: str) -> tuple[str, str]:
     return text, "\n".join(line for line in lines if line[:1].isalpha() and not line.startswith("exemptions:"))
 
 
-def _facts(policy: Policy, before: ResourceResult, finding: Finding) -> Iterator[tuple[str, str]]:
+def _facts(finding: Finding, said: str) -> Iterator[tuple[str, str]]:
     yield "Finding", one_line(finding.message)
     if finding.path:
         yield "Field", f"`{finding.path}`, line {finding.line}"
@@ -315,7 +315,6 @@ def _facts(policy: Policy, before: ResourceResult, finding: Finding) -> Iterator
     if finding.proposed is not None and finding.state in {"fixed", "deferred", "stale"}:
         verb = {"fixed": "Becomes", "deferred": "Would be", "stale": "Should be"}[finding.state]
         yield verb, f"`{one_line(written(finding.proposed))}`"
-    said = _of_server(policy, before, finding)
     if said:
         yield "Server", said
     meaning, advice = STATES[finding.state]
@@ -330,21 +329,22 @@ def _facts(policy: Policy, before: ResourceResult, finding: Finding) -> Iterator
         yield "To do", advice
 
 
-def _of_server(policy: Policy, before: ResourceResult, finding: Finding) -> str:
-    """What the API server says of a finding's control, in its words; empty where it says nothing."""
-    verdict = Evaluator(policy.pods_of(before.resource)).verdict(before.asked)
-    return ", ".join(dict.fromkeys(one_line(str(one)) for one in verdict.failures if one.control == finding.control))
+def _of_server(policy: Policy, before: ResourceResult) -> dict[str, str]:
+    """What the API server says of each control that an object fails, in its words."""
+    said: dict[str, dict[str, None]] = {}
+    for one in Evaluator(policy.pods_of(before.resource)).verdict(before.asked).failures:
+        said.setdefault(one.control, {})[one_line(str(one))] = None
+    return {control: ", ".join(found) for control, found in said.items()}
 
 
-def _exemption(policy: Policy, resource: Resource, finding: Finding) -> str:
+def _exemption(pods: Sequence[Pod], finding: Finding) -> str:
     """The exemption to paste; empty for what no exemption is about."""
     if finding.state in {"exempt", "unused", "immutable", "stale"} or finding.control in NOTICES:
         return ""
     if finding.exemption:
         return finding.exemption
-    pods = policy.pods_of(resource)
     for pod in pods:
-        every = [one for one in pod.containers if one.name == finding.container]
-        if every or not finding.container:
-            return exemption_text(finding.control, pod, every[0] if every else None)
+        found = next((one for one in pod.containers if one.name == finding.container), None)
+        if found or not finding.container:
+            return exemption_text(finding.control, pod, found if finding.container else None)
     return ""
