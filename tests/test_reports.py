@@ -597,6 +597,37 @@ def test_what_is_no_report_is_named_with_the_place_and_the_others_are_there(fold
     assert document["summary"]["unreadable"] == 1
 
 
+@pytest.mark.parametrize("depth", [200, 900, *range(970, 996, 5), 1000])
+def test_whatever_its_depth_a_report_ends_without_a_traceback(folder, reports, depth):
+    reports("a.json")
+    deep = json.loads((folder / "a.json").read_text())
+    deep["resources"][0]["novel"] = 0
+    text = json.dumps(deep).replace('"novel": 0', f'"novel": {"[" * depth}{"]" * depth}')
+    (folder / "a.json").write_text(text)
+    ran = run_cli("report", "merge", "a.json", "-o", "json", cwd=folder)
+
+    assert (ran.code, ran.err.count("\n")) in {(0, 0), (2, 1)}
+    assert ran.code == 0 or "nested too deep" in ran.err
+
+
+def test_a_problem_is_short_whatever_the_key_is(folder, reports):
+    reports("a.json")
+    long = json.loads((folder / "a.json").read_text())
+    long["resources"][0]["labels"] = {"x" * 100_000: 1}
+    (folder / "long.json").write_text(json.dumps(long))
+    ran = merge(folder, "long.json", code=2)
+
+    assert "error: long.json: isn't a valid report: /resources/0/labels/xxx" in ran.err
+    assert len(ran.err) < 1000
+
+
+def test_standard_input_can_be_merged(folder, reports):
+    reports("a.json")
+    ran = run_cli("report", "merge", "-", "-o", "json", stdin=(folder / "a.json").read_bytes(), cwd=folder)
+
+    assert [source["name"] for source in json.loads(ran.out)["sources"]] == ["stdin"]
+
+
 def test_only_bad_reports_are_no_page(folder):
     (folder / "bad.json").write_bytes(b"{")
     ran = merge(folder, "bad.json", "none.json", "-o", "junit", "--report", "json=o.json", code=2)

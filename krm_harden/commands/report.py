@@ -84,12 +84,20 @@ def run(options: argparse.Namespace) -> int:
         _streams.complain(problems)
         return 2
     earlier = sorted((_document(file) for file in options.earlier), key=lambda one: one.get("created", ""))
-    document = _merged.merged(sources)
-    for target in options.report:
-        _report_file.write(target.path, _reports.of_document(target.format, document, earlier))
-    _streams.print_report(_reports.of_document(options.output, document, earlier))
+    _show(options, _merged.merged(sources), earlier)
     _streams.complain(problems)
     return 2 if problems else 0
+
+
+def _show(options: argparse.Namespace, document: dict[str, Any], earlier: Sequence[dict[str, Any]]) -> None:
+    """Raises KrmHardenError where a report can't be written."""
+    try:
+        for target in options.report:
+            _report_file.write(target.path, _reports.of_document(target.format, document, earlier))
+        _streams.print_report(_reports.of_document(options.output, document, earlier))
+    except RecursionError:
+        # Fields that nobody knows may be as deep as can just be read.
+        raise InputError("a report is nested too deep") from None
 
 
 def _named(words: Iterable[str]) -> Iterator[Named]:
@@ -135,6 +143,8 @@ def _names(files: Sequence[Named]) -> list[str]:
 
 
 def _name(file: Path, *, alone: bool) -> str:
+    if str(file) == "-":
+        return "stdin"
     return file.stem if alone else file.with_suffix("").as_posix()
 
 

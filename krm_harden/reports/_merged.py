@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST = 256 * 1024 * 1024
 """The bytes of one report: some 200,000 objects. Data takes many times its text's memory."""
+WORDS = 300
+"""The characters of one problem: a key of somebody's data may be of any length."""
 SHOWN = 3
 """How many of the problems of one file are named."""
 
@@ -75,7 +77,7 @@ def _judge(document: Any) -> None:
 
 
 def _first(found: Iterator[str], most: int) -> list[str]:
-    return [line for line, _ in zip(found, range(most), strict=False)]
+    return [line if len(line) <= WORDS else f"{line[:WORDS]}..." for _, line in zip(range(most), found, strict=False)]
 
 
 def _hint(document: Any) -> str:
