@@ -95,7 +95,8 @@ def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def print_lines(lines: Iterable[str], *, to_stderr: bool = False) -> None:
     """A report for people, line by line. Raises InputError when it can't be written whole."""
-    print_report(_joined(lines), to_stderr=to_stderr)
+    stream = sys.stderr if to_stderr else sys.stdout
+    print_report(_painted(lines, stream, prose=False) if _for_people[0] else _joined(lines), to_stderr=to_stderr)
 
 
 def _joined(lines: Iterable[str]) -> str:
@@ -105,23 +106,24 @@ def _joined(lines: Iterable[str]) -> str:
 def complain(lines: Iterable[str]) -> None:
     """Lines for people, on standard error; with -q only the errors among them."""
     said = lines if detail() >= 0 else (line for line in lines if detail() == -1 and is_error(line))
-    text = _painted(said) if _for_people[0] else _joined(said)
+    text = _painted(said, sys.stderr) if _for_people[0] else _joined(said)
     if text and sys.stderr is not None:
         sys.stderr.write(text)
         sys.stderr.flush()
 
 
-def _painted(lines: Iterable[str]) -> str:
-    """The same lines, as standard error shows them best."""
+def _painted(lines: Iterable[str], stream: TextIO | None, *, prose: bool = True) -> str:
+    """The same lines, as a stream shows them best; what isn't `prose`, but a table, is as wide as it is."""
     from krm_harden.commands import _terminal
 
-    wide = _terminal.width(sys.stderr)
-    if wide is None and not _terminal.colours(sys.stderr):
+    wide = _terminal.width(stream)
+    if wide is None and not _terminal.colours(stream):
         return _joined(lines)
     from krm_harden.reports import _lines
 
-    paint = _terminal.paint if _terminal.colours(sys.stderr) else _terminal.unpainted
-    return "".join(f"{part}\n" for line in lines for part in _lines.complaint(line, wide, paint))
+    paint = _terminal.paint if _terminal.colours(stream) else _terminal.unpainted
+    found = ((line, wide if prose or _lines.begins_with_a_place(line) else None) for line in lines)
+    return "".join(f"{part}\n" for line, columns in found for part in _lines.complaint(line, columns, paint))
 
 
 def is_error(line: str) -> bool:

@@ -129,7 +129,13 @@ def _pieces(line: Line) -> Iterator[Piece]:
         yield (": " if index < len(shown) - 1 else "", "")
 
 
+_PLACE = re.compile(r"\S[^:]*:\d+: ")
 _SEVERITIES = re.compile(r"(?<![^\s:])(error|warning)(?=: )")
+
+
+def begins_with_a_place(line: str) -> bool:
+    """Whether a line begins with `app.yaml:12: `."""
+    return _PLACE.match(line) is not None
 
 
 def complaint(line: str, columns: int | None, paint: Callable[[str, str], str]) -> Iterator[str]:
