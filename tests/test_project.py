@@ -80,7 +80,8 @@ def test_every_command_in_a_page_is_one(page):
             continue
         used = {word.split("=")[0] for word in arguments[1:] if word.startswith("-") and word != "-"}
         # `images resolve` has options of its own.
-        below = arguments[:2] if arguments[0] == "images" else arguments[:1]
+        has_commands = b"] COMMAND ...\n" in answer(arguments[0], "--help").out
+        below = arguments[:2] if has_commands else arguments[:1]
         shown = answer(*arguments) if arguments[0].startswith("-") else answer(*below, "--help")
         assert shown.code == 0, f"{title(page)}: {arguments}: {shown.err}"
         known = set(re.findall(r"(?<![\w-])--?[a-z]+(?:-[a-z]+)*", shown.out.decode()))
