@@ -568,3 +568,15 @@ def test_several_processes_and_reports_see_the_same_baseline(repository):
     levels = {result["level"] for result in json.loads(ran.out)["runs"][0]["results"]}
     assert levels == {"note"}
     assert json.loads((repository / "report.json").read_text())["summary"]["errors"] == 0
+
+
+@pytest.mark.parametrize("output", ["github", "codequality"])
+def test_what_reviewers_see_beside_the_code_is_what_is_new(repository, output):
+    write(repository)
+    change(repository / "deploy" / "web.yaml", "runAsNonRoot: true", "runAsNonRoot: false")
+
+    ran = check(repository, "deploy", "-o", output)
+
+    assert ran.code == 1
+    assert b"runAsNonRoot" in ran.out
+    assert b"(in the baseline)" not in ran.out

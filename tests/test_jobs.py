@@ -237,7 +237,7 @@ def test_a_terminal_shows_how_far_long_work_is_and_is_clean_afterwards(tmp_path,
 
         assert shown.code() == 1
         assert shown.cursor_is_shown()
-        assert shown.screen().startswith("krm-harden: 6000 objects in 100 files")
+        assert shown.screen().startswith("krm-harden: 6000 documents in 100 files")
     assert b"\x1b" not in (tmp_path / "report.txt").read_bytes()
 
 
@@ -261,7 +261,7 @@ def test_a_big_stream_is_measured(tmp_path):
         shown.wait_for(" kB, ")
 
         assert shown.code() == 1
-        assert shown.screen().startswith("krm-harden: 8000 objects in 1 file")
+        assert shown.screen().startswith("krm-harden: 8000 documents in 1 file")
 
 
 def test_a_plain_run_loads_nothing_for_processes_and_progress(tmp_path):

@@ -41,6 +41,7 @@ spec: {level: baseline}
 """
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
 ROUND = re.compile(r"\n--- (?=\d\d:\d\d:\d\d: changed)")
+END = re.compile(r"krm-harden: (allowed|error): .*\n")
 CALM = 1.5
 """Seconds in which a loop would show itself."""
 
@@ -72,7 +73,7 @@ class Watching:
         end = time.monotonic() + PATIENCE
         while True:
             parts = ROUND.split(self.said())
-            if len(parts) > round_ and "krm-harden: " in parts[round_] and parts[round_].endswith("\n"):
+            if len(parts) > round_ and END.search(parts[round_]):
                 return parts[round_]
             assert time.monotonic() < end, self.said()
             time.sleep(0.05)
@@ -119,7 +120,7 @@ def test_check_looks_at_what_changes_alone_and_sums_up_all(work):
         assert run_cli("fix", "deploy/web.yaml", cwd=work).code == 0
         second = shown.after(1)
         assert "changed: deploy/web.yaml ---" in second
-        assert "krm-harden: 2 objects in 2 files, 0 to change" in second
+        assert "in 2 files, 2 workloads, 0 objects to change" in second
         assert shown.end() == 0
 
 
@@ -132,7 +133,7 @@ def test_an_interrupt_ends_it_with_the_code_of_the_last_round(work):
 
 def test_fix_hardens_what_is_saved_and_does_not_wake_itself(work):
     with watching(work, "fix", "deploy") as shown:
-        assert "1 changed" in shown.after(0)
+        assert "1 object changed" in shown.after(0)
         time.sleep(CALM)
         assert shown.changes() == 0
 
@@ -187,7 +188,7 @@ def test_what_editors_leave_for_a_moment_is_nothing_new(work):
 def test_ignore_files_count_while_it_watches(work):
     with watching(work, "check", "deploy") as shown:
         (work / ".gitignore").write_text("web.yaml\n")
-        assert "in 1 file, 0 to change" in shown.after(1)
+        assert "in 1 file, 1 workload, 0 objects to change" in shown.after(1)
         (work / ".gitignore").unlink()
         assert "Pod/shop/web" in shown.after(2)
 
@@ -328,7 +329,7 @@ def test_in_a_terminal(work):
         shown.wait_for("krm-harden: watching deploy; Ctrl-C ends it")
         (work / "deploy" / "web.yaml").write_text((work / "deploy" / "good.yaml").read_text())
         shown.wait_for("changed: deploy/web.yaml ---")
-        shown.wait_for(" 0 to change")
+        shown.wait_for(" 0 objects to change")
         shown.press("C-c")
 
         assert shown.code() == 0

@@ -39,7 +39,7 @@ def _issues(inputs: Sequence[Input]) -> Iterator[dict[str, Any]]:
             text = f"{note} was left alone: {note.reason}"
             yield _issue("left-alone", SEVERITIES[note.severity], path, note.line, text, f"left-alone:{path}:{number}")
     for made, result, finding, fingerprint in fingerprints(inputs, repository):
-        if finding.state != "exempt":
+        if finding.state != "exempt" and finding.baseline != "unchanged":
             path = repository.path(made.name) or "stdin"
             text = f"{result.resource}: {finding.message}"
             yield _issue(finding.control, SEVERITIES[finding.severity], path, finding.line, text, fingerprint)
