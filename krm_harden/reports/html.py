@@ -83,6 +83,7 @@ def from_document(document: Mapping[str, Any], earlier: Sequence[Mapping[str, An
     )
     environment.filters["seen"] = _heat_map.seen
     environment.filters["number"] = "{:,}".format
+    environment.filters["times"] = _times
     page = environment.from_string(_text("page.html"))
     return page.render(
         style=_trusted(style),
@@ -128,6 +129,11 @@ def share(part: int, whole: int) -> int:
     """Per cent; 100 only if nothing is missing, 0 only if there is nothing."""
     exact = 100 * part / whole if whole else 100.0
     return min(max(round(exact), int(part > 0)), 99 if part < whole else 100)
+
+
+def _times(count: int, word: str) -> str:
+    """`1 workload`, `2 workloads`."""
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 WIDTH, HEIGHT = 640, 120
