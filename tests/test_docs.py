@@ -363,6 +363,89 @@ def test_what_cannot_run_here_is_on_a_page_and_runs_in_a_test():
         assert name in functions, test
 
 
+# How pages are read
+
+
+@pytest.mark.parametrize(
+    "said, printed, same",
+    [
+        ("one\ntwo\n", "one\ntwo\n", True),
+        ("one\ntwo\n", "one\ntwo\nthree\n", False),
+        ("one\n...\n", "one\ntwo\nthree\n", True),
+        ("...\nthree\n", "one\ntwo\nthree\n", True),
+        ("...\nfour\n", "one\ntwo\nthree\n", False),
+        ("a ... z\n", "a b.c z\n", True),
+        ("a ... z\n", "a b\nc z\n", False),
+        ("a.c\n", "abc\n", False),
+    ],
+)
+def test_what_a_page_shows_is_the_whole_output_but_for_what_it_leaves_out(said, printed, same):
+    assert pages.shows(said, printed) is same
+
+
+PAGE = """\
+# Title
+
+    one   # exit code 1
+    # of both
+    two \\
+      --more | three
+
+- In a list:
+
+      four
+
+> In a quote:
+>
+>     for name in a b; do
+>       five "$name"
+>     done
+
+```yaml
+# deploy/app.yaml
+kind: Pod
+```
+
+```text
+said
+```
+
+```json
+{}
+```
+"""
+
+
+def test_commands_are_found_wherever_they_stand():
+    found = list(pages.blocks(PAGE))
+    commands = [command for block in found if block.sort == "commands" for command in pages.commands(block)]
+
+    assert [(command.line, command.said) for command in commands] == [(3, 1), (5, None), (10, None), (14, None)]
+    assert commands[1].text.splitlines()[1].strip() == "--more | three"
+    assert commands[3].text.startswith("for name")
+    assert [(block.sort, block.file) for block in found][3:] == [("file", "deploy/app.yaml"), ("output", "")]
+
+
+@pytest.mark.parametrize(
+    "text, code, said, is_wrong",
+    [
+        ("true", 0, None, False),
+        ("true", 1, None, True),
+        ("true", 1, 1, False),
+        ("true", 0, 1, True),
+        ("true", None, None, True),
+        ("krm-harden check deploy/", 1, None, False),
+        ("krm-harden check deploy/", 2, None, True),
+        ("krm-harden check deploy/ && kubectl apply -f deploy/", 1, None, False),
+        ("kustomize build . | krm-harden check -", 1, None, False),
+        ("kustomize build --enable-alpha-plugins --enable-exec . | krm-harden check -", 1, None, True),
+        ("krm-harden fix - < in.yaml | krm-harden check -", 1, None, True),
+    ],
+)
+def test_an_exit_code_that_a_page_says_nothing_of_is_0_or_a_verdict(text, code, said, is_wrong):
+    assert bool(complaint(pages.Command(1, "", text, said, code))) is is_wrong
+
+
 # The pictures
 
 
@@ -493,7 +576,8 @@ def test_pages_have_no_directive_but_the_tables_of_contents_of_the_index():
 @pytest.mark.parametrize("page", PAGES, ids=title)
 def test_every_link_and_picture_of_a_page_leads_to_a_file(page):
     """As a Git host resolves it; anchors are those of its headings."""
-    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"(?ms)^```.*?^```$", "", page.read_text())):
+    text = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
+    for target in [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'(?:href|src|srcset)="([^"]+)"', text)]:
         if not BEYOND.match(target):
             name, _, anchor = target.partition("#")
             there = page.parent / name if name else page
