@@ -684,7 +684,7 @@ def test_check_names_file_and_line(tmp_path):
 def test_check_says_how_much_there_is_to_change(tmp_path):
     write(tmp_path, app=DEPLOYMENT)
 
-    assert "1 to change" in run_cli("check", "app.yaml", cwd=tmp_path).err
+    assert "1 object to change" in run_cli("check", "app.yaml", cwd=tmp_path).err
 
 
 def test_exemptions_change_the_exit_code_not_the_verdict(tmp_path, fixed):
