@@ -62,7 +62,8 @@ def tree(path: Path) -> dict[str, bytes]:
 def test_several_processes_say_what_one_says(tmp_path, jobs, output):
     folder(tmp_path / "deploy", 60)
 
-    one, several = (run_cli("check", "deploy", "-o", output, "--jobs", n, cwd=tmp_path) for n in ("1", jobs))
+    command = ("check", "deploy", "-o", output, "--jobs")
+    one, several = (run_cli(*command, n, cwd=tmp_path, SOURCE_DATE_EPOCH="1") for n in ("1", jobs))
 
     assert (several.code, several.out, several.err) == (one.code, one.out, one.err)
     assert one.code == 2
@@ -262,6 +263,34 @@ def test_a_big_stream_is_measured(tmp_path):
 
         assert shown.code() == 1
         assert shown.screen().startswith("krm-harden: 8000 documents in 1 file")
+
+
+SLOW = """\
+import os, time
+from krm_harden.commands._progress import Progress
+def wait(name):
+    while not os.path.exists(name):
+        time.sleep(0.05)
+with Progress("images probed", ticking=True) as told:
+    wait("first")
+    told(1, 4)
+    wait("second")
+print("done")
+"""
+
+
+def test_a_single_step_that_lasts_is_shown_before_it_is_done(tmp_path):
+    """As each image of `images resolve --probe` does."""
+    with terminal(sys.executable, "-c", SLOW, cwd=tmp_path) as shown:
+        shown.wait_for("images probed 0:0")
+        (tmp_path / "first").touch()
+        shown.wait_for("1/4 images probed, ")
+        shown.wait_for("/s, ")
+        (tmp_path / "second").touch()
+
+        assert shown.code() == 0
+        assert shown.screen() == "done"
+        assert shown.cursor_is_shown()
 
 
 def test_a_plain_run_loads_nothing_for_processes_and_progress(tmp_path):
