@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ OUTPUT = {"text", "diff"}
 FILE = re.compile(r"# ((?:[\w.-]+/)*(?:[\w.-]+\.(?:ya?ml|json)|Kptfile))\n")
 CODE = re.compile(r"#.*?\bexit code (\d)")
 CLIENTS = {"kustomize": "kustomize", "kubectl": "kubectl", "kpt": "kpt", "helm3": "helm3", "helm4": "helm4"}
-SECONDS = 300
+SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -149,15 +150,18 @@ def play(folder: Path, blocks_: list[list[Command]], home: Path, path: Path, **e
         KUSTOMIZE_PLUGIN_HOME=str(home / "plugins"),
         **{**homes, "KUBECONFIG": str(home / "none"), **env},
     )
-    subprocess.run(
+    shell = subprocess.Popen(
         ["bash", str(home / "page.sh")],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=SECONDS,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        shell.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)  # what hangs too: it has no exit code
+        shell.wait()
     return [
         [came_of(command, logs / f"{number}.{place}") for place, command in enumerate(block)]
         for number, block in enumerate(blocks_)

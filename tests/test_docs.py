@@ -36,6 +36,7 @@ NOT_HERE = {
     r"krm-harden fix .*(-i|--interactive)\b": (
         "test_interactive.py::test_an_exemption_goes_into_the_policy_whose_text_stays"
     ),
+    r"krm-harden (fix|check) .*--watch\b": "test_watch.py::test_check_looks_at_what_changes_alone_and_sums_up_all",
     r"docker save": "test_images_archives.py::test_an_archive_of_newer_docker_is_both_and_is_read_as_both",
     r"docker run(?s:.)*images resolve": "test_images_command.py::test_a_real_registry_is_asked",
     r"images resolve .*--probe": "test_images_command.py::test_a_probe_sees_what_each_command_writes",
@@ -119,6 +120,8 @@ WITHOUT = {
     "docs/images.md": ("deploy",),
     "docs/init.md": ("policy.yaml", "overlays"),
     "docs/command-line.md#krm-harden init": ("policy.yaml",),
+    "docs/command-line.md#krm-harden policy": ("policy.yaml",),
+    "docs/command-line.md#krm-harden policy init": ("policy.yaml",),
     "docs/command-line.md#krm-harden images": ("deploy",),
     "docs/command-line.md#krm-harden images check": ("deploy",),
     "docs/command-line.md#krm-harden images explain": ("deploy",),
@@ -339,7 +342,7 @@ HARDENS = re.compile(r"--enable-exec|--post-renderer|krm-harden (?:fix|fn)\b.*\|
 def complaint(command):
     """What is wrong with a command's exit code; None if nothing is."""
     if command.code is None:
-        return "the shell ended before or in it"
+        return "the shell ended before or in it, or it took too long"
     if "Traceback" in command.printed:
         return "a traceback"
     if command.said is not None:
