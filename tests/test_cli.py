@@ -534,7 +534,8 @@ def test_fn_writes_nothing_but_at_0(text, code, tmp_path):
 
 # The report in JSON
 
-REPORT = ["errors", "notExamined", "resources", "summary", "version", "warnings"]
+REPORT = ["$schema", "created", "errors", "notExamined", "resources", "summary", "tool", "version", "warnings"]
+TODAY = {"SOURCE_DATE_EPOCH": "1800000000"}
 RESOURCE = [
     "file",
     "apiVersion",
@@ -634,7 +635,7 @@ def test_json_is_deterministic(command, tmp_path):
     tree(tmp_path, {f"{name}.yaml": DEPLOYMENT for name in "dbca"})
 
     first, second = (
-        run_cli(command, *(["--diff"] if command == "fix" else []), "-o", "json", ".", cwd=tmp_path) for _ in range(2)
+        run_cli(command, *(["--diff"] if command == "fix" else []), "-o", "json", ".", cwd=tmp_path, **TODAY) for _ in range(2)
     )
 
     assert first.out == second.out

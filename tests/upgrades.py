@@ -48,6 +48,11 @@ NEW_FIELDS = {
     "resources": {"labels": "0.2"},
     "findings": {"code": "0.2", "column": "0.2", "container": "0.2", "fingerprint": NEVER},
     "notExamined": {"severity": "0.2"},
+    "summary": dict.fromkeys(
+        ("documents", "workloads", "allowedBefore", "allowedAfter", "changesSafe", "changesEvidence", "changesMayBreak")
+        + ("refusals",),
+        "0.2",
+    ),
 }
 """The fields that a release brought into the report and into the items of its lists: `compatibility` keeps what is
 written, not the report's fields."""
