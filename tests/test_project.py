@@ -79,7 +79,7 @@ def test_every_command_in_a_page_is_one(page):
     for arguments in commands(page):
         if not arguments:
             continue
-        used = {word.split("=")[0] for word in arguments[1:] if word.startswith("-") and word != "-"}
+        used = {word.split("=")[0] for word in arguments[1:] if re.match(r"--?[a-z]", word)}
         # `images resolve` has options of its own.
         has_commands = b"] COMMAND ...\n" in answer(arguments[0], "--help").out
         below = arguments[:2] if has_commands else arguments[:1]
