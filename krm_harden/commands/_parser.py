@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 TOPICS = {
-    "which files": ("--exclude", "--hook", "--allow-empty", "--watch"),
+    "which files": ("--exclude", "--hook", "--allow-empty", "--watch", "--jobs"),
     "what holds": (
         *("--policy", "--profile", "--images", "--level", "--version", "--control"),
-        *("--compatibility", "--baseline", "--write-baseline"),
+        *("--compatibility", "--baseline", "--write-baseline", "--baseline-frozen"),
     ),
     "what is reported": ("--output", "--report"),
 }
