@@ -635,7 +635,8 @@ def test_json_is_deterministic(command, tmp_path):
     tree(tmp_path, {f"{name}.yaml": DEPLOYMENT for name in "dbca"})
 
     first, second = (
-        run_cli(command, *(["--diff"] if command == "fix" else []), "-o", "json", ".", cwd=tmp_path, **TODAY) for _ in range(2)
+        run_cli(command, *(["--diff"] if command == "fix" else []), "-o", "json", ".", cwd=tmp_path, **TODAY)
+        for _ in range(2)
     )
 
     assert first.out == second.out

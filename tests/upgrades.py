@@ -43,16 +43,17 @@ REPORTS = ("changes-additive", "explicit-respected", "nginx-deployment", "postgr
 """The cases whose JSON report is recorded."""
 NEVER = "never"
 """In place of a release: what no record holds, for it differs by day, release or folder."""
+COUNTS = (
+    *("documents", "workloads", "allowedBefore", "allowedAfter"),
+    *("changesSafe", "changesEvidence", "changesMayBreak", "refusals"),
+)
+"""What a report's summary counts since 0.2."""
 NEW_FIELDS = {
     "": {"$schema": NEVER, "tool": NEVER, "created": NEVER},
     "resources": {"labels": "0.2"},
     "findings": {"code": "0.2", "column": "0.2", "container": "0.2", "fingerprint": NEVER},
     "notExamined": {"severity": "0.2"},
-    "summary": dict.fromkeys(
-        ("documents", "workloads", "allowedBefore", "allowedAfter", "changesSafe", "changesEvidence", "changesMayBreak")
-        + ("refusals",),
-        "0.2",
-    ),
+    "summary": dict.fromkeys(COUNTS, "0.2"),
 }
 """The fields that a release brought into the report and into the items of its lists: `compatibility` keeps what is
 written, not the report's fields."""
