@@ -684,8 +684,6 @@ def _code(situation: Situation, container: Container | None, judgement: Judgemen
         return "owned" if owner else "deferred" if judgement.state == "deferred" else ""
     if state == "refused" and container:
         return situation.refusal(container)[0]
-    if state == "open" and judgement.state == "deferred":
-        return "deferred"
     return judgement.proposal.code if state in {"manual", "deferred"} else ""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from krm_harden import emit, source, split
-from krm_harden.commands import _files
+from krm_harden.commands import _files, _run
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import dotted, same
 from krm_harden.reports import _places
@@ -322,13 +322,9 @@ def _beside(chunk: ChunkResult, known: set[int]) -> ChunkResult:
     if not any(result.findings for result in chunk.resources):
         return chunk
     made = copy.copy(chunk)
-    made.resources = [_with(result, [_seen(one, known) for one in result.findings]) for result in chunk.resources]
-    return made
-
-
-def _with(result: ResourceResult, findings: list[Finding]) -> ResourceResult:
-    made = copy.copy(result)
-    made.findings = findings
+    made.resources = [
+        _run.with_findings(one, [_seen(found, known) for found in one.findings]) for one in chunk.resources
+    ]
     return made
 
 
@@ -352,8 +348,8 @@ def _only_new(chunk: ChunkResult) -> ChunkResult:
     if not any(finding.baseline == "unchanged" for result in chunk.resources for finding in result.findings):
         return chunk
     made = copy.copy(chunk)
-    kept = [_with(one, [found for found in one.findings if found.baseline != "unchanged"]) for one in chunk.resources]
-    pairs = zip(chunk.resources, kept, strict=True)
+    fresh = ([found for found in one.findings if found.baseline != "unchanged"] for one in chunk.resources)
+    pairs = [(one, _run.with_findings(one, found)) for one, found in zip(chunk.resources, fresh, strict=True)]
     made.resources = [one for before, one in pairs if len(one.findings) == len(before.findings) or one.findings]
     return made
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from krm_harden.commands import _help, _streams, _terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import ModuleType
 
 TOPICS = {
     "which files": ("--exclude", "--hook", "--allow-empty", "--watch", "--jobs"),
@@ -193,3 +194,23 @@ def make(name: str, summary: str, examples: str, kind: type[Parser] = Parser) ->
         epilog=examples,
         allow_abbrev=False,
     )
+
+
+def with_commands(name: str, summary: str, examples: str, commands: Mapping[str, ModuleType]) -> Parser:
+    """The parser of a command that has commands of its own: each a module with SUMMARY, EXAMPLES and `arguments`."""
+    made = make(name, summary, "")
+    below = made.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    usages = []
+    for word, module in commands.items():
+        said = module.SUMMARY
+        one = below.add_parser(
+            word,
+            help=said,
+            description=f"{said[0].upper()}{said[1:]}.",
+            epilog=module.EXAMPLES,
+            allow_abbrev=False,
+        )
+        module.arguments(one)
+        usages.append(one.format_usage())
+    made.epilog = "".join(usages) + "\n" + examples
+    return made

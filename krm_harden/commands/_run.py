@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import os
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from krm_harden.commands._watch import Memory
     from krm_harden.engine import Engine
+    from krm_harden.model import Finding, ResourceResult
 
     Item = TypeVar("Item")
 
@@ -339,6 +341,13 @@ def _with_locks(engine: Engine, text: bytes) -> Engine | None:
     above = engine.policy.name if engine.ceiling else ""
     known = _policies.with_items(engine.policy, split.documents(text), ceiling=above)
     return None if known is engine.policy else engine.under(known)
+
+
+def with_findings(result: ResourceResult, findings: list[Finding]) -> ResourceResult:
+    """The same result with other findings."""
+    made = copy.copy(result)
+    made.findings = findings
+    return made
 
 
 def write(inputs: Iterable[Input]) -> list[Input]:

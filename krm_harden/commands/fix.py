@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from krm_harden.controls import ADVICE
 from krm_harden.decide import LEFT_OUT
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
-from krm_harden.model import LEVELS, ChunkResult, ResourceResult
+from krm_harden.model import LEVELS
 from krm_harden.reports import _hunks, text
 from krm_harden.schema import RELEASES
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Iterator
 
-    from krm_harden.model import Finding
+    from krm_harden.model import ChunkResult, Finding
     from krm_harden.policy import Policy
 
 GROUP = "Harden"
@@ -202,19 +203,9 @@ def _told(options: argparse.Namespace) -> Callable[[_run.Input], _run.Input]:
 
 
 def _with_findings(chunk: ChunkResult, wanted: Callable[[Finding], bool]) -> ChunkResult:
-    results = [
-        ResourceResult(
-            one.resource,
-            one.asked,
-            one.allowed,
-            one.message,
-            list(filter(wanted, one.findings)),
-            one.operations,
-            one.line,
-        )
-        for one in chunk.resources
-    ]
-    return ChunkResult(chunk.text, results, chunk.unexamined, chunk.error, chunk.changed, chunk.subject, chunk.facts)
+    made = copy.copy(chunk)
+    made.resources = [_run.with_findings(one, list(filter(wanted, one.findings))) for one in chunk.resources]
+    return made
 
 
 def _hints(options: argparse.Namespace, inputs: Iterable[_run.Input]) -> Iterator[str]:

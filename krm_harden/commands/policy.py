@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from krm_harden.commands._parser import Parser, make
+from krm_harden.commands._parser import with_commands
 
 if TYPE_CHECKING:
+    import argparse
     from types import ModuleType
 
 GROUP = "Policy"
@@ -38,23 +38,7 @@ def _load(name: str) -> ModuleType:
 
 def parser() -> argparse.ArgumentParser:
     """The commands of the command, and the options of each."""
-    made = make("policy", SUMMARY, "")
-    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
-    usages = []
-    for name in COMMANDS:
-        command = _load(name)
-        one = commands.add_parser(
-            name,
-            help=command.SUMMARY,
-            description=f"{command.SUMMARY[0].upper()}{command.SUMMARY[1:]}.",
-            epilog=command.EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        command.arguments(one)
-        usages.append(one.format_usage())
-    made.epilog = "".join(usages) + "\n" + EXAMPLES
-    return made
+    return with_commands("policy", SUMMARY, EXAMPLES, {name: _load(name) for name in COMMANDS})
 
 
 def run(options: argparse.Namespace) -> int:
