@@ -287,6 +287,40 @@ def test_a_report_takes_no_manifests_place(repository, command):
     assert (repository / "deploy/web.yaml").read_text().startswith("apiVersion: apps/v1\n")
 
 
+@pytest.mark.parametrize("command", ["check", "fix"])
+def test_a_report_takes_the_place_of_nothing_that_decides_about_its_run(repository, command):
+    (repository / "policy.yaml").write_text(POLICY)
+    (repository / "images.yaml").write_text("images: []\n")
+    before = (repository / "deploy/web.yaml").read_bytes()
+    chosen = ("--policy", "policy.yaml", "--images", "images.yaml")
+    reports = {"policy.yaml": "a policy", "deploy/../images.yaml": "what is known of images"}
+    said = {path: run_cli(command, *chosen, f"--report=json={path}", "deploy", cwd=repository) for path in reports}
+
+    assert {path: ran.code for path, ran in said.items()} == dict.fromkeys(reports, 3)
+    assert all(f"take the place of {what}" in said[path].err for path, what in reports.items())
+    assert (repository / "policy.yaml").read_text() == POLICY
+    assert (repository / "deploy/web.yaml").read_bytes() == before
+
+
+def test_a_report_doesnt_take_the_place_of_its_baseline(repository):
+    arguments = ("check", "--baseline", "known.yaml", "deploy")
+    run_cli(*arguments, "--write-baseline", cwd=repository)
+    written = (repository / "known.yaml").read_bytes()
+    ran = run_cli(*arguments, "--report", "json=known.yaml", cwd=repository)
+
+    assert (ran.code, (repository / "known.yaml").read_bytes()) == (3, written)
+    assert "would take the place of the baseline" in ran.err
+
+
+def test_manifests_that_begin_like_a_report_are_not_one(repository):
+    pod = '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}'
+    (repository / "deploy/pods.json").write_text(f"[\n  {pod.replace('{', '{' + chr(10), 1)}\n]\n")
+    before = (repository / "deploy/pods.json").read_bytes()
+    ran = run_cli("check", "--report", "codequality=deploy/pods.json", "deploy", cwd=repository)
+
+    assert (ran.code, (repository / "deploy/pods.json").read_bytes()) == (3, before)
+
+
 def test_a_report_takes_no_other_reports_place(repository):
     ran = run_cli("check", "--report", "sarif=o", "--report", "json=deploy/../o", "deploy", cwd=repository)
 

@@ -12,7 +12,7 @@ from krm_harden.commands import _report_file, _streams
 from krm_harden.errors import ConfigError, KrmHardenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import ModuleType
 
     from krm_harden.commands._run import Input
@@ -103,20 +103,37 @@ def write(
             raise KrmHardenError(f"the report can't be written: {error.strerror}", target.path) from None
 
 
+def must_spare(targets: Iterable[Target], files: Mapping[str, str]) -> None:
+    """Raises ConfigError for a report in the place of one of some files, by name, with what each is."""
+    taken = {os.path.realpath(name): what for name, what in files.items()}
+    for target in targets:
+        _must_not_be(target, taken.get(os.path.realpath(target.path), ""))
+
+
 def _must_be_free(targets: Sequence[Target], inputs: Iterable[Input], *, filtering: bool) -> None:
     """Raises ConfigError for a report in the place of manifests or of another report."""
-    taken = {os.path.realpath(made.name): "a manifest" for made in inputs if not made.old.startswith(_EARLIER)}
+    taken = {os.path.realpath(made.name): "a manifest" for made in inputs if not _is_earlier(made)}
     for target in targets:
         real = os.path.realpath(target.path)
-        known = taken.get(real) or (_STDOUT if filtering and _report_file.is_standard_output(target.path) else "")
-        if known:
-            raise ConfigError(f"the report would take the place of {known}", target.path, "name another file")
+        _must_not_be(target, taken.get(real, ""))
+        _must_not_be(target, _STDOUT if filtering and _report_file.is_standard_output(target.path) else "")
         if os.path.isfile(real) or not os.path.exists(real):
             taken[real] = "another report"
 
 
+def _must_not_be(target: Target, known: str) -> None:
+    if known:
+        raise ConfigError(f"the report would take the place of {known}", target.path, "name another file")
+
+
+def _is_earlier(made: Input) -> bool:
+    """Whether a file is a report that an earlier run has left among the manifests."""
+    holds_objects = any(chunk.resources or any(note.kind for note in chunk.unexamined) for chunk in made.chunks)
+    return made.old.startswith(_EARLIER) and not holds_objects
+
+
 _EARLIER = (b'{\n  "version": 1,\n', b'{\n  "$schema": ', b"[\n  {\n", b"[]")
-"""How a report begins that an earlier run has left among the manifests."""
+"""How a report in JSON begins; so may manifests, but they hold objects."""
 _STDOUT = "the manifests on standard output"
 
 

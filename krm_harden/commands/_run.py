@@ -110,11 +110,20 @@ def policy_arguments(parser: argparse.ArgumentParser) -> None:
 def inputs(engine: Engine, options: argparse.Namespace) -> Iterator[Input]:
     """Every input that a command line of `fix` or `check` names, as `process` has it.
 
-    Below --watch (`_watch.rounds` gives the options a `memory`) only what has changed is examined.
+    Below --watch (`_watch.rounds` gives the options a `memory`) only what has changed is examined. Raises ConfigError
+    for a report in the place of what decides about the run, before anything is written.
     """
+    _reports.must_spare(options.report, dict(_read_beside(options)))
     memory: Memory | None = getattr(options, "memory", None)
     found = process(engine, options.paths, options.exclude, hook=options.hook, jobs=options.jobs, memory=memory)
     return memory.noted(found) if memory else found
+
+
+def _read_beside(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """The files that a run reads beside its manifests, and what each is."""
+    yield from ((name, "a policy") for name in _policies.named(options.policy))
+    others = {"what is known of images": options.images, "the baseline": getattr(options, "baseline", None)}
+    yield from ((name, what) for what, name in others.items() if name)
 
 
 def fresh(inputs: Iterable[Input]) -> Iterator[Input]:
