@@ -235,6 +235,19 @@ def test_quitting_asks_about_what_was_accepted(shop, said, written):
     assert ((shop / "policy.yaml").read_text() != POLICY) == written
 
 
+def test_a_yes_to_all_of_a_control_leaves_a_skipped_file_alone(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(POD.format(name))
+    with asking(tmp_path, "--control", "allowPrivilegeEscalation,seccompProfile", "a.yaml", "b.yaml") as screen:
+        screen.wait_for("(1/2) a.yaml")
+        answer(screen, "s")
+        screen.wait_for("(2/2) b.yaml")
+        answer(screen, "a", "a")
+        screen.code()
+    assert (tmp_path / "a.yaml").read_text() == POD.format("a")
+    assert "RuntimeDefault" in (tmp_path / "b.yaml").read_text()
+
+
 def test_the_rest_of_a_file_can_be_skipped(shop):
     with asking(shop, "web.yaml", "report.yaml") as screen:
         assert "(1/2) web.yaml" in screen.wait_for(ASKED)

@@ -60,18 +60,26 @@ class _Quit(Exception):
 
 @dataclass
 class Answers:
-    """What has been decided: by change, for the rest of a control, by file; and what is exempt from now on."""
+    """What has been decided: by change, for the rest of a control, by file; and what is exempt from now on.
+
+    What is left of a skipped file is as all its controls were then: whoever says yes to one later has not seen it.
+    """
 
     of: dict[Pair, bool] = field(default_factory=dict)
     everywhere: dict[str, bool] = field(default_factory=dict)
-    skipped: set[str] = field(default_factory=set)
+    skipped: dict[str, dict[str, bool]] = field(default_factory=dict)
     exemptions: list[dict[str, Any]] = field(default_factory=list)
 
     def get(self, pair: Pair) -> bool | None:
         """Whether a change is wanted; None where nobody has said."""
         if pair in self.of:
             return self.of[pair]
-        return self.everywhere.get(pair[1], False if pair[0][0] in self.skipped else None)
+        file, control = pair[0][0], pair[1]
+        return self.skipped[file].get(control, False) if file in self.skipped else self.everywhere.get(control)
+
+    def skip(self, file: str) -> None:
+        """Leave out what is left of a file."""
+        self.skipped[file] = dict(self.everywhere)
 
     def state(self, of: tuple[Any, ...]) -> int:
         """A number that changes with each decision about an object."""
@@ -215,7 +223,7 @@ class _Conversation:
         elif answer in {"a", "d"}:
             self.answers.of[change.pair] = self.answers.everywhere[change.control] = answer == "a"
         elif answer == "s":
-            self.answers.skipped.add(change.pair[0][0])
+            self.answers.skip(change.pair[0][0])
         elif answer == "q":
             raise _Quit
         elif answer == "e":
