@@ -337,12 +337,22 @@ def release(text: str) -> tuple[int, int]:
 
 
 def today() -> str:
-    """SOURCE_DATE_EPOCH, else the clock, as `2027-06-30`."""
+    """The date of this run, as `2027-06-30`."""
+    return now("%Y-%m-%d")
+
+
+def now(form: str) -> str:
+    """SOURCE_DATE_EPOCH, where that is a time before the year 5138, else the clock, in UTC; years have four digits."""
     import os
     import time
 
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return time.strftime("%Y-%m-%d", time.gmtime(int(epoch) if epoch.isdigit() else None))
+    is_known = epoch.isascii() and epoch.isdigit() and len(epoch) <= _DIGITS
+    return time.strftime(form, time.gmtime(int(epoch) if is_known else None))
+
+
+_DIGITS = 11
+"""Of a time before the year 5138."""
 
 
 NO_MAPPING = "a policy must be a mapping"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from conftest import run_cli
@@ -587,6 +588,13 @@ def test_a_date_never_changes_what_is_written(expires, now, severity, monkeypatc
 
     assert result.text == DEPLOYMENT
     assert {severity} == {finding.severity for finding in result.findings}
+
+
+@pytest.mark.parametrize("epoch", ["9" * 20, "253402300800", "²", "-5", "1e3", "x", ""])
+def test_what_is_no_time_is_no_date_that_exemptions_go_by(epoch, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", policies.today())
 
 
 @pytest.mark.parametrize("control", [*CONTROL_IDS, *controls.ALIASES])

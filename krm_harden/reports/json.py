@@ -15,14 +15,13 @@
 
 from __future__ import annotations
 
-import os
-import time
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import __version__
 from krm_harden.model import mapping
 from krm_harden.patch import to_json
+from krm_harden.policy import now
 from krm_harden.reports import _schema, summary
 from krm_harden.reports._places import Repository, fingerprints
 
@@ -64,19 +63,8 @@ def head() -> dict[str, Any]:
         "$schema": _schema.ID,
         "version": _schema.VERSION,
         "tool": {"name": "krm-harden", "version": __version__},
-        "created": _now(),
+        "created": now("%Y-%m-%dT%H:%M:%SZ"),
     }
-
-
-def _now() -> str:
-    """SOURCE_DATE_EPOCH, else the clock (RFC 3339)."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    known = int(epoch) if epoch.isascii() and epoch.isdigit() and len(epoch) <= _DIGITS else None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known))
-
-
-_DIGITS = 11
-"""Of a time before the year 5138: RFC 3339 has four digits for years."""
 
 
 def _about(body: dict[str, Any], inputs: Sequence[Input], end: dict[str, Any] | None = None) -> dict[str, Any]:
