@@ -324,7 +324,7 @@ def key_name(node: Any) -> str:
     if node.__class__ is not _Scalar:
         raise InputError("a key that isn't a scalar", node.start_mark.line, node.start_mark.column)
     value: str = node.value
-    return value if node.tag is not None or value in _plain_keys else _plain_key(value)
+    return value if node.tag is not None or value in _plain_keys else _plain_key(node)
 
 
 _plain_keys: set[str] = set()
@@ -332,9 +332,10 @@ _plain_keys: set[str] = set()
 _MEMORY = 4096
 
 
-def _plain_key(value: str) -> str:
+def _plain_key(node: Any) -> str:
+    value: str = node.value
     if scalars.resolve(value) is None:
-        raise InputError("a key that is null")
+        raise InputError("a key that is null", node.start_mark.line, node.start_mark.column)
     name = scalars.key(value)
     if name == value and len(_plain_keys) < _MEMORY and len(value) < 100:
         _plain_keys.add(value)

@@ -381,6 +381,14 @@ def test_a_key_must_be_a_scalar(text):
     assert caught.value.line == 0
 
 
+@pytest.mark.parametrize("key", ["~", "null"])
+def test_a_key_that_is_null_is_an_error_at_its_place(key):
+    with pytest.raises(InputError, match="a key that is null") as caught:
+        source.read(f"a: 1\nb:\n  {key}: 2\n")
+
+    assert (caught.value.line, caught.value.column) == (2, 2)
+
+
 @pytest.mark.parametrize(
     "text", ["~: a", "null: a", "? \n: a", "a: !!int b", "a: !!bool 1", "a: !!int 1.5", "a: !!null b"], ids=repr
 )
