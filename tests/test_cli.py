@@ -320,6 +320,7 @@ def test_a_file_that_changes_while_it_is_fixed(tmp_path):
 
     assert process.returncode == 2
     assert b"changed by somebody else" in out + err
+    assert b"1200 workloads, 0 objects changed; changes: 0 safe" in err
     assert path.read_text() == text + "# a word from somebody else\n"
     assert [found.name for found in tmp_path.iterdir()] == ["app.yaml"]
 

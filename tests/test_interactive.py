@@ -206,6 +206,16 @@ def test_a_file_that_is_there_is_not_taken_for_a_new_policy(shop):
     assert (shop / "policy.yaml").read_text() == POLICY
 
 
+def test_a_new_policy_that_cannot_be_written_is_refused_before_more_is_asked(shop):
+    with asking(shop, "--control", "runAsNonRoot", "web.yaml") as screen:
+        screen.wait_for(ASKED)
+        answer(screen, "e", "missing/policy.yaml")
+        assert "missing/policy.yaml can't be written" in screen.wait_for(ASKED, 2)
+        answer(screen, "e", "new.yaml", "is root", "")
+        assert screen.code() == 1
+    assert len(read(str(shop / "new.yaml")).exemptions) == 1
+
+
 def test_an_exemption_that_holds_back_what_was_accepted_says_so(shop):
     with asking(
         shop, "--policy", "policy.yaml", "--control", "readOnlyRootFilesystem,runAsNonRoot", "web.yaml"

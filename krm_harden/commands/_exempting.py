@@ -50,6 +50,9 @@ class Target:
             if os.path.lexists(path):
                 say(f"  {path} is there, and isn't the policy of this run: start again with --policy {path}")
                 return False
+            if not os.access(os.path.dirname(path) or ".", os.W_OK | os.X_OK):
+                say(f"  {path} can't be written: its folder isn't there, or isn't yours to write to")
+                return False
             self.path, self._is_new = path, True
         return True
 

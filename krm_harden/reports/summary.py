@@ -39,7 +39,7 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
         "filesChanged": sum(made.changed for made in inputs),
         "documents": sum(map(_documents, inputs)),
         "resources": len(resources),
-        "resourcesChanged": sum(bool(result.operations) for result in resources),
+        "resourcesChanged": sum(bool(result.operations) for result in done),
         "resourcesToChange": sum(any(found.state == "open" for found in _written(made)) for made in resources),
         "workloads": len(workloads),
         "allowed": sum(result.allowed for result in resources),
