@@ -86,6 +86,8 @@ TYPED = {
     "value-of-a-list": ("krm-harden check --level restr", "krm-harden check --level restricted "),
     "everywhere": ("krm-harden check --color nev", "krm-harden check --color never "),
     "control": ("krm-harden explain runAsN", "krm-harden explain runAsNonRoot "),
+    "state": ("krm-harden explain defer", "krm-harden explain deferred "),
+    "file-to-explain": ("krm-harden explain the-po", "krm-harden explain the-policy.yaml "),
     "way": ("krm-harden init argo", "krm-harden init argocd "),
     "file": ("krm-harden check --policy the-po", "krm-harden check --policy the-policy.yaml "),
     "path": ("krm-harden fix the-dep", "krm-harden fix the-deploy/"),
@@ -139,7 +141,8 @@ def test_completion_completes_in_kubectl(tmp_path):
 
         assert answers[0].partition("\t")[0] == first
         assert answers[-1] == ":4"
-    assert kubectl(tmp_path, "__complete", "harden", "check", "").out.decode().splitlines()[-1] == ":0"
+    for words in (["check", ""], ["explain", "deploy/"]):
+        assert kubectl(tmp_path, "__complete", "harden", *words).out.decode().splitlines()[-1] == ":0"
 
 
 # A plugin of kubectl

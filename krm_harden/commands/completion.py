@@ -34,6 +34,8 @@ exec krm-harden completion kubectl -- "$@"
 """
 FILES = ("PATH", "FILE", "LOCK", "CONFIG", "PLACE", "FORMAT=FILE", "FILE...")
 FOLDERS = ("FOLDER", "DIRECTORY")
+EXPLAINED = "WHAT"
+"""Names and files: what `explain` takes."""
 FILES_DIRECTIVE, FOLDERS_DIRECTIVE, WORDS_DIRECTIVE = 0, 16, 4
 """What a shell does with what kubectl gets from us: complete files, folders, or nothing else (cobra's ShellComp)."""
 
@@ -79,11 +81,26 @@ def _described() -> Parser:
     made = everything()
     for action in _actions(made):
         kind = _kind(action)
-        if kind == "words":
+        if action.metavar == EXPLAINED:
+            action.complete = _names_and_files(_words(action))  # type: ignore[attr-defined]
+        elif kind == "words":
             action.choices = action.choices or _words(action)
         elif kind:
             action.complete = shtab.DIRECTORY if kind == "folders" else shtab.FILE  # type: ignore[attr-defined]
     return made
+
+
+def _names_and_files(names: Iterable[str]) -> dict[str, str | dict[str, str]]:
+    """What shtab has no word for, in each shell's own."""
+    listed = " ".join(names)
+    bash = f'compgen -W "{listed}" -- "$1"; _shtab_compgen_files "$1"'
+    zsh = f"_alternative 'names:name:({listed})' 'files:file:_files'"
+    return {
+        "bash": "_krm_harden_explained",
+        "zsh": "_krm_harden_explained",
+        "fish": f"{listed} (__fish_complete_path (commandline -ct))",
+        "preamble": {shell: f"_krm_harden_explained() {{ {body}; }}" for shell, body in (("bash", bash), ("zsh", zsh))},
+    }
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -108,6 +125,10 @@ def _words(action: argparse.Action) -> list[str]:
     """What isn't checked while a command line is read, because a list or a file may stand there too."""
     if action.dest == "control" or action.metavar in {"ID", "CONTROL"}:
         return [*controls.load(), controls.NAMESPACES]
+    if action.metavar == EXPLAINED:
+        from krm_harden.commands import _explain_topics
+
+        return list(dict.fromkeys(one.name for one in _explain_topics.topics() if one.kind != "field"))
     return list(LEVELS) if action.dest == "level" else []
 
 
@@ -130,7 +151,9 @@ def _answer(words: list[str]) -> Iterator[str]:
         return
     kind = _kind(expected) if expected else ""
     if kind == "words" and expected:
-        yield from _matching(word, ((str(choice), "") for choice in expected.choices or _words(expected)))
+        found = list(_matching(word, ((str(choice), "") for choice in expected.choices or _words(expected))))
+        yield from found
+        kind = "files" if expected.metavar == EXPLAINED and not found else kind
     directives = {"files": FILES_DIRECTIVE, "folders": FOLDERS_DIRECTIVE}
     yield f":{directives.get(kind, WORDS_DIRECTIVE)}"
 
