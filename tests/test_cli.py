@@ -82,6 +82,7 @@ def test_help():
     assert [name for name in [*cli.commands(), "help"] if f"\n  {name} " not in ran.out.decode()] == []
     assert "\nOther:" not in ran.out.decode()
     assert b"exit codes: 0" in ran.out
+    assert b"krm-harden --version" in ran.out
 
 
 @pytest.mark.parametrize("alias", ["-h", "help"])
@@ -198,7 +199,8 @@ def test_an_unknown_option_is_named(typo, meant):
         ("images resolve --ofline app.yaml", "there is no option --ofline (did you mean --offline?)"),
         ("init kustmize", "invalid choice: 'kustmize' (did you mean kustomize?)"),
         ("help chekc", "no command 'chekc'; did you mean check?"),
-        ("--polcy", "no option '--polcy' before the command"),
+        ("--polcy", "no option '--polcy' before the command; see"),
+        ("--versoin", "no option '--versoin' before the command (did you mean --version?)"),
         ("check", "the following arguments are required: PATH"),
         ("check --policy", "argument --policy: expected one argument"),
     ],

@@ -23,6 +23,7 @@ krm-harden hardens Kubernetes manifests to the Pod Security Standard `restricted
 
 usage: krm-harden COMMAND [ARGUMENT...]     krm-harden COMMAND --help says more
        krm-harden < RESOURCELIST            a KRM function: kustomize, kpt
+       krm-harden --version                 print the version
 
 {commands}examples:
   krm-harden fix --diff deploy/             show what would change
@@ -33,6 +34,8 @@ usage: krm-harden COMMAND [ARGUMENT...]     krm-harden COMMAND --help says more
 exit codes: 0 done, 1 something stays open, 2 something couldn't be read, 3 wrong policy or command line
 """
 HELP = ("help", "print this help, or that of a command: krm-harden help COMMAND")
+FIRST = ("--help", "--version")
+"""The options that stand for a command."""
 WIDEST = 120
 """Longer lines are hard to read; help that isn't for a terminal has them as they are written."""
 PLUGIN = "kubectl-harden"
@@ -47,7 +50,7 @@ def as_called(text: str) -> str:
     """Examples with what people type in them."""
     if program() == "krm-harden":
         return text
-    names = "|".join([*cli.commands(), "help", "COMMAND"])
+    names = "|".join([*cli.commands(), "help", "--version", "COMMAND"])
     return re.sub(rf"\bkrm-harden (?=(?:{names})\b)", f"{program()} ", text)
 
 
@@ -113,7 +116,7 @@ def show() -> None:
 def unknown(name: str) -> str:
     """What to say of a command that isn't there."""
     if name.startswith("-"):
-        return f"no option {name!r} before the command; see `{program()} --help`"
+        return f"no option {name!r} before the command{similar(name, FIRST)}; see `{program()} --help`"
     return f"no command {name!r}{similar_command(name)}"
 
 
