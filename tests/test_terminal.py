@@ -438,6 +438,18 @@ DEFAULT = from_data(
 )
 
 
+@pytest.mark.parametrize("words, verb", [("check", "to change"), ("fix --diff", "would change"), ("fix", "changed")])
+def test_a_report_that_goes_into_a_file_leaves_the_summary_on_the_terminal(words, verb, tmp_path):
+    (tmp_path / "app.yaml").write_bytes((ROOT / "examples" / "shop" / "web.yaml").read_bytes())
+    with terminal("sh", "-c", f"krm-harden {words} -o json app.yaml > report.json", cwd=tmp_path, columns=120) as shown:
+        shown.code()
+        said = " ".join(shown.screen().split())
+
+    assert f"1 object {verb}; changes: 2 safe, 5 evidence" in said
+    assert "krm-harden: allowed: 0" in said
+    assert json.loads((tmp_path / "report.json").read_text())["version"] == 1
+
+
 def test_the_numbers_of_the_summary_are_those_that_somebody_else_counts(tmp_path):
     """The documents by PyYAML, the verdicts by Pod Security's own evaluator, of what was there and what is there now."""
     kinds = {"Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "ReplicationController"}

@@ -39,6 +39,12 @@ def show(
     _streams.complain([*(f"warning: {line}" for line in warnings), *text.unreadable(inputs), *last])
 
 
+def sum_up(inputs: Sequence[Input], verb: str = "") -> None:
+    """The summary beside a document that goes elsewhere, for whoever waits at a terminal."""
+    if _terminal.is_terminal(sys.stderr) and not _terminal.is_terminal(sys.stdout):
+        _streams.complain(f"krm-harden: {line}" for line in summary.lines(inputs, verb))
+
+
 def findings(inputs: Sequence[Input], *, to_stderr: bool = False) -> None:
     """Print every finding; with -q only errors, with -qq nothing."""
     detail = _streams.detail()

@@ -137,6 +137,7 @@ def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namesp
     _reports.write(options.report, inputs, warnings)
     if options.output != "text":
         _reports.show(options.output, inputs, warnings)
+        _shown.sum_up(inputs)
     else:
         told = inputs if _streams.detail() > 0 else _baseline.only_new(inputs)
         hints = [f"{_baseline.count(known)} in {options.baseline}; -v shows them"] if known else []

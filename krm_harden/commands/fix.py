@@ -160,15 +160,18 @@ def _preview_update(options: argparse.Namespace, policy: Policy) -> int:
 def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: list[str], *, filtering: bool) -> None:
     """The report on stdout, but on stderr where stdout carries the manifests."""
     _reports.write(options.report, inputs, warnings, filtering=filtering)
+    verb = "would change" if options.diff else "changed"
     if options.output != "text":
         _reports.show(options.output, inputs, warnings, to_stderr=filtering)
+        if not filtering:
+            _shown.sum_up(inputs, verb)
         return
     if options.diff:
         _streams.print_report("".join(line for made in _run.fresh(inputs) for line in _as_diff(made)))
     _shown.show(
         inputs,
         warnings,
-        "would change" if options.diff else "changed",
+        verb,
         to_stderr=filtering or options.diff,
         told=list(map(_told(options), _run.fresh(inputs))),
         hints=_hints(options, inputs),
