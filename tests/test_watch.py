@@ -231,7 +231,7 @@ def test_a_patch_is_left_alone_as_soon_as_a_kustomization_names_it(work):
     with watching(work, "check", "deploy") as shown:
         (work / "deploy" / "kustomization.yaml").write_text("patches: [{path: web.yaml}]\n")
 
-        assert "web.yaml:0: info: was left alone: a kustomize patch" in shown.after(1)
+        assert "web.yaml: info: was left alone: a kustomize patch" in shown.after(1)
 
 
 def test_a_baseline_gets_shorter_while_it_watches(work):

@@ -66,7 +66,9 @@ def notes(chunk: ChunkResult, file: str) -> Iterator[Line]:
     """What of a chunk wasn't judged, and why."""
     for note in chunk.unexamined:
         what = f"{note} " if note.kind else ""
-        yield Line(f"{file}:{note.line}", note.severity, words=f"{what}was left alone: {note.reason}", group=note)
+        # A note about a file as a whole has no line.
+        place = f"{file}:{note.line}" if note.line else file
+        yield Line(place, note.severity, words=f"{what}was left alone: {note.reason}", group=note)
 
 
 def _worst(result: ResourceResult) -> str:
