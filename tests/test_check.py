@@ -972,3 +972,15 @@ def test_a_list_of_versions_says_nothing_of_those_in_between(tmp_path):
 
     assert "Pod/a   refused v1.0, refused v1.31 to v1.32\n" in ran.out.decode()
     assert "baseline v1.31 to v1.32: refused" in ran.out.decode()
+
+
+@pytest.mark.parametrize(
+    "said", [b"Error: chart not found\n", b"kustomize: command not found\n", b"null\n", b"{}\n", b""]
+)
+def test_a_build_without_objects_is_no_pass(said, tmp_path):
+    (tmp_path / "app.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata:\n  name: app\n")
+
+    assert run_cli("check", "-", stdin=said).code == 2
+    assert run_cli("check", "-", "app.yaml", stdin=said, cwd=tmp_path).code == 2
+    assert run_cli("check", "--allow-empty", "-", stdin=said).code == 0
+    assert run_cli("check", "-", stdin=(tmp_path / "app.yaml").read_bytes()).code == 0

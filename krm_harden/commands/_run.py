@@ -388,12 +388,25 @@ def _unwritten(made: Input, reason: str) -> Input:
     return replace(made, new=made.old, error=reason) if made.relies and made.changed else made
 
 
-def nothing_found(inputs: Iterable[Input], *, allowed: bool) -> int:
-    """2, with a line that says so, when there was no document at all; else 0: no gate may pass on an empty build."""
-    if allowed or any(made.error or made.chunks for made in inputs):
+def nothing_found(inputs: Iterable[Input], *, allowed: bool, judging: bool = False) -> int:
+    """2, with a line that says so, when there was no document at all; else 0: no gate may pass on an empty build.
+
+    Where that is `judging`, standard input must have one, whatever else was named beside it; a build's words about its
+    failure are none.
+    """
+    inputs = list(inputs)
+    is_void = judging and any(map(_is_void, inputs))
+    if allowed or (any(made.error or made.chunks for made in inputs) and not is_void):
         return 0
-    _streams.complain(["krm-harden: error: there are no documents; --allow-empty allows that"])
+    where = " on standard input" if len(inputs) > 1 else ""
+    _streams.complain([f"krm-harden: error: there are no documents{where}; --allow-empty allows that"])
     return 2
+
+
+def _is_void(made: Input) -> bool:
+    """Whether standard input has nothing that may be an object; a key of one may have escapes."""
+    may_be_object = made.chunks and (_names_a_kind(made.old) or b"\\" in made.old)
+    return made.name == STDIN and not made.error and not may_be_object
 
 
 def is_empty(data: bytes) -> bool:

@@ -109,7 +109,7 @@ def _once(options: argparse.Namespace) -> int:
     else:
         code = _findings(engine, inputs, options, baseline)
     unread = 2 * any(made.exit_code == 2 for made in inputs)
-    empty = _run.nothing_found(inputs, allowed=options.allow_empty or options.hook)
+    empty = _run.nothing_found(inputs, allowed=options.allow_empty or options.hook, judging=True)
     return max(code, unread, int(hidden), int(options.require_coverage and not covered), empty)
 
 
