@@ -1059,10 +1059,8 @@ def test_the_plugin_imports_little_more_than_fix(tmp_path):
 
     more = imported(tmp_path, "argocd") - imported(tmp_path, "fix", "web.yaml")
 
-    ours = {
-        f"krm_harden.commands.{name}"
-        for name in ("argocd", "_application", "_children", "_kustomizations", "_objects", "_shares")
-    }
+    names = ("argocd", "_application", "_children", "_kustomizations", "_objects")
+    ours = {f"krm_harden.commands.{name}" for name in names}
     assert {name for name in more if name.startswith("krm_harden")} == ours
     assert {name for name in more if not name.startswith(("krm_harden", "json", "_json"))} <= {"signal"}
 

@@ -165,8 +165,8 @@ def typed_results(text: bytes) -> list[Any]:
         ),
         pytest.param("apiVersion: x.example/v1\nkind: V\n", ["HardeningPolicy", "'V'"], id="V"),
         pytest.param(
-            "apiVersion: v1\nkind: ConfigMap\ndata: {profile: restricted}\n",
-            ["data.profile", "allowed:", "level"],
+            "apiVersion: v1\nkind: ConfigMap\ndata: {profle: restricted}\n",
+            ["data.profle", "allowed:", "level"],
             id="key",
         ),
         pytest.param(

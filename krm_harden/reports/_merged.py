@@ -108,7 +108,10 @@ def merged(sources: Sequence[Source]) -> Document:
     read = [(source.name, source.document) for source in sources if source.document is not None]
     unread = [{"source": one.name, "file": one.file, "message": one.error} for one in sources if one.error]
     errors = [*unread, *_all(read, "errors")]
-    numbers = {name: sum(document["summary"][name] for _, document in read) for name in _schema.COUNTS}
+    summaries = [document["summary"] for _, document in read]
+    # What an older report doesn't count nobody can sum up.
+    known = [name for name in _schema.COUNTS if all(name in summary for summary in summaries)]
+    numbers = {name: sum(summary[name] for summary in summaries) for name in known}
     return {
         **json.head(),
         "sources": [_source(name, document) for name, document in read],

@@ -174,17 +174,32 @@ _WHAT_BREAKS = _object(
 COUNTS = {
     "files": "files read",
     "filesChanged": "files that `fix` changes",
+    "documents": "documents that hold anything",
     "resources": "objects judged",
     "resourcesChanged": "objects that `fix` changed",
     "resourcesToChange": "objects that a `fix` would change",
+    "workloads": "of the judged objects make pods",
     "allowed": "objects that the standard allows",
+    "allowedBefore": "workloads the standard allows without a fix",
+    "allowedAfter": "workloads the standard allows with what a fix writes, or would write",
+    "changesSafe": "changes have no known way to break",
+    "changesEvidence": "changes rest on what is known of an image",
+    "changesMayBreak": "changes may break",
+    "refusals": "findings no fix can mend: somebody has to decide",
     "errors": "findings that are errors",
     "warnings": "findings that are warnings",
     "infos": "findings that are infos",
     "notExamined": "things left alone",
     "unreadable": "files and documents that can't be read or written",
 }
-_SUMMARY = _object("The report in numbers.", {name: _count(f"How many {what}.") for name, what in COUNTS.items()})
+SINCE_0_2 = (
+    *("documents", "workloads", "allowedBefore", "allowedAfter"),
+    *("changesSafe", "changesEvidence", "changesMayBreak", "refusals"),
+)
+"""The numbers that reports of 0.1 don't have."""
+_SUMMARY = _object(
+    "The report in numbers.", {name: _count(f"How many {what}.") for name, what in COUNTS.items()}, SINCE_0_2
+)
 _TOOL = _object("What made the report.", {"name": _text("Its name."), "version": _text("Its release.")})
 _CREATED = _text("When it was made, in UTC: SOURCE_DATE_EPOCH, else the clock.", format="date-time")
 _MERGED = _object(
