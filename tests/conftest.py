@@ -42,8 +42,9 @@ class Ran:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The environment without what would steer krm-harden, or the way in which Python writes."""
-    steering = ("KRM_HARDEN", "SOURCE_DATE", "PYTHONUNBUFFERED")
+    """The environment without what would steer krm-harden, or the way in which Python or terminals are written to."""
+    # COLUMNS comes from pytest-xdist.
+    steering = ("KRM_HARDEN", "SOURCE_DATE", "PYTHONUNBUFFERED", "COLUMNS", "FORCE_COLOR", "NO_COLOR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
     return {**kept, **more}
 

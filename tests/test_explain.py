@@ -516,7 +516,7 @@ def on_a_terminal(columns: int, *words: str) -> str:
     """What a command writes to a terminal of so many columns."""
     ours, theirs = pty.openpty()
     program = f"stty cols {columns}; exec {sys.executable} -m krm_harden explain {' '.join(words)}"
-    environment = clean_environment(TERM="xterm-256color", COLUMNS="")  # its own counts, which pytest-xdist hides
+    environment = clean_environment(TERM="xterm-256color")
     child = subprocess.Popen(["sh", "-c", program], stdin=theirs, stdout=theirs, env=environment)
     os.close(theirs)
     parts = []

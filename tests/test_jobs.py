@@ -140,7 +140,15 @@ def test_what_cannot_be_sent_is_made_here():
     assert [one() for one in made] == [1, 2, 3]
 
 
+def children() -> set[str]:
+    """Our child processes, whoever started them: other tests of this process may have left a browser."""
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    return {child for task in tasks for child in (task / "children").read_text().split()}
+
+
 def test_an_error_comes_where_its_item_does():
+    before = children()
+
     def work(item: int) -> int:
         if item == 150:
             raise KrmHardenError("broken")
@@ -151,11 +159,12 @@ def test_an_error_comes_where_its_item_does():
         found.extend(_shares.in_order(list(range(300)), work, lambda item: 1, 2))
 
     assert found == list(range(150))
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children() <= before
 
 
 def test_a_process_that_dies_is_an_error_and_none_stays():
+    before = children()
+
     def work(item: int) -> int:
         if item == 90:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -164,8 +173,7 @@ def test_a_process_that_dies_is_an_error_and_none_stays():
     with pytest.raises(KrmHardenError, match="a process of --jobs died"):
         list(_shares.in_order(list(range(100)), work, lambda item: 1, 2))
 
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children() <= before
 
 
 def test_who_asks_slowly_is_not_given_everything_at_once(tmp_path):

@@ -154,6 +154,15 @@ def test_nobody_waits_for_a_pipe_among_the_patches(tmp_path):
     assert sorted(os.listdir(tmp_path / "hardening")) == ["kustomization.yaml", "pipe", "pod-a.yaml"]
 
 
+def test_a_folder_whose_name_is_no_utf_8_is_one_line(tmp_path):
+    ran = run_cli("patches", "-o", os.fsdecode(b"\xff"), ROOT / "examples" / "shop" / "web.yaml", cwd=tmp_path)
+
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1] == (
+        "krm-harden: error: '\\udcff/kustomization.yaml': would name a file whose name isn't UTF-8; rename it"
+    )
+
+
 def test_no_object_takes_another_ones_file_whatever_it_is_called(tmp_path):
     """The name of a file with a hash in it can be known beforehand, and be an object's."""
     pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {containers: [{name: a, image: b/c:1}]}\n"

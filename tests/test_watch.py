@@ -309,6 +309,7 @@ def test_a_new_folder_without_a_watch_left_for_it_is_seen_all_the_same(work):
         (("fix", "-", "deploy"), "--watch and standard input exclude each other"),
         (("check", "--hook", "deploy"), "--watch and --hook exclude each other"),
         (("check", "-o", "json", "deploy"), "--watch and --output json exclude each other"),
+        (("check", "--baseline", "b", "--write-baseline", "deploy"), "--watch and --write-baseline exclude each other"),
         (("fix", "--diff", "--against", "0.1", "deploy"), "--watch and --against exclude each other"),
     ],
 )

@@ -168,3 +168,5 @@ def _write(path: Path, text: str) -> None:
         _files.put(path, text.encode())
     except OSError as error:
         raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "run the command again") from None
+    except UnicodeEncodeError:
+        raise KrmHardenError("would name a file whose name isn't UTF-8", ascii(str(path)), "rename it") from None

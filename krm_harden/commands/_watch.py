@@ -188,6 +188,8 @@ def _must_suit(options: argparse.Namespace) -> None:
         "--hook": options.hook,
         "--interactive": getattr(options, "interactive", False),
         "--against": getattr(options, "against", None),
+        # It would accept whatever comes, round by round.
+        "--write-baseline": getattr(options, "write_baseline", False),
         f"--output {options.output}": options.output != "text",
     }
     for name, is_there in wrong.items():
