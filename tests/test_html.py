@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -459,10 +460,16 @@ def many(count):
 
 def test_the_page_is_made_in_time_and_size_that_follow_the_workloads():
     def cost(count):
-        made = many(count)
-        start = time.process_time()
-        page = html.from_document(made)
-        return time.process_time() - start, len(page)
+        made, rounds = many(count), []
+        gc.disable()  # as on the command line
+        try:
+            for _ in range(3):
+                start = time.process_time()
+                page = html.from_document(made)
+                rounds.append(time.process_time() - start)
+        finally:
+            gc.enable()
+        return min(rounds), len(page)
 
     cost(10)
     small, large = cost(500), cost(4000)
