@@ -446,18 +446,19 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value).lower()
 
 
-def similar(word: Any, known: list[str]) -> str:
-    close = _closest(word, known)
+def similar(word: Any, known: Iterable[str]) -> str:
+    close = closest(word, known)
     return f" (did you mean {close}?)" if close else ""
 
 
 def did_you_mean(word: Any, known: Iterable[str]) -> str:
     """The end of a message: what was probably meant, or nothing."""
-    close = _closest(word, known)
+    close = closest(word, known)
     return f"; did you mean {close!r}?" if close else ""
 
 
-def _closest(word: Any, known: Iterable[str]) -> str:
+def closest(word: Any, known: Iterable[str]) -> str:
+    """What was probably meant by a word, or empty."""
     import difflib
 
     return next(iter(difflib.get_close_matches(str(word), list(known), 1)), "")

@@ -54,14 +54,6 @@ def as_called(text: str) -> str:
     return re.sub(rf"\bkrm-harden (?=(?:{names})\b)", f"{program()} ", text)
 
 
-def similar(word: str, known: Iterable[str]) -> str:
-    """` (did you mean check?)`, or empty."""
-    import difflib
-
-    close = difflib.get_close_matches(word, list(known), 1)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
 def about(name: str) -> tuple[str, str]:
     """A command's SUMMARY and GROUP. Their lines are read, for loading all commands takes ten times as long."""
     found = _literals(os.path.join(os.path.dirname(__file__), f"{name}.py"))
@@ -116,16 +108,18 @@ def show() -> None:
 def unknown(name: str) -> str:
     """What to say of a command that isn't there."""
     if name.startswith("-"):
+        from krm_harden.schema import similar
+
         return f"no option {name!r} before the command{similar(name, FIRST)}; see `{program()} --help`"
     return f"no command {name!r}{similar_command(name)}"
 
 
 def similar_command(name: str) -> str:
-    import difflib
+    from krm_harden.schema import closest
 
     known = [*cli.commands(), "help"]
-    close = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; commands: {', '.join(known)}"
+    close = closest(name, known)
+    return f"; did you mean {close}?" if close else f"; commands: {', '.join(known)}"
 
 
 # Pages that fit

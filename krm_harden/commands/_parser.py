@@ -113,7 +113,9 @@ class Parser(argparse.ArgumentParser):
         return ""
 
     def _meant(self, option: str) -> str:
-        return _help.similar(option, [name for name in self._option_string_actions if len(name) > 2])
+        from krm_harden.schema import similar
+
+        return similar(option, [name for name in self._option_string_actions if len(name) > 2])
 
     def _commands(self) -> dict[str, argparse.ArgumentParser]:
         found = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
@@ -121,10 +123,10 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
+            from krm_harden.schema import similar
+
             known = [str(choice) for choice in action.choices]
-            hint = (
-                _help.similar(str(value), known) or f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
-            )
+            hint = similar(value, known) or f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
             raise argparse.ArgumentError(action, f"invalid choice: {str(value)!r}{hint}")
 
     def format_usage(self) -> str:

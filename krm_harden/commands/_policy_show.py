@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from krm_harden import excerpts, merging, source, split
-from krm_harden.commands import _files, _policies, _streams
+from krm_harden.commands import _files, _policies, _run, _streams
 from krm_harden.controls import NAMESPACES, named
 from krm_harden.emit import FlowStyle, flow
 from krm_harden.errors import InputError
@@ -40,10 +40,7 @@ _ONE_LINE = FlowStyle()
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    _policies.arguments(parser)
-    parser.add_argument(
-        "--images", metavar="LOCK", help="what is known of images: an ImageLock of `krm-harden images resolve`"
-    )
+    _run.policy_arguments(parser)
     parser.add_argument(
         "--for",
         dest="paths",

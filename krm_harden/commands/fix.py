@@ -148,7 +148,7 @@ def _preview_update(options: argparse.Namespace, policy: Policy) -> int:
             f"--against prints a diff, not {wrong.upper()}",
             next_step=f"leave {'--report' if options.report else '--output'} away",
         )
-    inputs = list(_run.process(_engine(options, policy), options.paths, options.exclude, hook=options.hook))
+    inputs = list(_run.inputs(_engine(options, policy), options))
     older = _engine(options, policy.with_changes({"compatibility": options.against}))
     found = _preview.preview(older, inputs)
     _streams.print_report("".join(line for step in found.steps for line in _painted(diff(step))))

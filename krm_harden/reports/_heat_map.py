@@ -18,6 +18,8 @@ from krm_harden.reports import _readiness
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from krm_harden.reports._readiness import Standing
+
 LONGEST = 2000
 """Of the letters of a text that are shown."""
 _UNSEEN = re.compile(
@@ -150,15 +152,16 @@ def _holds(control: Any, level: str, version: str) -> bool:
     return control.level in asked and (known is None or control.check(known) is not None)
 
 
-def data(document: Mapping[str, Any], docs: str) -> dict[str, Any]:
-    """What the page's script reads. Its keys are explained where it decodes them (page.js)."""
+def data(document: Mapping[str, Any], docs: str, standings: Sequence[Standing | None]) -> dict[str, Any]:
+    """What the page's script reads, of a report and its `standings`. The script says what each key is (page.js)."""
     resources = document["resources"]
     known = columns(resources)
     places = {column.id: index for index, column in enumerate(known)}
     texts, kinds = Texts(), Texts()
     keys = label_keys(resources)
     namespaces = Texts()
-    objects = [_object(one, texts, kinds, namespaces, places, keys) for one in resources]
+    pairs = zip(resources, standings, strict=True)
+    objects = [_object(one, standing, texts, kinds, namespaces, places, keys) for one, standing in pairs]
     return {
         "docs": docs,
         "states": [[state.id, state.title, state.meaning] for state in STATES],
@@ -174,6 +177,7 @@ def data(document: Mapping[str, Any], docs: str) -> dict[str, Any]:
 
 def _object(
     resource: Mapping[str, Any],
+    standing: Standing | None,
     texts: Texts,
     kinds: Texts,
     namespaces: Texts,
@@ -187,10 +191,8 @@ def _object(
     for index, key in enumerate(keys):
         if key in (resource.get("labels") or {}):
             labels += [index, texts.add(seen(resource["labels"][key]))]
-    is_workload = _readiness.is_workload(resource)
-    standing = _readiness.standing(resource) if is_workload else None
     off = sorted(places[name] for name in standing.unreported if name in places) if standing else []
-    home = resource["namespace"] if is_workload else resource["name"]
+    home = resource["namespace"] if standing else resource["name"]
     return [
         namespaces.add(seen(home)),
         texts.add(seen(resource["kind"])),
@@ -198,7 +200,7 @@ def _object(
         texts.add(seen(resource["file"])),
         resource["line"],
         texts.add(seen(resource.get("source") or "")),
-        texts.add(resource["level"] if is_workload else ""),
+        texts.add(resource["level"] if standing else ""),
         texts.add(standing.today if standing else ""),
         texts.add(standing.fixed if standing else ""),
         texts.add(seen(resource["message"])),

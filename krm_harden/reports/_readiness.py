@@ -16,7 +16,7 @@ from krm_harden.decide import DEFAULT_CAPABILITIES
 from krm_harden.model import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 FIXES = frozenset({"fixed", "open"})
 """The states of what `fix` has written, or would write."""
@@ -141,6 +141,11 @@ def standing(resource: Mapping[str, Any]) -> Standing:
     return Standing(before, after, exempt, judged, frozenset(fails), frozenset(remains), unreported)
 
 
+def standings(document: Mapping[str, Any]) -> list[Standing | None]:
+    """What the report says of each of its objects, in their order; None for one that makes no pods."""
+    return [standing(one) if is_workload(one) else None for one in document["resources"]]
+
+
 def is_mended(finding: Mapping[str, Any]) -> bool:
     """Whether the fix has written what was missing, or will.
 
@@ -191,13 +196,16 @@ def _met(judged: str, fails: Iterable[str], *, allowed: bool) -> str:
     return "privileged" if soft else "baseline"
 
 
-def readiness(document: Mapping[str, Any]) -> list[Readiness]:
-    """Each namespace of the report that has a workload, by name; workloads that name none come last."""
+def readiness(document: Mapping[str, Any], known: Sequence[Standing | None] | None = None) -> list[Readiness]:
+    """Each namespace of the report that has a workload, by name; workloads that name none come last.
+
+    `known` are the report's `standings`, where they are at hand.
+    """
     groups: dict[str, list[tuple[str, Standing]]] = {}
-    for resource in document["resources"]:
-        if is_workload(resource):
+    for resource, one in zip(document["resources"], known or standings(document), strict=True):
+        if one:
             name = f"{resource['kind']}/{resource['name']}"
-            groups.setdefault(resource["namespace"], []).append((name, standing(resource)))
+            groups.setdefault(resource["namespace"], []).append((name, one))
     return [_of_namespace(name, groups[name]) for name in sorted(groups, key=lambda name: (not name, name))]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from krm_harden.commands._run import Input
+    from krm_harden.reports._readiness import Standing
 
 REPOSITORY = "https://github.com/krm-harden/krm-harden"
 SHOWN = 100
@@ -78,6 +80,7 @@ def from_document(document: Mapping[str, Any], earlier: Sequence[Mapping[str, An
     import jinja2
 
     style, script = _text("page.css"), _text("page.js")
+    standings = _readiness.standings(document)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -90,15 +93,15 @@ def from_document(document: Mapping[str, Any], earlier: Sequence[Mapping[str, An
         script=_trusted(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
-        data=_trusted(_inlined(_heat_map.data(document, _docs(document)))),
+        data=_trusted(_inlined(_heat_map.data(document, _docs(document), standings))),
         document={"tool": None, "sources": [], "warnings": [], **document},
-        figures=figures(document),
+        figures=figures(document, standings),
         levels=_asked(document, "level"),
         versions=_asked(document, "version"),
-        readiness=_readiness.readiness(document),
+        readiness=_readiness.readiness(document, standings),
         trend=trend((*earlier, document)) if earlier else [],
         states=_heat_map.STATES,
-        listing=listing(document),
+        listing=listing(document, standings),
         columns=_heat_map.columns(document["resources"]),
         created=_day(document),
         shown=SHOWN,
@@ -106,10 +109,10 @@ def from_document(document: Mapping[str, Any], earlier: Sequence[Mapping[str, An
     )
 
 
-def figures(document: Mapping[str, Any]) -> Figures:
-    """A report in numbers."""
+def figures(document: Mapping[str, Any], known: Sequence[Standing | None]) -> Figures:
+    """A report, whose `standings` are known, in numbers."""
     workloads = [one for one in document["resources"] if _readiness.is_workload(one)]
-    standings = [_readiness.standing(one) for one in workloads]
+    standings = list(filter(None, known))
     findings = [finding for one in document["resources"] for finding in one["findings"]]
     states = Counter(finding["state"] for finding in findings)
     fixes = (finding for finding in findings if _readiness.is_mended(finding))
@@ -147,30 +150,31 @@ def trend(documents: Sequence[Mapping[str, Any]]) -> list[Point]:
     step = WIDTH / max(len(documents) - 1, 1)
     points = []
     for index, document in enumerate(documents):
-        known = figures(document)
+        known = figures(document, _readiness.standings(document))
         part = known.today / known.workloads if known.workloads else 1
         shown = share(known.today, known.workloads)
         points.append(Point(_day(document), known, round(index * step, 1), round(HEIGHT * (1 - part), 1), shown))
     return points
 
 
-def listing(document: Mapping[str, Any]) -> Iterator[tuple[str, Iterator[Listed]]]:
+def listing(
+    document: Mapping[str, Any], standings: Sequence[Standing | None]
+) -> Iterator[tuple[str, Iterator[Listed]]]:
     """By namespace every object with a finding."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for one in document["resources"]:
+    groups: dict[str, list[tuple[Mapping[str, Any], Standing | None]]] = {}
+    for one, standing in zip(document["resources"], standings, strict=True):
         if one["findings"] or not one["allowed"]:
-            home = one["namespace"] if _readiness.is_workload(one) else one["name"]
-            groups.setdefault(home, []).append(one)
+            home = one["namespace"] if standing else one["name"]
+            groups.setdefault(home, []).append((one, standing))
     for name in sorted(groups, key=lambda name: (not name, name)):
-        yield name, map(_listed, groups[name])
+        yield name, itertools.starmap(_listed, groups[name])
 
 
 _TITLES = {state.id: state.title for state in _heat_map.STATES}
 
 
-def _listed(resource: Mapping[str, Any]) -> Listed:
+def _listed(resource: Mapping[str, Any], standing: Standing | None) -> Listed:
     source = f"{resource['source']}: " if resource.get("source") else ""
-    standing = _readiness.standing(resource) if _readiness.is_workload(resource) else None
     exemptions = dict.fromkeys(finding["exemption"] for finding in resource["findings"] if finding["exemption"])
     return Listed(
         resource["kind"],
