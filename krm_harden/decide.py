@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
+    from krm_harden.access import Access
     from krm_harden.controls import Control
     from krm_harden.exemptions import Exemption
     from krm_harden.images.facts import ImageFacts
@@ -79,7 +80,7 @@ class Situation:
     name of ours the containers and paths that ask for it. `users` and `users_of_volumes`, filled by theirs, have what
     is proposed for each container, and for each volume who writes there. `checking`: nothing will be written.
     `left_out` says why a control writes nothing to a resource, or empty; `violated`, filled by `choices`, has what some
-    checks found.
+    checks found. `access` is what the whole input shows of service accounts, None while it is gathered.
     """
 
     __slots__ = (
@@ -98,6 +99,7 @@ class Situation:
         "_pod_held",
         "_replaced",
         "_replaced_inits",
+        "access",
         "checking",
         "knows_images",
         "left_out",
@@ -120,8 +122,10 @@ class Situation:
         *,
         checking: bool = False,
         left_out: LeftOut | None = None,
+        access: Access | None = None,
     ) -> None:
         self.left_out = left_out
+        self.access = access
         self.violated: dict[str, dict[Container | None, list[Violation]]] | None = None
         self.pod = pod
         self.settings = settings

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from krm_harden import edit, place, source, split, verify, workloads
 from krm_harden import facts as whole
+from krm_harden.controls import TOKEN
 from krm_harden.errors import InputError, RefusedEdit
 from krm_harden.model import ChunkResult, Facts, Unexamined, dotted
 from krm_harden.namespaces import waits
@@ -43,7 +44,19 @@ class Engine:
     `left_out` says why a control, by its id, writes nothing to a resource, or empty; it must be the same at each call.
     """
 
-    __slots__ = ("ceiling", "checking", "facts", "left_out", "lines", "paranoid", "policy", "rendered", "strict")
+    __slots__ = (
+        "_asks_access",
+        "_known_access",
+        "ceiling",
+        "checking",
+        "facts",
+        "left_out",
+        "lines",
+        "paranoid",
+        "policy",
+        "rendered",
+        "strict",
+    )
 
     def __init__(
         self,
@@ -58,6 +71,8 @@ class Engine:
         facts: Facts | None = None,
         left_out: LeftOut | None = None,
     ) -> None:
+        self._asks_access = policy.asks_access
+        self._known_access = _access().Access(facts.access) if facts and self._asks_access else None
         self.left_out = left_out
         self.rendered = rendered or checking
         self.ceiling = ceiling
@@ -160,8 +175,10 @@ class Engine:
         return result
 
     def may_hold_pods(self, api_version: str, kind: str) -> bool:
-        """Whether chunks of a kind are read: it makes pods, or is a Namespace."""
-        return kind == "Namespace" or workloads.is_workload(api_version, kind, self.policy.kinds)
+        """Whether chunks of a kind are read: it makes pods, is a Namespace, or says what a pod's account may do."""
+        if kind == "Namespace" or workloads.is_workload(api_version, kind, self.policy.kinds):
+            return True
+        return self._asks_access and kind in _access().KINDS
 
     def _document(self, chunk: bytes, document: Document, line: int, index: int | None = None) -> ChunkResult:
         try:
@@ -185,6 +202,7 @@ class Engine:
                 lines=self.lines,
                 rendered=rendered,
                 left_out=self.left_out,
+                access=self._known_access,
             )
             for resource in ours
         ]
@@ -244,14 +262,18 @@ class Engine:
     def _facts(self, found: Iterable[Resource], reviews: Iterable[Review]) -> Facts | None:
         """What a document adds to the facts of the whole input: `found` are its resources as they are written."""
         automatic = self.policy.namespaces.get("enforce") == "auto"
-        if not (automatic or self.policy.exemptions):
+        if not (automatic or self.policy.exemptions or self._asks_access):
             return None
+        found = list(found)
         pods, homeless = whole.about(self.policy, found) if automatic else ({}, [])
         used = {name for review in reviews for name in review.used_exemptions()}
         waiting = self.facts is None and any(
-            is_namespace(review.resource) and waits(review.resource, review.settings) for review in reviews
+            (is_namespace(review.resource) and waits(review.resource, review.settings))
+            or (review.pods and TOKEN in review.settings.checks())
+            for review in reviews
         )
-        return Facts(pods, homeless, used=used, waiting=waiting)
+        access = _access().of_resources(found) if self._asks_access else ()
+        return Facts(pods, homeless, used=used, access=access, waiting=waiting)
 
     def _edited(self, document: Document, draft: Draft) -> Document:
         """The new document, verified. Raises RefusedEdit."""
@@ -269,7 +291,15 @@ class Engine:
     def _settled(self, new: Document, reviews: list[Review]) -> list[Review]:
         """The resources of the new text. Raises RefusedEdit unless a second run over it has nothing to do."""
         again = [
-            Review(self.policy, new, review.resource.within(new.data), 0, self.facts, left_out=self.left_out)
+            Review(
+                self.policy,
+                new,
+                review.resource.within(new.data),
+                0,
+                self.facts,
+                left_out=self.left_out,
+                access=self._known_access,
+            )
             for review in reviews
         ]
         for review in again:
@@ -277,6 +307,13 @@ class Engine:
         for operation in _drafted(new, again).operations:
             raise RefusedEdit(f"a second run would change {dotted(operation.path)} again", next_step=_REPORT)
         return again
+
+
+def _access() -> Any:
+    """What service accounts may do: loaded where a policy asks."""
+    from krm_harden import access
+
+    return access
 
 
 def _is_template(chunk: bytes) -> bool:

@@ -1,6 +1,7 @@
 """What only the whole input can tell, gathered chunk by chunk and merged in any order.
 
-Which namespaces hold only pods that pass, so that `enforce: auto` may label them; which exemptions were needed.
+Which namespaces hold only pods that pass, so that `enforce: auto` may label them; which exemptions were needed; what
+service accounts may do.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ UNJUDGED = {"template", "patch", "unknown"}
 def of_chunks(chunks: Iterable[ChunkResult], name: str = "") -> Facts:
     """The facts of a whole input, or of the one that `name` names, from all of its chunks."""
     where = f"{name}: " if name else ""
-    return merged(
-        facts
-        for chunk in chunks
-        for facts in (chunk.facts or Facts(), Facts(unread=[where + line for line in _unjudged(chunk)]))
-    )
+    return merged(facts for chunk in chunks for facts in (chunk.facts or Facts(), _of_unjudged(chunk, where)))
+
+
+def _of_unjudged(chunk: ChunkResult, where: str) -> Facts:
+    """What a chunk leaves open: a namespace's pods, and rights of accounts where it can't be read at all."""
+    is_unread = chunk.error or any(note.cause == "template" for note in chunk.unexamined)
+    unread = [where + line for line in _unjudged(chunk)]
+    return Facts(unread=unread, access=[("unread", unread[0])] if is_unread else ())
 
 
 def _unjudged(chunk: ChunkResult) -> Iterator[str]:
@@ -47,6 +51,7 @@ def merged(every: Iterable[Facts]) -> Facts:
     homeless: list[str] = []
     unread: list[str] = []
     used: set[str] = set()
+    access: set[tuple[str, ...]] = set()
     waiting = False
     for facts in every:
         for namespace, workloads_ in facts.pods.items():
@@ -55,8 +60,9 @@ def merged(every: Iterable[Facts]) -> Facts:
         homeless += facts.homeless
         unread += facts.unread
         used |= facts.used
+        access |= facts.access
         waiting = waiting or facts.waiting
-    return Facts(pods, sorted(homeless), sorted(unread), used, waiting=waiting)
+    return Facts(pods, sorted(homeless), sorted(unread), used, access=access, waiting=waiting)
 
 
 def pinned(policy: Policy) -> LevelVersion:

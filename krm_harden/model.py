@@ -452,10 +452,11 @@ class Facts:
     """`pods` has for each namespace its workloads, each with why it doesn't pass, or empty.
 
     `homeless` are the workloads that name no namespace, `unread` what could not be read; `used` are the names of the
-    exemptions that exempted something. `waiting`: a Namespace is here that these facts, of the whole input, decide.
+    exemptions that exempted something. `access` is what they say of
+    service accounts (access.Fact). `waiting`: something is here that these facts, of the whole input, decide.
     """
 
-    __slots__ = ("homeless", "pods", "unread", "used", "waiting")
+    __slots__ = ("access", "homeless", "pods", "unread", "used", "waiting")
 
     def __init__(
         self,
@@ -464,8 +465,10 @@ class Facts:
         unread: Iterable[str] = (),
         used: Iterable[str] = (),
         *,
+        access: Iterable[tuple[str, ...]] = (),
         waiting: bool = False,
     ) -> None:
+        self.access = frozenset(access)
         self.pods = pods or {}
         self.homeless = tuple(homeless)
         self.unread = tuple(unread)

@@ -7,7 +7,7 @@ match it. Below a ceiling (`restricted_by`) a policy may only tighten.
 from __future__ import annotations
 
 from krm_harden import schema
-from krm_harden.controls import active, load, named
+from krm_harden.controls import TOKEN, active, load, named
 from krm_harden.controls import settings as settings_of_controls
 from krm_harden.errors import ConfigError, Problem
 from krm_harden.exemptions import glob, matches, of_policy
@@ -129,7 +129,7 @@ class Settings:
         """The controls that are on, in the order of the standard's messages."""
         if self._enabled is None:
             known = [made for made in load().values() if made.since <= self.output]
-            self._enabled = tuple(made for made in known if self.enabled(made.id, made.level))
+            self._enabled = tuple(made for made in known if self.enabled(made.id, made.level, opt_in=made.opt_in))
         return self._enabled
 
     def checks(self) -> Mapping[str, tuple[Control, Check]]:
@@ -145,9 +145,9 @@ class Settings:
     def control(self, name: str) -> Mapping[str, Any]:
         return self.controls.get(name, {})
 
-    def enabled(self, name: str, level: str) -> bool:
+    def enabled(self, name: str, level: str, *, opt_in: bool = False) -> bool:
         """Whether a control of a level is on: by its own switch, else because that level is to be reached."""
-        wanted = LEVELS.index(level) <= LEVELS.index(self.asked.level)
+        wanted = not opt_in and LEVELS.index(level) <= LEVELS.index(self.asked.level)
         return bool(self.control(name).get("enabled", wanted))
 
     def overrides(self, name: str) -> bool:
@@ -254,6 +254,17 @@ class Policy:
     def validator(self) -> bool:
         """Whether the function only judges."""
         return bool(self.spec.get("validator", False))
+
+    @property
+    def asks_access(self) -> bool:
+        """Whether it must be known what the whole input shows of the use of the API."""
+        layers = (self.spec, *self.rules)
+        return any(mapping(mapping(layer.get("controls")).get(TOKEN)).get("enabled") for layer in layers)
+
+    @property
+    def asks_whole_input(self) -> bool:
+        """Whether something in the input may be decided only by the facts of all of it."""
+        return self.namespaces.get("enforce") == "auto" or self.asks_access
 
     def settings_for(self, resource: Resource) -> Settings:
         """What holds for a resource: the policy, then each rule that matches it, the narrowest last."""

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from krm_harden.access import Access
     from krm_harden.controls import Control
     from krm_harden.decide import LeftOut
     from krm_harden.exemptions import Exemption
@@ -26,7 +27,8 @@ class Review:
 
     `line` is the chunk's, from 0; `lines` says whether findings get their own; `rendered`, that `$patch` makes no patch
     of it; `facts` are those of the whole input, None while they are gathered; `left_out` says which controls write
-    nothing here. `read` fills the rest; it raises InputError where the API couldn't decode a field.
+    nothing here; `access` what the whole input shows of service accounts. `read` fills the rest; it raises InputError
+    where the API couldn't decode a field.
     """
 
     __slots__ = (
@@ -35,6 +37,7 @@ class Review:
         "_judged",
         "_labels",
         "_situations",
+        "access",
         "cause",
         "checking",
         "document",
@@ -63,7 +66,9 @@ class Review:
         lines: bool = False,
         rendered: bool = False,
         left_out: LeftOut | None = None,
+        access: Access | None = None,
     ) -> None:
+        self.access = access
         self.left_out = left_out
         self.policy = policy
         self.rendered = rendered
@@ -135,7 +140,7 @@ class Review:
         shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
         known = [*volumes, *shared]
         situation = decide.Situation(
-            pod, self.settings, known, exemptions_, checking=self.checking, left_out=self.left_out
+            pod, self.settings, known, exemptions_, checking=self.checking, left_out=self.left_out, access=self.access
         )
         self._situations.append(situation)
         every = self.settings.checks().values()

@@ -71,7 +71,8 @@ def alone(path: Path) -> Policy:
     on = (path.parent.name, *FOLLOWS.get(path.parent.name, ()))
     for name in (*controls.load(), controls.NAMESPACES):
         switch = switches.setdefault(name, {})
-        switch["enabled"] = name in on and switch.get("enabled", True)
+        is_on = not (name in controls.load() and controls.load()[name].opt_in)
+        switch["enabled"] = name in on and switch.get("enabled", is_on)
     return Policy.from_dict(data)
 
 

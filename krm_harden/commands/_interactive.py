@@ -155,7 +155,7 @@ class _Conversation:
         self.target = target
         self.engine = self._before = engine
         # What decides about a Namespace are all inputs, as far as they can be known yet.
-        self._facts = _run.facts_of(inputs) if engine.policy.namespaces.get("enforce") == "auto" else None
+        self._facts = _run.facts_of(inputs) if engine.policy.asks_whole_input else None
 
     def ask(self) -> None:
         """Every question. Raises _Quit."""
@@ -278,7 +278,7 @@ class _Conversation:
     def made(self) -> list[Input]:
         """The inputs as all answers have them."""
         first = [self._input(self.engine, made) for made in self.inputs]
-        if self.engine.policy.namespaces.get("enforce") != "auto":
+        if not self.engine.policy.asks_whole_input:
             return first
         again = self.engine.knowing(_run.facts_of(first))
         return [

@@ -162,7 +162,7 @@ def _no_file_is_an_option(words: Iterable[str]) -> None:
 
 def settled(engine: Engine, inputs: Iterable[Input], jobs: int = 1) -> Iterator[Input]:
     """The same inputs, a second time through the engine where the facts of all of them decide something."""
-    if engine.policy.namespaces.get("enforce") != "auto":
+    if not engine.policy.asks_whole_input:
         yield from inputs
         return
     known = list(inputs)
@@ -181,7 +181,7 @@ def settled(engine: Engine, inputs: Iterable[Input], jobs: int = 1) -> Iterator[
 def with_fixes(engine: Engine, inputs: Iterable[Input]) -> list[Input]:
     """The inputs of a `check`, each with what the engine of a `fix` makes of it."""
     known = list(inputs)
-    whole = engine.policy.namespaces.get("enforce") == "auto"
+    whole = engine.policy.asks_whole_input
     asked = [made for made in known if made.chunks and (whole or _is_open(made))]
     mended = settled(engine, [of_bytes(engine, made.name, made.old) for made in asked])
     found = dict(zip(map(id, asked), mended, strict=True))

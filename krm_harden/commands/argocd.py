@@ -197,19 +197,19 @@ class _Made:
     def data(self) -> tuple[Any, ...]:
         """All of it as plain data, for another process."""
         found = self.facts()
-        known = (found.pods, found.homeless, found.unread, found.used, found.waiting)
+        known = (found.pods, found.homeless, found.unread, found.used, found.access, found.waiting)
         return self.code, self.count, self._size, self._said, self.notes, self.immutable, b"".join(self.parts), known
 
     def add_all(self, data: tuple[Any, ...]) -> None:
         """Note what became of a share of the documents. Raises KrmHardenError when it is too much."""
-        code, count, size, said, notes, immutable, text, (pods, homeless, unread, used, waiting) = data
+        code, count, size, said, notes, immutable, text, (pods, homeless, unread, used, access, waiting) = data
         self.code = max(self.code, code)
         self.count += count
         self._said += said
         self.notes += notes
         self.immutable += immutable
         self.parts.append(text)
-        self._facts.append(Facts(pods, homeless, unread, used, waiting=waiting))
+        self._facts.append(Facts(pods, homeless, unread, used, access=access, waiting=waiting))
         self._grow(size)
 
     def _grow(self, size: int) -> None:

@@ -56,6 +56,7 @@ class Control:
     beyond the Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it
     is no half measure. `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own
     default where the policy now says otherwise. `since` is the release that brought it.
+    `opt_in`: it is on only where the policy says so.
     `concerns` says cheaply whether it can have anything to say of a pod; `keys` are fields, one of which must be there
     for its checks to find anything: in the pod's spec, its securityContext, or those of its containers.
     """
@@ -71,6 +72,7 @@ class Control:
         "keys",
         "level",
         "on_windows",
+        "opt_in",
         "overrides",
         "own",
         "propose",
@@ -99,6 +101,7 @@ class Control:
         instead: Instead | None = None,
         keys: Iterable[str] = (),
         on_windows: bool = False,
+        opt_in: bool = False,
         overrides: tuple[str, ...] = (),
         own: Own | None = None,
         safe: bool = False,
@@ -119,6 +122,7 @@ class Control:
         self.instead = instead
         self.keys = frozenset(keys)
         self.on_windows = on_windows
+        self.opt_in = opt_in
         self.overrides = overrides
         self.own = own
         self.safe = safe
@@ -177,5 +181,7 @@ def settings() -> dict[str, Mapping[str, Any]]:
     return known | {alias: known[ids[-1]] for alias, ids in ALIASES.items()} | {NAMESPACES: {}}
 
 
+TOKEN = "serviceAccountToken"  # noqa: S105 - a control
+"""The control that needs to know what the whole input shows of the use of the API."""
 NAMESPACES = "namespaceLabels"
 """The control of Namespaces, which isn't one about pods."""
