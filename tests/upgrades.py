@@ -36,7 +36,10 @@ HOME = ROOT / "tests" / "upgrade"
 INPUTS = HOME / "inputs"
 CASES = {path.stem: path for path in sorted(INPUTS.iterdir()) if not path.name.endswith(".policy.yaml")}
 SINCE = {
-    "0.2": ("init-copy", "image-facts", "image-lock", "replace-chown", "unknown-user-namespace", "unknown-user-report")
+    "0.2": (
+        *("init-copy", "image-facts", "image-lock", "replace-chown", "service-account-token"),
+        *("unknown-user-namespace", "unknown-user-report"),
+    )
 }
 """The cases whose policy an older release doesn't read, by the first that does."""
 REPORTS = ("changes-additive", "explicit-respected", "nginx-deployment", "postgres-claim", "unknown-image")
