@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from krm_harden.model import Container, Pod, Pointer, Resource
     from krm_harden.source import Document
 
+IMAGE = ("image",)
+"""The one field that can be stale and is none of a securityContext."""
+
 
 def left_out(
     document: Document, found: Iterable[Resource], kinds: Mapping[tuple[str, str], Any], line: int
@@ -80,6 +83,9 @@ def _stale(control: Control, pod: Pod, container: Container, current: Any, wante
     """Our own default in the manifest, where the policy or a lock now says otherwise."""
     inherits = container.security_context.get(control.field[0]) is None
     above = pod.context_pointer if inherits else (*container.pointer, "securityContext")
+    what = "our old default "
+    if control.field == IMAGE:
+        above, what = container.pointer, ""
     pointer = (*(above or ()), *control.field)[len(pod.resource.base) :]
     return Finding(
         control.id,
@@ -87,7 +93,7 @@ def _stale(control: Control, pod: Pod, container: Container, current: Any, wante
         "stale",
         "warning",
         pointer,
-        f'container "{container.name}" has our old default {current}, but {evidence} says {wanted}:'
+        f'container "{container.name}" has {what}{current}, but {evidence} says {wanted}:'
         f" replace {dotted(pointer)} by {wanted}",
         current=current,
         proposed=wanted,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from krm_harden.model import Resource
+    from krm_harden.policy import Policy
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,16 @@ def only(words: Iterable[str]) -> Only | None:
     given = list(words)
     names = [name.strip() for word in given for name in word.split(",")]
     return Only(one for name in names for one in controls.named(spelled(name))) if given else None
+
+
+def opted_in(policy: Policy, chosen: Only | None) -> Policy:
+    """The policy with those chosen controls on that are off unless somebody asks; its own word on them stays."""
+    asked = [one.id for one in controls.load().values() if one.opt_in and chosen and one.id in chosen.ids]
+    if not asked:
+        return policy
+    said = policy.spec.get("controls", {})
+    more = {name: {"enabled": True, **said.get(name, {})} for name in asked}
+    return policy.with_changes({"controls": {**said, **more}})
 
 
 def spelled(name: str) -> str:

@@ -130,11 +130,12 @@ def _policy_file(options: argparse.Namespace) -> str | None:
 
 
 def _engine(options: argparse.Namespace, policy: Policy) -> Engine:
+    chosen = _chosen.only(options.control)
     return Engine(
-        policy,
+        _chosen.opted_in(policy, chosen),
         ceiling=_policies.has_ceiling(options.policy),
         paranoid=options.paranoid,
-        left_out=_chosen.only(options.control),
+        left_out=chosen,
     )
 
 
