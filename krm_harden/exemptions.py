@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krm_harden.controls import named
+from krm_harden.controls import VULNERABILITIES, named
 from krm_harden.model import mapping, one_line
 
 TYPE_CHECKING = False
@@ -65,6 +65,8 @@ class Exemption:
         """Whether it holds for a control in a container, or in the pod itself where `container` is None."""
         if control not in self.controls and "*" not in self.controls:
             return False
+        if "vulnerabilities" in self.match and control != VULNERABILITIES:
+            return False
         if not matches(self.match, resource):
             return False
         names = self.match.get("containers")
@@ -72,6 +74,11 @@ class Exemption:
             return False
         images = self.match.get("images")
         return images is None or (container is not None and glob(images, container.image))
+
+    def excuses(self, ids: Iterable[str]) -> bool:
+        """Whether it holds for a vulnerability with some ids, as far as it says for which it does."""
+        wanted = self.match.get("vulnerabilities")
+        return wanted is None or any(glob(wanted, name) for name in ids)
 
 
 def of_policy(entries: Iterable[Mapping[str, Any]], today: str) -> Iterator[Exemption]:
@@ -124,5 +131,5 @@ def _lines(resource: Resource) -> Iterator[tuple[str, list[str], str]]:
 def _unknown(controls: Iterable[str]) -> list[str]:
     from krm_harden.controls import ALIASES, NAMESPACES, load
 
-    known = {*load(), *ALIASES, NAMESPACES, "*"}
+    known = {*load(), *ALIASES, NAMESPACES, VULNERABILITIES, "*"}
     return [name for name in controls if name not in known]

@@ -75,6 +75,7 @@ EXAMPLES: Mapping[str, list[Any]] = {
     "match.labels": [{"tier": "edge"}],
     "match.containers": [["*"], ["istio-proxy"]],
     "match.images": [["registry.example/tools/*"]],
+    "match.vulnerabilities": [["CVE-2024-1234", "GHSA-*"]],
 }
 PATTERNS: Mapping[str, str] = {
     "version": r"^(latest|v1\.(0|[1-9][0-9]*))$",
@@ -116,5 +117,6 @@ def _text(path: str, schema: Mapping[str, Any]) -> str:
 
 def _of_control(name: str) -> str:
     known = controls.load()
-    titles = [known[one].title for one in controls.named(name) if one in known] or ["Labels of Namespaces"]
+    others = {controls.NAMESPACES: "Labels of Namespaces", controls.VULNERABILITIES: "Vulnerabilities of images"}
+    titles = [known[one].title if one in known else others[one] for one in controls.named(name)]
     return f"{' / '.join(dict.fromkeys(titles))}. `krm-harden explain {name}` says what it writes and what may break."

@@ -183,7 +183,8 @@ class Finding:
     `exemption` is the text to paste into a policy, or empty; `code` is the sort of reason why something can't be done.
     `line` and `column` count from 1 in its file, and are 0 where nobody asked for them. `writes` are the operations of
     a fixed one, absolute in its document and as they were asked for; empty where it is the value at its place alone.
-    `baseline` is new or unchanged where the run has one, else empty.
+    `baseline` is new or unchanged where the run has one, else empty. `vulnerability` is what a scanner says, where it
+    is about that: a mapping with the fields of the JSON report.
     """
 
     __slots__ = (
@@ -204,6 +205,7 @@ class Finding:
         "risk",
         "severity",
         "state",
+        "vulnerability",
         "writes",
     )
 
@@ -245,6 +247,7 @@ class Finding:
         self.column = 0
         self.writes = writes
         self.baseline = ""
+        self.vulnerability: Mapping[str, Any] | None = None
 
     @property
     def path(self) -> str:

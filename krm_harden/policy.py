@@ -7,7 +7,7 @@ match it. Below a ceiling (`restricted_by`) a policy may only tighten.
 from __future__ import annotations
 
 from krm_harden import schema
-from krm_harden.controls import TOKEN, active, load, named
+from krm_harden.controls import GATE, TOKEN, VULNERABILITIES, active, load, named
 from krm_harden.controls import settings as settings_of_controls
 from krm_harden.errors import ConfigError, Problem
 from krm_harden.exemptions import glob, matches, of_policy
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.controls import Check, Control
+    from krm_harden.exemptions import Exemption
     from krm_harden.images.facts import ImageFacts
     from krm_harden.images.lock import Lock
     from krm_harden.model import Facts, Pod, Pointer, Resource
@@ -295,10 +296,15 @@ class Policy:
     def unused(self, facts: Facts) -> Iterator[str]:
         """One line for each exemption that exempted nothing in the whole input."""
         for exemption in self.exemptions:
-            if exemption.where not in facts.used:
-                # Where there are several policies, it says itself which one it is of.
-                where = exemption.where if ": " in exemption.where else f"{self.name}: {exemption.where}"
-                yield f"{where} exempts from nothing that is here: {exemption.reason}"
+            # Whether a vulnerability needs one only a scanner's report can say.
+            if exemption.where not in facts.used and exemption.controls != {VULNERABILITIES}:
+                yield self.is_unused(exemption)
+
+    def is_unused(self, exemption: Exemption) -> str:
+        """The line about an exemption that exempted nothing."""
+        # Where there are several policies, it says itself which one it is of.
+        where = exemption.where if ": " in exemption.where else f"{self.name}: {exemption.where}"
+        return f"{where} exempts from nothing that is here: {exemption.reason}"
 
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
         """The policy with some fields of its spec replaced."""
@@ -605,7 +611,7 @@ def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
 
 def _replaces(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
     """Whether a control's own setting is another one than the ceiling states: no order says which is stricter."""
-    return field not in {"enabled", "required", "explicit"} and upper.get(field, value) != value
+    return field not in {"enabled", "required", "explicit", *GATE} and upper.get(field, value) != value
 
 
 def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
@@ -616,7 +622,17 @@ def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
         return value is False and bool(upper.get("required", False))
     if field == "explicit":
         return bool(value == "respect" and upper.get("explicit", "respect") == "override")
+    if field in GATE:
+        return _lets_more_pass(field, value, upper.get(field, GATE[field]["default"]))
     return field == "uid" and bool(value == 0)
+
+
+def _lets_more_pass(field: str, value: Any, upper: Any) -> bool:
+    """Whether a setting of the gate for vulnerabilities is softer than the one above it."""
+    if field == "failOn":
+        order = ["none", *GATE[field]["enum"]]
+        return order.index(value) < order.index(upper)
+    return bool(value > upper)
 
 
 def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:

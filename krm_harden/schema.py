@@ -68,6 +68,7 @@ _MATCH = {
 _MATCH_CONTAINERS = _MATCH | {
     "images": _list("Images of containers, as globs."),
     "containers": _list("Names of containers, as globs. Without it: all, and the pod itself."),
+    "vulnerabilities": _list("Ids of vulnerabilities in images, as globs: the exemption is for those alone."),
 }
 _FOLDER: Schema = {"type": "string", "format": "folder"}
 _CAPABILITIES = _list("Capabilities, without CAP_.")

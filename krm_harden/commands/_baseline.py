@@ -216,7 +216,8 @@ def _described(tree: _Tree, made: Input, result: ResourceResult, finding: Findin
         finding.container,
         finding.control,
         dotted(_places.field(finding)),
-        _value(finding.current),
+        # Another image with the same vulnerability has nothing new.
+        finding.vulnerability["id"] if finding.vulnerability else _value(finding.current),
         _places.identity(tree.repository.uri(made.name), resource, finding),
     )
 

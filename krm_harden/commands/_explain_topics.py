@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from krm_harden import controls, namespaces, schema
+from krm_harden import controls, namespaces, scanning, schema
 from krm_harden.commands._explain_show import rows
 from krm_harden.commands._explain_words import CHOICES, CODES, NOTICES, RISKS, STATES
 from krm_harden.profiles import FOR
@@ -26,6 +26,7 @@ KINDS = {
 }
 """The sorts of words, as the overview calls them."""
 LABELS = "Pod Security labels of Namespaces"
+SCANS = "Vulnerabilities of images"
 TOP = "spec"
 _CLAUSE = re.compile(r"(?:[^`:.]|`[^`]*`|[:.](?! ))+")
 _SHAPES = {
@@ -55,6 +56,7 @@ def topics() -> list[Topic]:
     return [
         *(Topic("control", one.id, one.title) for one in controls.load().values()),
         Topic("control", controls.NAMESPACES, LABELS),
+        Topic("control", controls.VULNERABILITIES, SCANS),
         *(Topic("control", name, text.partition(". ")[0]) for name, text in NOTICES.items()),
         *(Topic("state", name, meaning) for name, (meaning, _) in STATES.items()),
         *(Topic("risk", name, meaning) for name, meaning in RISKS.items()),
@@ -111,12 +113,19 @@ def control_page(name: str) -> str:
         return f"# {name}: in a control's place\n\n{NOTICES[name]}\n"
     if name == controls.NAMESPACES:
         return f"# {name}: {LABELS} (beyond it)\n\n{(namespaces.__doc__ or '').strip()}\n"
+    if name == controls.VULNERABILITIES:
+        parts = [f"# {name}: {SCANS} (beyond it)", (scanning.__doc__ or "").strip(), *_settings(controls.GATE)]
+        return "\n\n".join(parts) + "\n"
     control = controls.load()[name]
     parts = [f"# {control.id}: {control.title} ({standard(control)})", documentation(control)]
-    if control.settings:
-        settings = [f"- {key}: {about(setting)}" for key, setting in control.settings.items()]
-        parts.append("\n".join(["**Settings**, under `spec.controls` of a policy:", *settings]))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *_settings(control.settings)]) + "\n"
+
+
+def _settings(known: Mapping[str, Any]) -> Iterator[str]:
+    """The paragraph about a control's own settings, where it has some."""
+    if known:
+        settings = [f"- {key}: {about(setting)}" for key, setting in known.items()]
+        yield "\n".join(["**Settings**, under `spec.controls` of a policy:", *settings])
 
 
 def documentation(control: Control) -> str:
@@ -127,7 +136,8 @@ def documentation(control: Control) -> str:
 def part(name: str, heading: str) -> str:
     """One part of a control's documentation, from its heading to the next; empty for what isn't a control."""
     known = controls.load().get(name)
-    text = documentation(known) if known else namespaces.__doc__ or "" if name == controls.NAMESPACES else ""
+    others = {controls.NAMESPACES: namespaces.__doc__, controls.VULNERABILITIES: scanning.__doc__}
+    text = documentation(known) if known else others.get(name) or ""
     _, found, after = text.partition(f"**{heading}**")
     return f"{found}{after.partition(f'{chr(10)}{chr(10)}**')[0]}".strip()
 
@@ -277,7 +287,7 @@ def listed(kind: str) -> str:
     """The words of one sort; of fields only those right below `spec`."""
     if kind == "control":
         known = [(one.id, standard(one), one.title) for one in controls.load().values()]
-        known.append((controls.NAMESPACES, "beyond it", LABELS))
+        known += [(controls.NAMESPACES, "beyond it", LABELS), (controls.VULNERABILITIES, "beyond it", SCANS)]
         width = max(len(where) for _, where, _ in known)
         return rows((name, f"{where:{width}}  {title}") for name, where, title in known)
     chosen = [one for one in topics() if one.kind == kind and one.name.count(".") <= 1]

@@ -124,6 +124,7 @@ def _read_beside(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     yield from ((name, "a policy") for name in _policies.named(options.policy))
     others = {"what is known of images": options.images, "the baseline": getattr(options, "baseline", None)}
     yield from ((name, what) for what, name in others.items() if name)
+    yield from ((name, "a scanner's report") for name in getattr(options, "scan", ()) if name != STDIN)
 
 
 def fresh(inputs: Iterable[Input]) -> Iterator[Input]:

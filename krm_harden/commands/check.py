@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _asked, _baseline, _policies, _reports, _run, _shown, _streams, _verdicts, _watch
+from krm_harden.commands import (
+    _asked,
+    _baseline,
+    _policies,
+    _reports,
+    _run,
+    _scan,
+    _shown,
+    _streams,
+    _verdicts,
+    _watch,
+)
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
@@ -14,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
 
     from krm_harden.commands._baseline import Baseline
+    from krm_harden.commands._scan import Scanned
 
 GROUP = "Judge and report"
 SUMMARY = "judge manifests as the API server does; exit 1 unless all is in order or exempt"
@@ -34,6 +46,7 @@ examples:
   krm-harden check -o json deploy/            for machines
   krm-harden check -o github --report sarif=krm-harden.sarif deploy/
                                               annotations in a GitHub job, and a file for its code scanning
+  krm-harden check --scan trivy.json deploy/  also the vulnerabilities that a scanner has found in the images
   krm-harden check --baseline accepted.yaml --write-baseline deploy/
                                               accept what is wrong today; without --write-baseline only what is
                                               new fails, and what is gone is removed from the file
@@ -69,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--require-coverage", action="store_true", help="exit 1 if something was left alone without being judged"
     )
+    _scan.arguments(options)
     _baseline.arguments(options)
     options.add_argument("--strict", action="store_true", help="parse everything, also what can't hold a pod")
     return options
@@ -91,8 +105,12 @@ def _once(options: argparse.Namespace) -> int:
     if several and (options.baseline is not None or options.write_baseline or options.baseline_frozen):
         raise ConfigError("a verdict of several levels, versions or labels has no --baseline")
     baseline = _baseline.asked(options, f"{policy.level}:{policy.version}")
+    scanning = _scan.is_asked(options)
+    if several and scanning:
+        raise ConfigError("a verdict of several levels, versions or labels has no --scan")
     engine = Engine(policy, checking=True, strict=options.strict)
     inputs = list(_run.inputs(engine, options))
+    scanned = _scan.applied(engine, inputs, options) if scanning else None
     _must_be_whole(inputs)
     notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
     covered, hidden = not notes, any(note.severity == "error" for note in notes)
@@ -107,7 +125,8 @@ def _once(options: argparse.Namespace) -> int:
     elif len(levels) > 1 or len(versions) > 1:
         code = _verdicts.in_table(policy, inputs, levels, versions, options.output)
     else:
-        code = _findings(engine, inputs, options, baseline)
+        code = _findings(engine, inputs, options, baseline, scanned)
+    covered = covered and not (scanned and scanned.missing)
     unread = 2 * any(made.exit_code == 2 for made in inputs)
     empty = _run.nothing_found(inputs, allowed=options.allow_empty or options.hook, judging=True)
     return max(code, unread, int(hidden), int(options.require_coverage and not covered), empty)
@@ -125,9 +144,16 @@ def _must_be_whole(inputs: list[_run.Input]) -> None:
                     note.severity = "error"
 
 
-def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namespace, baseline: Baseline | None) -> int:
+def _findings(
+    engine: Engine,
+    inputs: list[_run.Input],
+    options: argparse.Namespace,
+    baseline: Baseline | None,
+    scanned: Scanned | None,
+) -> int:
     """Report what is wrong at the one level and version, and what to do about it."""
-    warnings, known = _run.warnings(engine, inputs), 0
+    inputs = scanned.inputs if scanned else inputs
+    warnings, known = [*_run.warnings(engine, inputs), *(_scan.lines(scanned) if scanned else ())], 0
     if _reports.asks_for(options, "sarif"):
         fixing = Engine(engine.policy, ceiling=_policies.has_ceiling(options.policy))
         inputs = _run.with_fixes(fixing, inputs)
@@ -142,5 +168,7 @@ def _findings(engine: Engine, inputs: list[_run.Input], options: argparse.Namesp
         told = inputs if _streams.detail() > 0 else _baseline.only_new(inputs)
         hints = [f"{_baseline.count(known)} in {options.baseline}; -v shows them"] if known else []
         _shown.show(inputs, warnings, told=list(_run.fresh(told)), hints=hints)
+    failures = scanned.failures if scanned else []
+    _streams.complain(f"error: {line}" for line in failures)
     expired = any(has_expired(chunk) for made in inputs for chunk in made.chunks)
-    return max(_run.worst(inputs), int(expired))
+    return max(_run.worst(inputs), int(expired), 2 * bool(failures))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from krm_harden.commands import _explain_findings as findings
 from krm_harden.commands import _explain_policy, _explain_show, _images_uses, _policies, _run, _streams
 from krm_harden.commands import _explain_topics as topics
-from krm_harden.commands._explain_topics import LABELS, about, documentation, standard
+from krm_harden.commands._explain_topics import LABELS, SCANS, about, documentation, standard
 from krm_harden.commands._parser import Parser, make
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.schema import KIND, LOCK_KIND, similar
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from krm_harden.policy import Policy
 
-__all__ = ["LABELS", "about", "documentation", "standard"]
+__all__ = ["LABELS", "SCANS", "about", "documentation", "standard"]
 
 GROUP = "Help and set-up"
 SUMMARY = "explain a control, a finding, an image, a policy or a word: why, what may break, how to undo it"

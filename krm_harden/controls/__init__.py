@@ -178,10 +178,30 @@ def of_standard(level: str) -> list[Control]:
 def settings() -> dict[str, Mapping[str, Any]]:
     """The own settings of each control, short names included, as a schema's properties."""
     known = {control.id: control.settings for control in load().values()}
-    return known | {alias: known[ids[-1]] for alias, ids in ALIASES.items()} | {NAMESPACES: {}}
+    short = {alias: known[ids[-1]] for alias, ids in ALIASES.items()}
+    return known | short | {NAMESPACES: {}, VULNERABILITIES: GATE}
 
 
 TOKEN = "serviceAccountToken"  # noqa: S105 - a control
 """The control that needs to know what the whole input shows of the use of the API."""
 NAMESPACES = "namespaceLabels"
 """The control of Namespaces, which isn't one about pods."""
+VULNERABILITIES = "imageVulnerabilities"
+"""The control of what scanners report (`krm_harden.scanning`), which isn't one about fields."""
+GATE: Mapping[str, Any] = {
+    "failOn": {
+        "type": "string",
+        "description": "The least severity that fails, by the words of a scanner's report.",
+        "enum": ["critical", "high", "medium", "low", "negligible", "unknown", "none"],
+        "default": "critical",
+    },
+    "onlyFixed": {"type": "boolean", "description": "Whether only what has a fix fails.", "default": False},
+    "graceDays": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 3650,
+        "description": "For how many days after it was published a vulnerability doesn't fail.",
+        "default": 0,
+    },
+}
+"""Its settings; `failOn` from soft to strict, but for none."""

@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krm_harden.controls import NAMESPACES, load
+from krm_harden.controls import NAMESPACES, VULNERABILITIES, load
 from krm_harden.model import parse_version
 from krm_harden.reports import _readiness
 
@@ -143,6 +143,8 @@ def columns(resources: Sequence[Mapping[str, Any]]) -> list[Column]:
     ]
     if NAMESPACES in found:
         made.append(Column(NAMESPACES, "Pod Security labels", 2))
+    if VULNERABILITIES in found:
+        made.append(Column(VULNERABILITIES, "Vulnerabilities of images", 2))
     return sorted(made, key=lambda column: column.level)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from krm_harden.model import one_line
-from krm_harden.reports import text
+from krm_harden.reports import _vulnerabilities, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,7 +48,7 @@ def of(chunks: Iterable[ChunkResult], file: str) -> Iterator[Line]:
             if not result.allowed:
                 place = f"{file}:{result.line}"
                 yield Line(place, _worst(result), "verdict", about, words=text.words(result), group=result)
-            for found in sorted(result.findings, key=lambda found: ORDER[found.severity]):
+            for found in sorted(_vulnerabilities.told(result.findings), key=lambda found: ORDER[found.severity]):
                 yield _line(file, about, found, result)
         yield from notes(chunk, file)
 
@@ -73,7 +73,8 @@ def notes(chunk: ChunkResult, file: str) -> Iterator[Line]:
 
 def _worst(result: ResourceResult) -> str:
     """The severity of a verdict is that of its worst finding: an exemption makes it an info."""
-    return min((finding.severity for finding in result.findings), key=ORDER.__getitem__, default="error")
+    own = (finding.severity for finding in result.findings if finding.vulnerability is None)
+    return min(own, key=ORDER.__getitem__, default="error")
 
 
 def plain(lines: Iterable[Line], *, verbose: bool = False) -> Iterator[str]:

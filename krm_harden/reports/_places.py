@@ -99,6 +99,7 @@ def identity(file: str, resource: Resource, finding: Finding) -> str:
         finding.container,
         finding.control,
         json_pointer(field(finding)),
+        *((finding.vulnerability["id"],) if finding.vulnerability else ()),
     )
     return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
 

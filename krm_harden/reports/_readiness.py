@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krm_harden.controls import load
+from krm_harden.controls import VULNERABILITIES, load
 from krm_harden.decide import DEFAULT_CAPABILITIES
 from krm_harden.model import LEVELS
 
@@ -137,8 +137,14 @@ def standing(resource: Mapping[str, Any]) -> Standing:
     unknown = unreported | ({""} if gone else set())
     before = is_now if resource["allowed"] and not (written or gone) else _met(judged, unknown | fails, allowed=False)
     after = _met(judged, unreported | remains, allowed=resource["allowed"] or (waiting and not unreported | remains))
-    exempt = any(finding["state"] == "exempt" and finding["severity"] == "info" for finding in findings)
+    exempt = any(_is_exempt(finding) for finding in findings)
     return Standing(before, after, exempt, judged, frozenset(fails), frozenset(remains), unreported)
+
+
+def _is_exempt(finding: Mapping[str, Any]) -> bool:
+    """Whether an exemption that still holds is at work; of what an image contains no level asks."""
+    is_alive = finding["state"] == "exempt" and finding["severity"] == "info"
+    return is_alive and bool(finding["control"] != VULNERABILITIES)
 
 
 def standings(document: Mapping[str, Any]) -> list[Standing | None]:

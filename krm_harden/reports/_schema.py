@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from krm_harden.controls import GATE
 from krm_harden.model import json_pointer
 
 if TYPE_CHECKING:
@@ -67,6 +68,26 @@ _OBJECT = {
 }
 _ANY: Schema = {}
 
+_PACKAGE = _object(
+    "One package.",
+    {
+        "name": _text("Its name."),
+        "installed": _text("The version that the image has."),
+        "fixed": _text("The versions that have it no more; empty where there is none."),
+    },
+)
+_VULNERABILITY = _object(
+    "What a scanner says, where the finding is about a vulnerability of an image: `check --scan`.",
+    {
+        "id": _text("Its id: `CVE-2024-1234`."),
+        "aliases": _list("Its other ids.", {"type": "string"}),
+        "severity": _text("How bad the scanner takes it to be.", enum=list(GATE["failOn"]["enum"][:-1])),
+        "packages": _list("The packages that have it, the worst first.", _PACKAGE),
+        "published": _text("Since when it is known, `2024-06-30`; empty where the report doesn't say."),
+        "url": _text("A page about it."),
+        "report": _text("The reports that it is from."),
+    },
+)
 FINDING = _object(
     "One line of a report: a change, or the reason why there is none.",
     {
@@ -88,8 +109,9 @@ FINDING = _object(
         "exemption": _text("The exemption to paste into a policy, where one would help."),
         "fingerprint": _text("What stays the same while lines and containers move; unique in its report.", default=""),
         "baseline": _text("Whether an earlier run had it: `check --baseline`.", enum=["new", "unchanged"]),
+        "vulnerability": _VULNERABILITY,
     },
-    ("column", "container", "code", "fingerprint", "baseline"),
+    ("column", "container", "code", "fingerprint", "baseline", "vulnerability"),
 )
 _OPERATION = _object(
     "One step of the patch (RFC 6902).",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from krm_harden.model import one_line
-from krm_harden.reports import summary
+from krm_harden.reports import _vulnerabilities, summary
 from krm_harden.reports._places import Repository, unread
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _lines(inputs: Sequence[Input], warnings: Sequence[str]) -> Iterator[Line]:
         path = repository.path(made.name)
         for chunk in made.chunks:
             for result in chunk.resources:
-                for finding in result.findings:
+                for finding in _vulnerabilities.told(result.findings):
                     message = f"{result.resource}: {finding.message}"
                     if finding.exemption:
                         message += f"; exemption: {finding.exemption}"

@@ -140,11 +140,12 @@ def _resource(file: str, result: ResourceResult, prints: dict[int, str]) -> dict
     }
 
 
-_FIELDS = tuple(name for name in _schema.FINDING["properties"] if name not in {"fingerprint", "baseline"})
+_OWN = {"fingerprint", "baseline", "vulnerability"}
+_FIELDS = tuple(name for name in _schema.FINDING["properties"] if name not in _OWN)
 _values: Callable[[Finding], Iterable[Any]] = attrgetter(*_FIELDS)
 
 
 def _finding(finding: Finding, fingerprint: str) -> dict[str, Any]:
     made = {**dict(zip(_FIELDS, _values(finding), strict=True)), "fingerprint": fingerprint}
-    baseline = getattr(finding, "baseline", "")
-    return made | {"baseline": baseline} if baseline else made
+    more = (("baseline", getattr(finding, "baseline", "")), ("vulnerability", finding.vulnerability))
+    return made | {name: value for name, value in more if value}

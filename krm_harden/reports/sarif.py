@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from krm_harden import __version__, controls, namespaces
+from krm_harden import __version__, controls, namespaces, scanning
 from krm_harden.commands import explain
 from krm_harden.model import one_line
 from krm_harden.reports import _documents, json
@@ -146,6 +146,10 @@ def _rules(document: Part) -> list[Made]:
     made += [_rule(name, title, title, page) for name, (title, page) in NOTICES.items()]
     known = {rule["id"] for rule in made}
     others = {finding["control"] for resource in document["resources"] for finding in resource["findings"]} - known
+    if controls.VULNERABILITIES in others:
+        others.remove(controls.VULNERABILITIES)
+        text, page = (scanning.__doc__ or "").strip(), f"controls.md#{controls.VULNERABILITIES.lower()}"
+        made.append(_rule(controls.VULNERABILITIES, explain.SCANS, text, page, level="error"))
     return [*made, *(_rule(name, one_line(name), one_line(name), "controls.md") for name in sorted(others))]
 
 
