@@ -17,15 +17,30 @@ PREFIX = "podSecurityPolicy."
 
 
 class PodSecurityPolicy:
-    """A policy with its defaults filled in, as the API server stored it. `where` is its file, or who holds it."""
+    """A policy with its defaults filled in, as the API server stored it. `where` is its file, or who holds it.
 
-    __slots__ = ("annotations", "name", "spec", "where")
+    `unknown` are the places of fields that the API server dropped without a word: nobody checked them. `unusable` is
+    why the admission passed over a policy that the API had taken, in its words; empty for one that it could use.
+    """
 
-    def __init__(self, name: str, spec: Mapping[str, Any], annotations: Mapping[str, str], where: str = "") -> None:
+    __slots__ = ("annotations", "name", "spec", "unknown", "unusable", "where")
+
+    def __init__(
+        self,
+        name: str,
+        spec: Mapping[str, Any],
+        annotations: Mapping[str, str],
+        where: str = "",
+        *,
+        unknown: Iterable[Pointer] = (),
+        unusable: str = "",
+    ) -> None:
         self.name = name
         self.spec = spec
         self.annotations = annotations
         self.where = where
+        self.unknown = tuple(unknown)
+        self.unusable = unusable
 
     def __repr__(self) -> str:
         return f"PodSecurityPolicy({self.name!r})"
@@ -34,7 +49,8 @@ class PodSecurityPolicy:
 class Change:
     """What a policy sets where a pod says nothing: an operation relative to the pod, by which field of the policy.
 
-    `container` is (list of the pod's spec, index), None for the pod itself.
+    The operation's path may name parents that are missing; they are made, as `patch.Draft` does. `container` is (list
+    of the pod's spec, index), None for the pod itself.
     """
 
     __slots__ = ("container", "field", "operation")
@@ -69,7 +85,7 @@ class FieldError:
         self.field = field
         self.path = path
         self.shown = shown
-        """The value as Go prints it in the message, quotes included."""
+        """The value as Go prints it in the message, quotes included; empty where a message has none."""
         self.detail = detail
         self.pointer = pointer
         self.value = value
@@ -78,23 +94,34 @@ class FieldError:
 
     def __str__(self) -> str:
         """Upstream's words: `spec.containers[0].hostPort: Invalid value: 80: Host port 80 is not allowed ...`."""
-        shown = f"{self.path}: {self.type}: {self.shown}"
-        return f"{shown}: {self.detail}" if self.detail else shown
+        return ": ".join(part for part in (self.path, self.type, self.shown, self.detail) if part)
 
 
 class Outcome:
-    """What one policy makes of a pod: its changes, then what it refuses in the changed pod."""
+    """What one policy makes of a pod: its changes, then what it refuses in the changed pod.
 
-    __slots__ = ("changes", "errors", "policy")
+    `mutates` is whether the admission saw another pod afterwards. It may without a change to write: a seccomp profile
+    in its field became the annotation of older servers, too. A policy that is `unusable` admits nothing.
+    """
 
-    def __init__(self, policy: PodSecurityPolicy, changes: Iterable[Change], errors: Iterable[FieldError]) -> None:
+    __slots__ = ("changes", "errors", "mutates", "policy")
+
+    def __init__(
+        self,
+        policy: PodSecurityPolicy,
+        changes: Iterable[Change],
+        errors: Iterable[FieldError],
+        *,
+        mutates: bool | None = None,
+    ) -> None:
         self.policy = policy
         self.changes = tuple(changes)
         self.errors = tuple(errors)
+        self.mutates = bool(self.changes) if mutates is None else mutates
 
     @property
     def admits(self) -> bool:
-        return not self.errors
+        return not (self.errors or self.policy.unusable)
 
 
 class Chosen:
