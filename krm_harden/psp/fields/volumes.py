@@ -71,6 +71,10 @@ def type_of(volume: Mapping[str, Any]) -> str:
     return _NEWER if volume.get(_NEWER) is not None else "emptyDir"
 
 
+def has_source(volume: Mapping[str, Any]) -> bool:
+    return any(volume.get(key) is not None for key in (*TYPES, _NEWER))
+
+
 def refuses(policy: PodSecurityPolicy, _pod: PodDraft, index: int, volume: Mapping[str, Any]) -> Iterator[FieldError]:
     allowed = sequence(policy.spec.get("volumes"))
     kind = type_of(volume)
