@@ -39,6 +39,12 @@ def numbers(values: Sequence[int] | None) -> str:
     return _go_list("int64", None if values is None else [str(value) for value in values[:_MANY]], values)
 
 
+def structs(kind: str, found: Sequence[tuple[int, int]] | None) -> str:
+    """Ranges as `%#v` prints them: `[]policy.IDRange{policy.IDRange{Min:1, Max:2}}`."""
+    printed = None if found is None else [f"{kind}{{Min:{low}, Max:{high}}}" for low, high in found[:_MANY]]
+    return _go_list(kind, printed, found)
+
+
 def _go_list(kind: str, printed: list[str] | None, values: Sequence[Any] | None) -> str:
     if printed is None or values is None:
         return f"[]{kind}(nil)"
