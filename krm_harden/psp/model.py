@@ -138,8 +138,8 @@ class Chosen:
 
     @property
     def message(self) -> str:
-        """The API server's words of a refusal, empty for an admitted pod."""
+        """The API server's words of a refusal, as Go prints a list; empty for an admitted pod."""
         if self.outcome:
             return ""
         errors = [str(error) for outcome in self.tried for error in outcome.errors]
-        return f"PodSecurityPolicy: unable to admit pod: [{', '.join(errors)}]"
+        return f"PodSecurityPolicy: unable to admit pod: [{' '.join(errors)}]"
