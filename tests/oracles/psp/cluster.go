@@ -23,6 +23,7 @@ import (
 	"k8s.io/kubernetes/pkg/apis/rbac"
 	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 	rbacvalidation "k8s.io/kubernetes/pkg/apis/rbac/validation"
+	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 )
 
 // Cluster is what a question holds.
@@ -64,6 +65,7 @@ func (c Cluster) answer() Answer {
 			return Answer{Error: err.Error()}
 		}
 	}
+	held.bootstrap()
 	held.aggregate()
 	judge, err := newJudge(held, c)
 	if err != nil {
@@ -169,6 +171,27 @@ func refused(object runtime.Object) field.ErrorList {
 		return rbacvalidation.ValidateClusterRoleBinding(object)
 	}
 	return nil
+}
+
+// bootstrap adds the roles and bindings that the API server makes itself, where none of that name was given.
+func (s *stored) bootstrap() {
+	roles, bindings := map[string]bool{}, map[string]bool{}
+	for _, given := range s.clusterRoles {
+		roles[given.Name] = true
+	}
+	for _, given := range s.clusterRoleBindings {
+		bindings[given.Name] = true
+	}
+	for _, own := range append(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()...) {
+		if !roles[own.Name] {
+			s.clusterRoles = append(s.clusterRoles, own.DeepCopy())
+		}
+	}
+	for _, own := range append(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()...) {
+		if !bindings[own.Name] {
+			s.clusterRoleBindings = append(s.clusterRoleBindings, own.DeepCopy())
+		}
+	}
 }
 
 // aggregate does what the controller of ClusterRoles does, pkg/controller/clusterroleaggregation, until nothing changes.

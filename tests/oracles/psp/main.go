@@ -3,7 +3,8 @@
 //
 //	psp [-user NAME] [-group NAME]... [-everyone] [-no-tokens] < CLUSTER.yaml
 //	    CLUSTER.yaml is a stream of YAML documents: PodSecurityPolicies, Roles, ClusterRoles, their bindings,
-//	    ServiceAccounts (those that aren't given are made) and Pods. One line of JSON for each Pod, in order.
+//	    ServiceAccounts and Pods. Accounts, and the API server's own roles and bindings, are made where they aren't
+//	    given. One line of JSON for each Pod, in order.
 //	    -everyone: all may use every policy; -no-tokens: accounts that aren't given don't mount their token.
 //	psp -batch < CLUSTERS.jsonl
 //	    each line is {"objects": [...], "user": "", "groups": [], "everyone": false, "noTokens": false}, each answer
