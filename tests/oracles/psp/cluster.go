@@ -173,6 +173,11 @@ func refused(object runtime.Object) field.ErrorList {
 	return nil
 }
 
+var (
+	ownRoles    = append(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()...)
+	ownBindings = append(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()...)
+)
+
 // bootstrap adds the roles and bindings that the API server makes itself, where none of that name was given.
 func (s *stored) bootstrap() {
 	roles, bindings := map[string]bool{}, map[string]bool{}
@@ -182,12 +187,12 @@ func (s *stored) bootstrap() {
 	for _, given := range s.clusterRoleBindings {
 		bindings[given.Name] = true
 	}
-	for _, own := range append(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()...) {
+	for _, own := range ownRoles {
 		if !roles[own.Name] {
 			s.clusterRoles = append(s.clusterRoles, own.DeepCopy())
 		}
 	}
-	for _, own := range append(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()...) {
+	for _, own := range ownBindings {
 		if !bindings[own.Name] {
 			s.clusterRoleBindings = append(s.clusterRoleBindings, own.DeepCopy())
 		}
@@ -212,6 +217,7 @@ func (s *stored) aggregate() {
 
 func (s *stored) selected(role *rbacv1.ClusterRole) []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
+	held := map[string]bool{}
 	for i := range role.AggregationRule.ClusterRoleSelectors {
 		selector, err := metav1.LabelSelectorAsSelector(&role.AggregationRule.ClusterRoleSelectors[i])
 		if err != nil {
@@ -222,22 +228,13 @@ func (s *stored) selected(role *rbacv1.ClusterRole) []rbacv1.PolicyRule {
 				continue
 			}
 			for _, rule := range other.Rules {
-				if !holds(rules, rule) {
-					rules = append(rules, rule)
+				if key := rule.String(); !held[key] {
+					held[key], rules = true, append(rules, rule)
 				}
 			}
 		}
 	}
 	return rules
-}
-
-func holds(rules []rbacv1.PolicyRule, asked rbacv1.PolicyRule) bool {
-	for _, rule := range rules {
-		if equality.Semantic.DeepEqual(rule, asked) {
-			return true
-		}
-	}
-	return false
 }
 
 // Validated is what the API says of a PodSecurityPolicy.
