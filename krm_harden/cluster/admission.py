@@ -1,0 +1,121 @@
+"""A policy as objects of the API server itself: ValidatingAdmissionPolicy and MutatingAdmissionPolicy, with bindings.
+
+Source: k8s.io/api, admissionregistration; https://kubernetes.io/docs/reference/access-authn-authz/
+validating-admission-policy/ and mutating-admission-policy/.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krm_harden.cluster import Emitted
+from krm_harden.cluster._cel import judging
+from krm_harden.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from krm_harden.cluster import Options
+    from krm_harden.cluster._cel.judging import Judgement
+    from krm_harden.policy import Policy
+
+SUMMARY = "ValidatingAdmissionPolicy and MutatingAdmissionPolicy: the API server's own, in CEL"
+GROUP = "admissionregistration.k8s.io"
+VALIDATING = (1, 30)
+"""The first server with ValidatingAdmissionPolicy in v1, and with the CEL that it takes."""
+PODS = {
+    "apiGroups": [""],
+    "apiVersions": ["v1"],
+    "operations": ["CREATE", "UPDATE"],
+    "resources": ["pods", "pods/ephemeralcontainers"],
+}
+TEMPLATES = [
+    {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["podtemplates", "replicationcontrollers"],
+    },
+    {
+        "apiGroups": ["apps"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["daemonsets", "deployments", "replicasets", "statefulsets"],
+    },
+    {
+        "apiGroups": ["batch"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["cronjobs", "jobs"],
+    },
+]
+"""What the API server has that makes pods: Pod Security warns of these, and refuses only pods."""
+NOT_OF_KUBERNETES = {
+    "name": "not-of-kubernetes",
+    "expression": "!request.namespace.startsWith('kube-')",
+}
+"""What the cluster itself runs is left alone, as by `fix`."""
+OF_PODS = {"deny": ["Deny"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
+"""What becomes of a pod, by the action; Kubernetes refuses Deny beside Warn, which would say the same twice."""
+OF_TEMPLATES = {"deny": ["Warn", "Audit"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
+
+
+def emitted(policy: Policy, options: Options) -> Emitted:
+    """The objects of a policy. Raises ConfigError for a server that is too old."""
+    if options.kubernetes < VALIDATING:
+        said = ".".join(map(str, options.kubernetes))
+        raise ConfigError(
+            f"Kubernetes {said} has no ValidatingAdmissionPolicy of version v1",
+            next_step="it came with 1.30: take gatekeeper, or a newer --kubernetes",
+        )
+    judged = judging.judgements(policy, options.kubernetes)
+    objects: list[Mapping[str, Any]] = []
+    for index, one in enumerate(judged):
+        if one.variables:
+            name = options.name if index == 0 else f"{options.name}-{index + 1}"
+            objects += _validating(name, one, options)
+    cannot = dict.fromkeys(line for one in judged for line in one.cannot)
+    return Emitted(tuple(objects), tuple(cannot))
+
+
+def _validating(name: str, judgement: Judgement, options: Options) -> Iterator[Mapping[str, Any]]:
+    """A ValidatingAdmissionPolicy, and its bindings: one for pods, one for what makes them."""
+    action = options.action_for(judgement.settings.on_violation)
+    yield {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [PODS, *TEMPLATES]},
+            "matchConditions": [
+                NOT_OF_KUBERNETES,
+                {"name": "significant", "expression": judging.SIGNIFICANT},
+            ],
+            "variables": [{"name": key, "expression": expression} for key, expression in judgement.variables],
+            "validations": [
+                {
+                    "expression": judgement.expression,
+                    "message": judgement.message,
+                    "messageExpression": judgement.message_expression,
+                    "reason": "Forbidden",
+                }
+            ],
+        },
+    }
+    yield _binding(f"{name}-pods", name, [PODS], OF_PODS[action])
+    yield _binding(f"{name}-workloads", name, TEMPLATES, OF_TEMPLATES[action])
+
+
+def _binding(name: str, policy: str, rules: Sequence[Mapping[str, Any]], actions: Sequence[str]) -> Mapping[str, Any]:
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {
+            "policyName": policy,
+            "validationActions": list(actions),
+            "matchResources": {"resourceRules": list(rules)},
+        },
+    }
