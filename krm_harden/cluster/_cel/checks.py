@@ -346,14 +346,14 @@ def _app_armor(subjects: Subjects) -> Variables:
         *_explicit_profiles(name, "appArmorProfile", subjects),
         (f"{name}_annotations", unique(entries, subjects.server)),
         (f"{name}_all", f"variables.{name}_values + {annotations}"),
-        _says(
+        (
             name,
-            f"{values}.size() == 0",
-            "forbidden AppArmor profile",
-            f"({fields} ? {setters(pod, names)} : '')\n"
+            f"{values}.size() == 0 ? '' :\n"
+            f"  ({values}.size() == 1 ? 'forbidden AppArmor profile (' : 'forbidden AppArmor profiles (')\n"
+            f"  + ({fields} ? {setters(pod, names)} : '')\n"
             f"  + ({fields} && {annotations}.size() > 0 ? ' and ' : '')\n"
             f"  + ({annotations}.size() == 0 ? '' : {annotations}.size() == 1 ? 'annotation' : 'annotations')\n"
-            f"  + ' must not set AppArmor profile type to ' + {quoted(values)}",
+            f"  + ' must not set AppArmor profile type to ' + {quoted(values)} + ')'",
         ),
     ]
 
