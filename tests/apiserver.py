@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,15 @@ COLLECTIONS = {
     "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
     "CronJob": "/apis/batch/v1/namespaces/{}/cronjobs",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    **{
+        kind: f"/apis/admissionregistration.k8s.io/v1/{plural}"
+        for kind, plural in {
+            "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+            "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+            "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
+            "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+        }.items()
+    },
 }
 """Where objects of a kind are created."""
 
@@ -48,6 +57,12 @@ class Answer:
     code: int
     message: str
     warnings: tuple[str, ...]
+    body: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def data(self) -> Any:
+        """The object that came back."""
+        return json.loads(self.body)
 
     def __str__(self) -> str:
         return f"{self.code} {self.message} {self.warnings}"
@@ -60,22 +75,28 @@ class Server:
     connection: HTTPSConnection
     kubeconfig: Path
 
-    def ask(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> Answer:
-        """One request; `body` is JSON, or YAML where the content type says so."""
+    def ask(
+        self, method: str, path: str, body: bytes = b"", content_type: str = "application/json", user: str = ""
+    ) -> Answer:
+        """One request; `body` is JSON, or YAML where the content type says so. `user` is who is impersonated."""
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": content_type}
+        headers |= {"Impersonate-User": user} if user else {}
         self.connection.request(method, path, body, headers)
         response = self.connection.getresponse()
         said = response.read()
         warnings = tuple(_text(header) for header in response.headers.get_all("Warning", []))
-        return Answer(response.status, json.loads(said)["message"] if response.status >= 400 else "", warnings)
+        message = json.loads(said)["message"] if response.status >= 400 else ""
+        return Answer(response.status, message, warnings, said)
 
-    def create(self, kind: str, namespace: str, manifest: dict[str, Any] | str, *, dry_run: bool = False) -> Answer:
+    def create(
+        self, kind: str, namespace: str, manifest: dict[str, Any] | str, *, dry_run: bool = False, user: str = ""
+    ) -> Answer:
         """Create an object, as kubectl does: no unknown field passes. A string is YAML, and is sent as it is."""
         query = "?fieldValidation=Strict" + ("&dryRun=All" if dry_run else "")
         path = COLLECTIONS[kind].format(namespace) + query
         if isinstance(manifest, str):
-            return self.ask("POST", path, manifest.encode(), "application/yaml")
-        return self.ask("POST", path, json.dumps(manifest).encode())
+            return self.ask("POST", path, manifest.encode(), "application/yaml", user)
+        return self.ask("POST", path, json.dumps(manifest).encode(), user=user)
 
     def patch(self, path: str, patch: dict[str, Any]) -> Answer:
         """A merge patch, by strategy where the resource knows one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krm_harden.cluster import Emitted
-from krm_harden.cluster._cel import judging
+from krm_harden.cluster._cel import judging, writing
 from krm_harden.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
     from krm_harden.cluster import Options
     from krm_harden.cluster._cel.judging import Judgement
+    from krm_harden.cluster._cel.writing import Writing
     from krm_harden.policy import Policy
 
 SUMMARY = "ValidatingAdmissionPolicy and MutatingAdmissionPolicy: the API server's own, in CEL"
 GROUP = "admissionregistration.k8s.io"
 VALIDATING = (1, 30)
 """The first server with ValidatingAdmissionPolicy in v1, and with the CEL that it takes."""
+MUTATING = (1, 36)
+"""The first with MutatingAdmissionPolicy in v1: before that it is off by default."""
+CREATED = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
 PODS = {
     "apiGroups": [""],
     "apiVersions": ["v1"],
@@ -61,6 +65,10 @@ OF_PODS = {"deny": ["Deny"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
 OF_TEMPLATES = {"deny": ["Warn", "Audit"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
 
 
+VERB = "(object.kind == 'Pod' ? 'violates' : 'would violate')"
+"""As Pod Security says it: of what makes pods it only warns."""
+
+
 def emitted(policy: Policy, options: Options) -> Emitted:
     """The objects of a policy. Raises ConfigError for a server that is too old."""
     if options.kubernetes < VALIDATING:
@@ -69,14 +77,56 @@ def emitted(policy: Policy, options: Options) -> Emitted:
             f"Kubernetes {said} has no ValidatingAdmissionPolicy of version v1",
             next_step="it came with 1.30: take gatekeeper, or a newer --kubernetes",
         )
-    judged = judging.judgements(policy, options.kubernetes)
+    judged = judging.judgements(policy, options.kubernetes, verb=VERB)
     objects: list[Mapping[str, Any]] = []
     for index, one in enumerate(judged):
         if one.variables:
             name = options.name if index == 0 else f"{options.name}-{index + 1}"
             objects += _validating(name, one, options)
-    cannot = dict.fromkeys(line for one in judged for line in one.cannot)
-    return Emitted(tuple(objects), tuple(cannot))
+    cannot = [line for one in judged for line in one.cannot]
+    if options.kubernetes >= MUTATING:
+        for index, made in enumerate(_writings(policy, options)):
+            objects += _mutating(options.name if index == 0 else f"{options.name}-{index + 1}", made)
+            cannot += made.cannot
+    else:
+        cannot.append(
+            f"what `fix` writes: MutatingAdmissionPolicy is served from Kubernetes {MUTATING[0]}.{MUTATING[1]} on, "
+            "so pods are judged and not changed"
+        )
+    return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)))
+
+
+def _writings(policy: Policy, options: Options) -> Iterator[Writing]:
+    kept = [one for one in policy.exemptions if not one.expired]
+    for settings, applies in judging.settings_of(policy, writing.FIELDS):
+        made = writing.writing(settings, kept, applies, options.kubernetes)
+        if made:
+            yield made
+
+
+def _mutating(name: str, made: Writing) -> Iterator[Mapping[str, Any]]:
+    """A MutatingAdmissionPolicy for pods that are created, and its binding."""
+    yield {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            # What it can't write stays as it was, and is judged so.
+            "failurePolicy": "Ignore",
+            # Once more after what a webhook has put into the pod.
+            "reinvocationPolicy": "IfNeeded",
+            "matchConstraints": {"resourceRules": [CREATED]},
+            "matchConditions": [NOT_OF_KUBERNETES, {"name": "not-for-windows", "expression": writing.WINDOWS}],
+            "variables": [{"name": key, "expression": expression} for key, expression in made.variables],
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": made.patches}}],
+        },
+    }
+    yield {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name},
+    }
 
 
 def _validating(name: str, judgement: Judgement, options: Options) -> Iterator[Mapping[str, Any]]:

@@ -54,11 +54,12 @@ class Judgement:
 
 
 def judgements(
-    policy: Policy, server: Server, *, identity: Variables | None = None, verb: str = "violates"
+    policy: Policy, server: Server, *, identity: Variables | None = None, verb: str = "'violates'"
 ) -> list[Judgement]:
     """What is judged: one judgement for each sort of object that the policy's rules tell apart.
 
-    `identity` says which workload an object is of, in other words than an admission policy's. `verb` begins the words.
+    `identity` says which workload an object is of, in other words than an admission policy's; `verb`, in CEL, begins a
+    refusal.
     """
     return [
         _judgement(policy, settings, applies, server, matching.identity() if identity is None else identity, verb)
@@ -119,9 +120,9 @@ def _judgement(
     if applies:
         variables.insert(len(variables) - 1, ("applies", applies))
         expression = f"!variables.applies || {expression}"
-    head = f'{verb} PodSecurity "{settings.asked}"'
-    message = f"{literal(head + ': ')} + variables.failures.join(', ')"
-    return Judgement(settings, variables, expression, message, head, tuple(dict.fromkeys(cannot)))
+    level = f'PodSecurity "{settings.asked}"'
+    message = f"{verb} + {literal(f' {level}: ')} + variables.failures.join(', ')"
+    return Judgement(settings, variables, expression, message, f"violates {level}", tuple(dict.fromkeys(cannot)))
 
 
 def _checked(

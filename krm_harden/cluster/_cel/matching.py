@@ -118,6 +118,29 @@ def dates(exemptions: Iterable[Exemption], entries: Sequence[Mapping[str, Any]])
             )
 
 
+def exempt_containers(control: str, exemptions: Sequence[Exemption], container: str) -> list[str]:
+    """The conditions under which a container, an expression, is exempt from a control."""
+    found = []
+    for index, one in enumerate(exemptions):
+        if control in one.controls or "*" in one.controls:
+            names, images = one.match.get("containers"), one.match.get("images")
+            which = [] if names is None or "*" in names else [matches(names, f"{container}.name")]
+            which += [] if images is None else [matches(images, f"{container}.?image.orValue('')")]
+            found.append(" && ".join([f"variables.exempt{index}", *which]))
+    return found
+
+
+def _exempt_pods(control: str, exemptions: Sequence[Exemption]) -> list[str]:
+    """The conditions under which the pod itself is exempt from a control."""
+    return [
+        f"variables.exempt{index}"
+        for index, one in enumerate(exemptions)
+        if (control in one.controls or "*" in one.controls)
+        and one.match.get("images") is None
+        and glob(one.match.get("containers", ("*",)), "")
+    ]
+
+
 def subjects(
     control: str, exemptions: Sequence[Exemption], version: tuple[int, int], server: Server
 ) -> tuple[Variables, Subjects]:
@@ -125,20 +148,11 @@ def subjects(
 
     `exemptions` are those of `exempt`, whose variables have to stand above.
     """
-    of_pod, of_containers, indexes = [], [], []
-    for index, one in enumerate(exemptions):
-        if control not in one.controls and "*" not in one.controls:
-            continue
-        names, images = one.match.get("containers"), one.match.get("images")
-        condition_ = f"variables.exempt{index}"
-        if images is None and (names is None or glob(names, "")):
-            of_pod.append(condition_)
-        which = [] if names is None or "*" in names else [matches(names, "c.name")]
-        which += [] if images is None else [matches(images, "c.?image.orValue('')")]
-        of_containers.append(" && ".join([condition_, *which]))
-        indexes.append(str(index))
-    if not indexes:
+    of_containers = exempt_containers(control, exemptions, "c")
+    if not of_containers:
         return [], Subjects(version, server)
+    of_pod = _exempt_pods(control, exemptions)
+    indexes = [str(at) for at, one in enumerate(exemptions) if {control, "*"} & one.controls]
     name = f"subjects_{'_'.join(indexes)}"
     kept = " && ".join(f"!({one})" for one in of_containers)
     made = Subjects(version, server, f"variables.{name}", f"!({' || '.join(of_pod)})" if of_pod else "true")

@@ -1,0 +1,118 @@
+"""What is known of images, as lines of text that CEL looks things up in.
+
+A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS`, with `-` for what isn't known:
+
+    WHICH   a canonical repository, or a regular expression about the whole reference
+    TAGS    a regular expression about the tag
+    RUNS    yes, or no: restricted, with nothing but what the policy writes
+    PORTS   low: it listens on a port below 1024
+    PATHS   the folders that it writes, with commas; `none`; `-` where nobody knows; `keep` where its root must stay
+            writable
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krm_harden.cluster._cel.words import regex
+from krm_harden.exemptions import glob
+from krm_harden.images import known
+from krm_harden.images.facts import of_entry, real
+from krm_harden.images.names import canonical, parse
+from krm_harden.images.obstacles import PRIVILEGED_PORTS
+from krm_harden.model import mapping, sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from krm_harden.images.facts import ImageFacts, WritablePath
+    from krm_harden.images.lock import Lock
+    from krm_harden.policy import Policy
+
+ANY = "^"
+"""The regular expression that every tag matches."""
+
+
+def stated(policy: Policy, *, guesses: bool) -> list[str]:
+    """The lines of what a policy and its locks state, the narrowest first; WHICH is a regular expression."""
+    entries = sorted(policy.images, key=lambda one: -len(one.match.replace("*", "")))
+    found = []
+    for one in entries:
+        patterns = dict.fromkeys([one.match, canonical(one.match)])
+        which = "|".join(regex(pattern) for pattern in patterns)
+        found.append(_line(_column(which), ANY, one.facts, guesses=guesses))
+    for lock in policy.locks:
+        found += _of_lock(lock, guesses=guesses)
+    return found
+
+
+def _of_lock(lock: Lock, *, guesses: bool) -> Iterator[str]:
+    for entry in lock.entries:
+        for name in entry["images"]:
+            reference = parse(name)
+            yield _line(_column(regex(str(reference))), ANY, lock.facts(reference), guesses=guesses)
+
+
+def catalogue(*, guesses: bool) -> list[str]:
+    """The lines of the catalogue: of repositories first, then of patterns, whose WHICH is a regular expression."""
+    from krm_harden.images import _catalogue
+
+    named = [line.split() for line in _catalogue.NAMES.strip().splitlines()]
+    rows = [(name, index) for name, *indexes in named for index in map(int, indexes)]
+    rows += [(regex(f"{pattern}:*"), index) for pattern, indexes in _catalogue.PATTERNS for index in indexes]
+    entries = [known._read(text) for text in _catalogue.ENTRIES]
+    return [_of_catalogue(which, entries[index], guesses=guesses) for which, index in rows]
+
+
+def _of_catalogue(which: str, entry: Mapping[str, Any], *, guesses: bool) -> str:
+    tags = entry["tags"]
+    said = ANY if glob(tags, "") else "|".join(regex(pattern) for pattern in tags)
+    return _line(which, said, of_entry(entry["facts"], "", entry["unsure"]), guesses=guesses)
+
+
+def _line(which: str, tags: str, facts: ImageFacts, *, guesses: bool) -> str:
+    def value(field: str) -> Any:
+        return facts.value(field) if guesses or facts.sure(field) else None
+
+    uid, gid = value("uid"), value("gid")
+    low = any(port in PRIVILEGED_PORTS for port in sequence(value("ports")))
+    columns = [
+        which,
+        tags,
+        _number(uid),
+        _number(gid),
+        _runs(facts),
+        "low" if low else "-",
+        _paths(value("writablePaths")),
+    ]
+    return " ".join(columns)
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _column(said: str) -> str:
+    """A regular expression without a blank, which would end its column."""
+    return said.replace(" ", "\\x20")
+
+
+def _runs(facts: ImageFacts) -> str:
+    """No for what can't run restricted, or needs variables and capabilities that only `fix` writes."""
+    needs = (
+        facts.value("cannotRestrict") or facts.value("env") or facts.value("ownedFolder") or facts.value("keepsUser")
+    )
+    files = [mapping(one) for one in sequence(facts.value("fileCapabilities"))]
+    return "no" if needs or facts.value("uid") == 0 or any(one.get("capabilities") for one in files) else "yes"
+
+
+def _paths(paths: Iterable[WritablePath] | None) -> str:
+    if paths is None:
+        return "-"
+    if any(path.seed == "copy" and not path.optional for path in paths):
+        # An init container would have to fill them.
+        return "keep"
+    wanted = [path.path for path in paths if path.seed != "copy"]
+    kept = list(dict.fromkeys(path for path in wanted if real(path) == path or real(path) not in wanted))
+    return ",".join(kept) or "none"

@@ -1,0 +1,455 @@
+"""What `fix` writes where a pod says nothing, as JSON patches in CEL: of one pod, when it is created.
+
+The rules that keep workloads alive are those of krm_harden/decide.py, as far as a pod alone shows what they ask for.
+Fields that pods and containers both have are written to containers. A second run finds nothing to write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from krm_harden.cluster._cel import images, matching
+from krm_harden.cluster._cel.words import listed, literal
+from krm_harden.controls._users import DEFAULT_UID
+from krm_harden.decide import CLAIMS, DATA_VOLUMES
+from krm_harden.images.obstacles import KEPT_CAPABILITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from krm_harden.cluster._cel.checks import Server, Variables
+    from krm_harden.exemptions import Exemption
+    from krm_harden.policy import Settings
+
+FIELDS = ("level", "version", "changes", "unknownUser", "explicit", "controls")
+"""What a rule may say that makes a difference to what is written."""
+OF_CONTAINERS = (
+    *("allowPrivilegeEscalation", "capabilities_restricted", "numericGroup", "numericUser"),
+    *("readOnlyRootFilesystem", "runAsNonRoot", "seccompProfile_restricted"),
+)
+"""The controls that write to a container."""
+BESIDE = ("fsGroup", "unprivilegedNetwork")
+"""Those that write to a pod what the new user of one of its containers needs."""
+LEFT_TO_FIX = ("environment", "fileCapabilities")
+"""Those that a pod alone doesn't show the need for."""
+WINDOWS = (
+    "object.spec.?os.?name.orValue('') != 'windows' &&\n"
+    "object.spec.?nodeSelector[?'kubernetes.io/os'].orValue('') != 'windows'"
+)
+"""Whether a pod isn't for Windows, which takes none of it."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Variables in their order, and the list of `JSONPatch` that hardens a pod."""
+
+    variables: Variables
+    patches: str
+    cannot: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What holds: the settings, the exemptions that are carried over, the controls that write."""
+
+    settings: Settings
+    exemptions: Sequence[Exemption]
+    controls: frozenset[str]
+    server: Server
+
+    @property
+    def changes(self) -> str:
+        return self.settings.changes
+
+    def spared(self, control: str) -> str:
+        """The condition that a container `one.c` isn't exempt from a control, with `&&` before it, or empty."""
+        found = matching.exempt_containers(control, self.exemptions, "one.c")
+        return "".join(f" && !({said})" for said in found)
+
+
+def writing(settings: Settings, exemptions: Sequence[Exemption], applies: str, server: Server) -> Writing | None:
+    """What is written under some settings; None where that is nothing."""
+    enabled = {name for name, (control, _) in settings.checks().items() if control.since <= settings.output}
+    wanted = frozenset(enabled & {*OF_CONTAINERS, *BESIDE})
+    if not wanted & set(OF_CONTAINERS):
+        return None
+    asked = _Asked(settings, exemptions, wanted, server)
+    variables: Variables = []
+    if exemptions or applies:
+        variables += [*matching.identity(), *matching.exempt(exemptions)]
+    variables += [
+        *_lookups(asked),
+        *_containers(asked),
+        *((f"writes_{name}", said) for name, said in _wanted(asked)),
+        *_volumes(asked),
+        *_groups(asked),
+    ]
+    patches = " +\n".join(_patches(asked))
+    if applies:
+        variables.append(("applies", applies))
+        patches = f"!variables.applies ? [] : (\n{patches})"
+    return Writing(variables, patches, tuple(_cannot(settings, enabled)))
+
+
+def _cannot(settings: Settings, enabled: set[str]) -> Iterator[str]:
+    left = [name for name in LEFT_TO_FIX if name in enabled]
+    if left:
+        yield f"controls {', '.join(left)}: only `krm-harden fix` writes what they ask for, to manifests"
+    if settings.explicit_mode == "override":
+        yield "explicit: override: what an author wrote stays in the cluster, and is refused"
+    if settings.unknown_user == "userNamespace":
+        yield "unknownUser: userNamespace: images that nobody described stay as they are in the cluster"
+
+
+def _lookups(asked: _Asked) -> Variables:
+    guesses = asked.changes == "complete"
+    stated = images.stated(asked.settings.policy, guesses=guesses)
+    known = images.catalogue(guesses=guesses) if asked.changes != "additive" else []
+    exact = [line for line in known if not line.startswith("^")]
+    patterns = [line for line in known if line.startswith("^")]
+    return [("stated", _table(stated)), ("catalogue", _table(exact)), ("patterns", _table(patterns))]
+
+
+def _table(lines: Sequence[str]) -> str:
+    """A list of lines; a raw string of CEL, so that a backslash is one."""
+    return "r'''" + "\n".join(lines) + "'''.split('\\n')" if lines else "[]"
+
+
+_EACH = "{{'path': dyn('/spec/{field}/' + string(index)), 'c': dyn(c)}}"
+_NAME = "^(?:[^/]*/)*[^/:]+"
+"""An image's name without its tag."""
+
+
+def _with(above: str, *more: tuple[str, str]) -> str:
+    """A list of maps like another one, each with more keys; they read `one`."""
+    kept = ", ".join(f"'{key}': one.{key}" for key in _KEYS[above])
+    added = ",\n  ".join(f"'{key}': dyn({said})" for key, said in more)
+    return f"variables.{above}.map(one, {{{kept},\n  {added}}})"
+
+
+_KEYS = {
+    "each": ("path", "c"),
+    "known": ("path", "c", "facts"),
+    "users": ("path", "c", "facts", "uid", "user", "low"),
+}
+_LIBRARY = (
+    "one.name.matches('^(localhost|[^/]*[.:][^/]*)/')\n"
+    "    ? (one.name.matches('^docker[.]io/[^/]+$') ? 'docker.io/library/' + one.name.substring(10) : one.name)\n"
+    "    : (one.name.contains('/') ? 'docker.io/' : 'docker.io/library/') + one.name"
+)
+
+
+def _containers(asked: _Asked) -> Variables:
+    """What is known of each container, step by step: its image, what is known of it, its user, what it needs."""
+    of_init = (
+        f"object.spec.?initContainers.orValue([]).transformList(index, c,\n  {_EACH.format(field='initContainers')})"
+    )
+    of_others = f"object.spec.containers.transformList(index, c,\n  {_EACH.format(field='containers')})"
+    tag = (
+        "one.rest.split('@')[0].startsWith(':') ? one.rest.split('@')[0].substring(1) : one.rest == '' ? 'latest' : ''"
+    )
+    reference = "one.repository + (one.rest == '' ? ':latest' : one.rest)"
+    columns = "line.split(' ')"
+    return [
+        ("podContext", "object.spec.?securityContext"),
+        ("each", f"{of_init}\n  + {of_others}"),
+        (
+            "named",
+            _with(
+                "each",
+                ("image", "one.c.?image.orValue('')"),
+                ("name", f"one.c.?image.orValue('').split('@')[0].find({literal(_NAME)})"),
+            ),
+        ),
+        (
+            "spelled",
+            "variables.named.map(one, {'path': one.path, 'c': one.c, 'image': one.image,\n"
+            f"  'repository': dyn({_LIBRARY}),\n"
+            "  'rest': dyn(one.image.substring(one.name.size()))})",
+        ),
+        (
+            "known",
+            "variables.spelled.map(one, {'path': one.path, 'c': one.c, 'facts': dyn(\n"
+            f"  variables.stated.filter(line, one.image.matches({columns}[0]) || ({reference}).matches({columns}[0]))\n"
+            "  + variables.catalogue.filter(line, line.startsWith(one.repository + ' ')\n"
+            f"    && ({tag}).matches({columns}[1]))\n"
+            f"  + variables.patterns.filter(line, ({reference}).matches({columns}[0])\n"
+            f"    && ({tag}).matches({columns}[1])))}})",
+        ),
+        (
+            "users",
+            _with(
+                "known",
+                ("uid", f"one.facts.map(line, {columns}[2] != '-', int({columns}[2]))"),
+                ("user", _effective("runAsUser")),
+                (
+                    "low",
+                    f"one.facts.exists(line, {columns}[5] == 'low') || one.c.?ports.orValue([])"
+                    ".exists(port, port.containerPort < 1024)",
+                ),
+            ),
+        ),
+        ("held", _with("users", ("isHeld", _held(asked)))),
+        ("dataVolumes", _data_volumes()),
+    ]
+
+
+def _effective(field: str) -> str:
+    """A list with a container's own value of a field, else the pod's; empty where both say nothing."""
+    own = f"one.c.?securityContext.?{field}"
+    of_pod = f"variables.podContext.?{field}"
+    return f"{own}.hasValue() ? [{own}.value()] : {of_pod}.hasValue() ? [{of_pod}.value()] : []"
+
+
+def _held(asked: _Asked) -> str:
+    """Why only safe changes may be written to a container: it needs what the others would take away."""
+    is_root = "one.user.exists(uid, uid == 0)"
+    may_be_root = f"({_effective('runAsNonRoot')}).exists(said, !said)"
+    kept = listed(sorted(KEPT_CAPABILITIES))
+    adds = f"one.c.?securityContext.?capabilities.?add.orValue([]).exists(name, !(name in {kept}))"
+    parts = [
+        "one.c.?securityContext.?privileged.orValue(false)",
+        is_root,
+        may_be_root,
+        adds,
+        # What needs root in its image doesn't where its author gives it another user.
+        "one.user.size() == 0 && one.facts.exists(line, line.split(' ')[4] == 'no')",
+        *(
+            f"({said})"
+            for control in ("runAsNonRoot", "runAsUser")
+            for said in matching.exempt_containers(control, asked.exemptions, "one.c")
+        ),
+    ]
+    return "\n    || ".join(dict.fromkeys(parts))
+
+
+def _data_volumes() -> str:
+    sources = " || ".join(f"has(v.{source})" for source in DATA_VOLUMES)
+    return f"object.spec.?volumes.orValue([]).filter(v, {sources}).map(v, v.name)"
+
+
+_MOUNTS_DATA = (
+    "one.c.?volumeMounts.orValue([]).exists(m, !m.?readOnly.orValue(false) && m.name in variables.dataVolumes)"
+)
+
+
+def _wanted(asked: _Asked) -> Iterator[tuple[str, str]]:
+    """For each control the containers that it writes to."""
+    held, own = "!one.isHeld", "one.c.?securityContext"
+    openshift = asked.settings.platform == "openshift"
+    for name, said in {
+        "seccompProfile_restricted": _seccomp(),
+        "allowPrivilegeEscalation": _escalation(asked),
+        "capabilities_restricted": f"{held} && !('ALL' in {own}.?capabilities.?drop.orValue([])) && {_sure(asked)}",
+        "runAsNonRoot": _non_root(asked),
+        "numericUser": "false" if openshift else _user(asked),
+        "numericGroup": "false" if openshift else _group(),
+        "readOnlyRootFilesystem": _read_only(asked),
+    }.items():
+        if name in asked.controls:
+            yield name, f"variables.held.filter(one, {said}{asked.spared(name)})"
+
+
+def _sure(asked: _Asked) -> str:
+    """How sure it has to be that a container runs as another user than root."""
+    named = "one.user.exists(uid, uid > 0)"
+    if asked.changes == "additive":
+        return f"{named} && !one.low"
+    if asked.changes == "evidence":
+        return f"({named} || one.uid.size() > 0)"
+    if asked.settings.unknown_user != "uid":
+        return f"({named} || one.uid.size() > 0)"
+    return "true"
+
+
+def _seccomp() -> str:
+    annotations = (
+        "object.metadata.?annotations.orValue({}).exists(key, key == 'seccomp.security.alpha.kubernetes.io/pod'\n"
+        "    || key == 'container.seccomp.security.alpha.kubernetes.io/' + one.c.name)"
+    )
+    return (
+        "!one.c.?securityContext.?seccompProfile.hasValue()\n"
+        f"  && !variables.podContext.?seccompProfile.hasValue()\n  && !{annotations}"
+    )
+
+
+def _escalation(asked: _Asked) -> str:
+    said = (
+        "!one.c.?securityContext.?allowPrivilegeEscalation.hasValue()\n"
+        "  && !one.c.?securityContext.?privileged.orValue(false)\n"
+        "  && !one.c.?securityContext.?capabilities.?add.orValue([])"
+        ".exists(name, name in ['SYS_ADMIN', 'CAP_SYS_ADMIN'])"
+    )
+    if asked.changes != "complete":
+        words = "(one.c.?command.orValue([]) + one.c.?args.orValue([]))"
+        programs = "'(^|[ /])(sudo|su|doas|pkexec|newuidmap|newgidmap)( |$)'"
+        said += f"\n  && !{words}.exists(word, word.matches({programs}))"
+    return said
+
+
+def _non_root(asked: _Asked) -> str:
+    said = f"!one.isHeld && ({_effective('runAsNonRoot')}).size() == 0 && {_sure(asked)}"
+    if min(asked.settings.asked.version, asked.server) >= (1, 35):
+        said += " && object.spec.?hostUsers.orValue(true)"
+    return said
+
+
+def _user(asked: _Asked) -> str:
+    """A known user; else our own, but for who writes to volumes: their files belong to a user that its image knows."""
+    known = "one.uid.size() > 0"
+    if asked.changes == "additive":
+        return "false"
+    if asked.changes == "complete" and asked.settings.unknown_user == "uid":
+        known += f"\n    || (!({_effective('runAsNonRoot')}).exists(said, said) && !{_MOUNTS_DATA})"
+    return f"!one.isHeld && one.user.size() == 0 && object.spec.?hostUsers.orValue(true)\n  && ({known})"
+
+
+def _group() -> str:
+    """The group that goes with a known user."""
+    same = "(one.user.size() == 0 || one.user[0] == one.uid[0])"
+    has = f"{_first_gid()}.size() > 0"
+    return f"!one.isHeld && ({_effective('runAsGroup')}).size() == 0 && one.uid.size() > 0 && {same} && {has}"
+
+
+def _first_gid() -> str:
+    """A list with the group of the user that is known first, or an empty one."""
+    return "one.facts.map(line, line.split(' ')[2] != '-', line.split(' ')[3]).filter(gid, gid != '-')"
+
+
+def _read_only(asked: _Asked) -> str:
+    paths = "one.facts.map(line, line.split(' ')[6])"
+    said = (
+        "!one.isHeld && !one.c.?securityContext.?readOnlyRootFilesystem.hasValue()\n"
+        f"  && !{paths}.exists(said, said == 'keep')"
+    )
+    if asked.changes == "additive":
+        return "false"
+    return said if asked.changes == "complete" else f"{said}\n  && {paths}.exists(said, said != '-')"
+
+
+def _volumes(asked: _Asked) -> Variables:
+    """The folders that get an emptyDir: of the containers whose root becomes read-only."""
+    if "readOnlyRootFilesystem" not in asked.controls:
+        return []
+    default = asked.settings.control("readOnlyRootFilesystem").get("writablePaths", ["/tmp"])  # noqa: S108
+    known = "one.facts.map(line, line.split(' ')[6]).filter(said, said != '-')"
+    paths = f"{known}.size() == 0 ? {listed(default)} : {known}[0] == 'none' ? [] : {known}[0].split(',')"
+    mounted = (
+        "one.c.?volumeMounts.orValue([]).exists(m, (path + '/').startsWith(m.mountPath.endsWith('/')"
+        " ? m.mountPath : m.mountPath + '/'))"
+    )
+    label = (
+        "'krm-harden-'\n"
+        "      + (one.c.name.size() + path.size() < 51 ? string(one.c.name) : one.path.substring(6).replace('/', '-'))\n"
+        "      + path.lowerAscii().replace('/', '-').replace('.', '-').replace('_', '-')"
+    )
+    entry = "{'path': string(one.path), 'mount': path, 'volume': " + label + "}"
+    return [
+        (
+            "folders",
+            "variables.writes_readOnlyRootFilesystem.map(one,\n"
+            f"  ({paths})\n  .filter(path, !{mounted})\n"
+            f"  .map(path, {entry})).flatten()",
+        )
+    ]
+
+
+def _groups(asked: _Asked) -> Variables:
+    """The groups that claims need: of the known users that containers get which write to one."""
+    if not {"fsGroup", "numericUser"} <= asked.controls:
+        return []
+    claims = " || ".join(f"has(v.{source})" for source in CLAIMS)
+    mounts = (
+        f"object.spec.?volumes.orValue([]).exists(v, ({claims})\n"
+        "      && one.c.?volumeMounts.orValue([]).exists(m, m.name == v.name && !m.?readOnly.orValue(false)))"
+    )
+    group = f"({_first_gid()}.map(gid, int(gid)) + one.uid)[0]"
+    return [("groups", f"variables.writes_numericUser.map(one,\n  one.uid.size() > 0 && {mounts},\n  {group})")]
+
+
+def _patches(asked: _Asked) -> Iterator[str]:
+    """The lists of patches, each after those that it relies on."""
+    containers = [name for name in OF_CONTAINERS if name in asked.controls]
+    touched = " + ".join(f"variables.writes_{name}.map(one, one.path)" for name in containers)
+    yield (
+        f"variables.held.filter(one, !one.c.?securityContext.hasValue() && one.path in ({touched}))\n"
+        "  .map(one, JSONPatch{op: 'add', path: one.path + '/securityContext', value: {}})"
+    )
+    for name, field, value in (
+        ("seccompProfile_restricted", "seccompProfile", "{'type': 'RuntimeDefault'}"),
+        ("allowPrivilegeEscalation", "allowPrivilegeEscalation", "false"),
+        ("runAsNonRoot", "runAsNonRoot", "true"),
+        ("numericUser", "runAsUser", f"(one.uid + [{our_uid(asked.settings)}])[0]"),
+        ("numericGroup", "runAsGroup", f"int({_first_gid()}[0])"),
+        ("readOnlyRootFilesystem", "readOnlyRootFilesystem", "true"),
+    ):
+        if name in asked.controls:
+            yield _patch(name, f"/securityContext/{field}", value)
+    if "capabilities_restricted" in asked.controls:
+        yield from _capabilities()
+    if "readOnlyRootFilesystem" in asked.controls:
+        yield from _mounts()
+    if "numericUser" in asked.controls:
+        yield from _for_new_users(asked)
+
+
+def our_uid(settings: Settings) -> int:
+    """The user for images that nobody described."""
+    return int(settings.control("numericUser").get("uid", DEFAULT_UID))
+
+
+def _patch(name: str, path: str, value: str, condition: str = "") -> str:
+    said = f"one, {condition}, " if condition else "one, "
+    return f"variables.writes_{name}.map({said}\n  JSONPatch{{op: 'add', path: one.path + '{path}', value: {value}}})"
+
+
+def _capabilities() -> Iterator[str]:
+    name, own = "capabilities_restricted", "one.c.?securityContext.?capabilities"
+    yield _patch(name, "/securityContext/capabilities", "{'drop': ['ALL']}", f"!{own}.hasValue()")
+    yield _patch(name, "/securityContext/capabilities/drop", "['ALL']", f"{own}.hasValue() && !{own}.?drop.hasValue()")
+    yield _patch(name, "/securityContext/capabilities/drop/-", "'ALL'", f"{own}.?drop.hasValue()")
+
+
+def _mounts() -> Iterator[str]:
+    yield (
+        "variables.held.filter(one, !one.c.?volumeMounts.hasValue()\n"
+        "    && variables.folders.exists(f, f.path == one.path))\n"
+        "  .map(one, JSONPatch{op: 'add', path: one.path + '/volumeMounts', value: []})"
+    )
+    yield (
+        "variables.folders.map(f, JSONPatch{op: 'add', path: f.path + '/volumeMounts/-',\n"
+        "  value: {'name': f.volume, 'mountPath': f.mount}})"
+    )
+    yield (
+        "(variables.folders.size() > 0 && !object.spec.?volumes.hasValue()\n"
+        "  ? [JSONPatch{op: 'add', path: '/spec/volumes', value: []}] : [])"
+    )
+    yield (
+        "variables.folders.filter(f, !object.spec.?volumes.orValue([]).exists(v, v.name == f.volume))\n"
+        "  .map(f, JSONPatch{op: 'add', path: '/spec/volumes/-', value: {'name': dyn(f.volume), 'emptyDir': dyn({})}})"
+    )
+
+
+def _for_new_users(asked: _Asked) -> Iterator[str]:
+    """What the new user of a container needs of the pod."""
+    users = "variables.writes_numericUser"
+    if "unprivilegedNetwork" in asked.controls:
+        name = "net.ipv4.ip_unprivileged_port_start"
+        sysctls = "variables.podContext.?sysctls"
+        needed = (
+            f"{users}.exists(one, one.low) && !object.spec.?hostNetwork.orValue(false)\n"
+            f"  && !{sysctls}.orValue([]).exists(s, s.name == '{name}')"
+        )
+        value = f"{{'name': '{name}', 'value': '0'}}"
+        yield (
+            f"({needed}\n  ? [{sysctls}.hasValue()\n"
+            f"      ? JSONPatch{{op: 'add', path: '/spec/securityContext/sysctls/-', value: {value}}}\n"
+            f"      : JSONPatch{{op: 'add', path: '/spec/securityContext/sysctls', value: [{value}]}}]\n  : [])"
+        )
+    if "fsGroup" in asked.controls:
+        new = "variables.groups.size() > 0 && !variables.podContext.?fsGroup.hasValue()"
+        group = "JSONPatch{op: 'add', path: '/spec/securityContext/fsGroup', value: variables.groups[0]}"
+        policy = "JSONPatch{op: 'add', path: '/spec/securityContext/fsGroupChangePolicy', value: 'OnRootMismatch'}"
+        yield f"({new}\n  ? [{group}] : [])"
+        yield f"({new} && !variables.podContext.?fsGroupChangePolicy.hasValue()\n  ? [{policy}] : [])"
