@@ -1,0 +1,98 @@
+"""The files of `krm-harden network`: one a namespace, and a picture; only our own are replaced or removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krm_harden.commands import _files
+from krm_harden.errors import ConfigError, KrmHardenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from krm_harden.network.plan import Plan
+
+MARK = "# Made by `krm-harden network`"
+HEAD = f"""\
+{MARK}, which replaces this text when it is run again.
+# Calls that its input doesn't show are cut off: try it where nobody minds, first.
+---
+"""
+NAME = "network-policies"
+PICTURES = (".svg", ".mmd", ".mermaid")
+
+
+def texts(made: Plan) -> dict[str, str]:
+    """The text of each file by its name, the namespaces in order."""
+    return {
+        f"{NAME}-{namespace}.yaml" if namespace else f"{NAME}.yaml": HEAD
+        + "---\n".join(policy.text() for policy in policies)
+        for namespace, policies in made.policies.items()
+        if policies
+    }
+
+
+def must_be_a_picture(name: str | None) -> None:
+    """Raises ConfigError for a file whose name doesn't say which sort of picture it is."""
+    if name is not None and not name.endswith(PICTURES):
+        raise ConfigError("isn't the name of a picture that can be drawn", name, "end it in .svg or .mmd")
+
+
+def stale(folder: Path, wanted: Mapping[str, str]) -> list[str]:
+    """The files that aren't what they should be, or shouldn't be there."""
+    there = _on_disk(folder)
+    return [str(folder / name) for name in sorted({*there, *wanted}) if there.get(name) != wanted.get(name)]
+
+
+def stale_pictures(drawn: Mapping[str, str]) -> list[str]:
+    """The same for pictures."""
+    from pathlib import Path
+
+    return [name for name, text in drawn.items() if _text(Path(name)) != text]
+
+
+def put(folder: Path, wanted: Mapping[str, str]) -> None:
+    """Write the files, and take away those of an earlier run that aren't wanted. Raises KrmHardenError."""
+    there = _on_disk(folder)
+    for name in wanted:
+        path = folder / name
+        if name not in there and (path.exists() or path.is_symlink()):
+            message = "wasn't made by `krm-harden network`, and is left as it is"
+            raise ConfigError(message, str(path), "move it away, or name another place with -o")
+    for name, text in wanted.items():
+        if there.get(name) != text:
+            _put(folder / name, text)
+    for name in there.keys() - wanted.keys():
+        (folder / name).unlink()
+
+
+def put_picture(path: Path, text: str) -> None:
+    """Write a picture. Raises KrmHardenError."""
+    if _text(path) != text:
+        _put(path, text)
+
+
+def _on_disk(folder: Path) -> dict[str, str]:
+    """Our own files in a folder."""
+    if not folder.is_dir():
+        if folder.exists() or folder.is_symlink():
+            raise ConfigError("is no folder", str(folder), "-o names a folder, which is made where it is missing")
+        return {}
+    found = {path.name: _text(path) for path in folder.glob(f"{NAME}*.yaml") if not path.is_symlink()}
+    return {name: text for name, text in sorted(found.items()) if text is not None and text.startswith(MARK)}
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return None
+
+
+def _put(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _files.put(path, text.encode())
+    except OSError as error:
+        raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "run the command again") from None

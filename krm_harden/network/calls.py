@@ -1,0 +1,273 @@
+"""Who calls whom, as manifests show it: each connection with its evidence, and what stays unknown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from krm_harden.model import mapping, sequence, text
+from krm_harden.network import exposed, mentions, texts
+from krm_harden.network.model import Derived, Flow, Namespaced, Remark, Workload, named
+from krm_harden.network.ports import ports
+from krm_harden.network.said import said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import TypeAlias
+
+    from krm_harden.network.inventory import Inventory
+    from krm_harden.network.mentions import Mention
+    from krm_harden.network.model import Options, Service
+    from krm_harden.network.texts import Text
+
+    Found: TypeAlias = "Iterator[Flow | Remark]"
+
+_LOCAL = {"localhost", "ip6-localhost", "0.0.0.0", "host.docker.internal", "kubernetes.docker.internal"}  # noqa: S104
+_MAX_ALIASES = 8
+"""ExternalName Services may name each other."""
+
+
+class Absent(NamedTuple):
+    """A name of the cluster's own that no Service of the input has."""
+
+    name: str
+    namespace: str
+
+
+class Outside(NamedTuple):
+    """A host that isn't the cluster's, as far as its name says."""
+
+    host: str
+
+
+def derived(inventory: Inventory, options: Options) -> Derived:
+    """All connections: from workloads, from outside, and what the command line says. Raises ConfigError."""
+    found: list[Flow | Remark] = []
+    for workload in inventory.workloads:
+        found += _of_workload(workload, inventory)
+        found += _to_the_api(workload, inventory)
+    found += _among_peers(inventory)
+    found += exposed.found(inventory, options)
+    found += said(inventory, options.allowed)
+    flows = tuple(dict.fromkeys(one for one in found if isinstance(one, Flow)))
+    remarks = [*inventory.remarks, *(one for one in found if isinstance(one, Remark))]
+    remarks += [_homeless(flow) for flow in flows if _is_homeless(flow)]
+    remarks += _uncalled(inventory, flows)
+    return Derived(tuple(flow for flow in flows if not _is_homeless(flow)), tuple(dict.fromkeys(remarks)))
+
+
+def _is_homeless(flow: Flow) -> bool:
+    """Whether one end names another namespace, and the other none: then no rule can name that one's."""
+    spaces = [one.namespace for one in (flow.source, flow.target) if isinstance(one, (Workload, Namespaced))]
+    return len(spaces) == 2 and spaces[0] != spaces[1] and "" in spaces
+
+
+def _homeless(flow: Flow) -> Remark:
+    ends = [one.title for one in (flow.source, flow.target) if isinstance(one, Workload) and not one.namespace]
+    words = f"{ends[0] if ends else 'a workload'} names no namespace, and no rule can name it; say --namespace NAME"
+    return Remark("error", words, flow.evidence.partition(": ")[0])
+
+
+def resolve(inventory: Inventory, host: str, namespace: str) -> Service | Absent | Outside | None:
+    """Whose a host's name is, seen from a namespace; None for the pod itself."""
+    if host in _LOCAL or host.endswith(".localhost") or host.startswith("127."):
+        return None
+    labels = host.split(".")
+    for at in (2, 3):
+        if labels[at : at + 1] == ["svc"] and not host.endswith(".svc.id.goog"):
+            name, space = labels[at - 2], labels[at - 1]
+            return inventory.services.get((space, name)) or Absent(name, space)
+    for name, space in _short_names(labels, namespace):
+        service = inventory.services.get((space, name))
+        if service and (len(labels) == 1 or labels[0] == name or service.headless):
+            return service
+    if len(labels) == 1:
+        return Absent(host, namespace)
+    return Absent(labels[0], labels[1]) if labels == ["kubernetes", "default"] else Outside(host)
+
+
+def _short_names(labels: list[str], namespace: str) -> Iterator[tuple[str, str]]:
+    """What `name`, `name.namespace`, `pod.name` and `pod.name.namespace` may be short for: (Service, namespace)."""
+    if len(labels) == 1:
+        yield labels[0], namespace
+    elif len(labels) == 2:
+        yield labels[0], labels[1]
+        yield labels[1], namespace
+    elif len(labels) == 3:
+        yield labels[1], labels[2]
+
+
+def _of_workload(workload: Workload, inventory: Inventory) -> Found:
+    namespace = workload.namespace
+
+    def is_known(host: str) -> bool:
+        return bool(inventory.services) and not isinstance(
+            resolve(inventory, host, namespace), (Absent, Outside, type(None))
+        )
+
+    variables = _variables(inventory, workload)
+    for one in texts.of_workload(workload, inventory):
+        if isinstance(one, Remark):
+            yield one
+            continue
+        for mention in _mentioned(one, is_known):
+            yield from _called(workload, inventory, mention, one)
+        for word in one.words:
+            for name in mentions.injected(word, variables):
+                evidence = f"{one.place}: {one.said} uses the variables of Service {name}"
+                yield from to_service(workload, inventory, inventory.services[namespace, name], None, evidence)
+
+
+def _variables(inventory: Inventory, workload: Workload) -> dict[str, str]:
+    """The Services of a namespace by how the variables begin that a kubelet makes of them."""
+    if workload.pod is None or workload.pod.spec.get("enableServiceLinks") is False:
+        return {}
+    return {mentions.variable_of(name): name for space, name in inventory.services if space == workload.namespace}
+
+
+def _mentioned(one: Text, is_known: mentions.Known) -> Iterator[Mention]:
+    if one.form == texts.VARIABLE:
+        yield from mentions.of_value(one.key, one.words[0], is_known)
+    elif one.form == texts.WORDS:
+        yield from mentions.of_words(one.words, is_known)
+    else:
+        yield from mentions.of_file(one.words[0], is_known)
+
+
+def _called(workload: Workload, inventory: Inventory, mention: Mention, one: Text) -> Found:
+    target = resolve(inventory, mention.host, workload.namespace)
+    # Nothing of a Secret is shown but that it names a Service.
+    port = f", port {mention.port}" if mention.port and not one.secret else ""
+    where = str(one.place)
+    if isinstance(target, (Absent, Outside)):
+        if one.secret:
+            words = f"{workload.title}: {one.said} may name a host outside"
+            yield Remark("outside", words, where, (one.secret,), workload.namespace)
+        elif mention.sure or isinstance(target, Outside):
+            yield from _elsewhere(workload, inventory, target, f"{mention.host}{port}", f"{one.said} names", where)
+    elif target is not None:
+        if not mention.sure and mention.port is None and workload in inventory.selected(target):
+            return  # its own name: of itself, not a call
+        evidence = f"{where}: {one.said} names Service {target.name}{port}"
+        found = to_service(workload, inventory, target, mention.port, evidence)
+        yield from (each for each in found if isinstance(each, Flow) or not one.secret)
+
+
+def _elsewhere(
+    workload: Workload, inventory: Inventory, target: Absent | Outside, host: str, how: str, where: str
+) -> Iterator[Remark]:
+    """What no rule can be made for: the default deny of egress cuts it."""
+    if workload.host_network:
+        return  # no policy holds there
+    if isinstance(target, Absent) and target.name == "kubernetes":
+        words = f"{workload.title}: {how} the API server"
+        yield Remark("outside", words, where, ("kubernetes",), workload.namespace)
+    elif isinstance(target, Absent):
+        name = named(target.namespace, target.name)
+        words = f"{workload.title}: {how} {host}, and no Service {name} is in the input"
+        if target.namespace and ("", target.name) in inventory.services:
+            words += f"; if those without a namespace are in it, say --namespace {target.namespace}"
+        yield Remark("outside", words, where, (target.name, name), workload.namespace)
+    else:
+        yield Remark("outside", f"{workload.title}: {how} {host}", where, (target.host,), workload.namespace)
+
+
+def to_service(
+    source: Workload, inventory: Inventory, service: Service, port: int | str | None, evidence: str, depth: int = 0
+) -> Found:
+    """The connections from a workload to what stands behind a Service, on one of its ports or all."""
+    if service.external_name:
+        target = resolve(inventory, service.external_name.lower().rstrip("."), service.namespace)
+        if isinstance(target, (Absent, Outside)):
+            how = f"Service {service.name}, which it calls, is an alias of"
+            yield from _elsewhere(
+                source, inventory, target, service.external_name, how, str(service.thing.place("spec"))
+            )
+        elif target is not None and depth < _MAX_ALIASES:
+            yield from to_service(source, inventory, target, port, f"{evidence}, an alias", depth + 1)
+        return
+    if not service.selector:
+        words = f"{source.title}: calls {service.title}, which has no selector: nothing says which addresses it has"
+        yield Remark("outside", words, str(service.thing.place()), (service.name,), source.namespace)
+        return
+    for behind in inventory.selected(service):
+        yield from _to_workload(source, behind, service, port, evidence)
+
+
+def _to_workload(source: Workload, target: Workload, service: Service, port: int | str | None, evidence: str) -> Found:
+    where = str(service.thing.place("spec"))
+    if source.host_network and not target.host_network:
+        words = (
+            f"{source.title} runs on its node's network, which no rule names by labels: it may not reach {target.title}"
+        )
+        names = (source.name, named(source.namespace, source.name))
+        yield Remark("error", words, evidence.partition(": ")[0], names, target.namespace)
+        return
+    if source.selector is None:
+        words = f"{source.title} has no labels, and no rule can name it: it can't reach {target.title}; give it some"
+        yield Remark("error", words, evidence.partition(": ")[0], (source.name,), target.namespace)
+        return
+    if target.host_network:
+        words = f"{source.title}: calls {service.title}, whose pods run on their nodes' network"
+        yield Remark("outside", words, where, (service.name,), source.namespace)
+        return
+    found = list(ports(service, target, port))
+    if not found:
+        words = (
+            f"{source.title} calls port {port} of {service.title}, which has no such port: no rule is written for it"
+        )
+        yield Remark("warning", words, evidence.partition(": ")[0])
+    for one in found:
+        if isinstance(one.number, str) and target.pod is not None:
+            words = f"{service.title}: no container of {target.title} has a port {one.number}"
+            yield Remark("warning", words, where)
+        else:
+            yield Flow(source, target, one, evidence)
+
+
+def _among_peers(inventory: Inventory) -> Found:
+    """The pods of a StatefulSet find each other by its governing Service."""
+    for workload in inventory.workloads:
+        spec = mapping(workload.thing.resource.data.get("spec"))
+        service = inventory.services.get((workload.namespace, text(spec.get("serviceName"))))
+        replicas = spec.get("replicas")
+        several = isinstance(replicas, int) and replicas > 1
+        if workload.thing.resource.kind == "StatefulSet" and service and service.headless and several:
+            place = workload.thing.place("spec", "serviceName")
+            evidence = f"{place}: spec.serviceName: its pods find each other by Service {service.name}"
+            if workload in inventory.selected(service):
+                yield from _to_workload(workload, workload, service, None, evidence)
+
+
+def _to_the_api(workload: Workload, inventory: Inventory) -> Iterator[Remark]:
+    """A workload whose service account is bound to a role asks the API server."""
+    if workload.pod is None:
+        return
+    account = text(workload.pod.spec.get("serviceAccountName")) or text(workload.pod.spec.get("serviceAccount"))
+    for group in ("rbac.authorization.k8s.io",):
+        for binding in inventory.of_kind((group, "RoleBinding"), (group, "ClusterRoleBinding")):
+            for subject in sequence(binding.resource.data.get("subjects")):
+                one = mapping(subject)
+                space = text(one.get("namespace")) or binding.namespace
+                who = (text(one.get("kind")), text(one.get("name")), space)
+                if who == ("ServiceAccount", account or "default", workload.namespace):
+                    words = (
+                        f"{workload.title}: its service account is bound by {binding.title}: it calls the API server"
+                    )
+                    yield Remark("outside", words, str(binding.place("subjects")), ("kubernetes",), workload.namespace)
+                    return
+
+
+def _uncalled(inventory: Inventory, flows: Iterable[Flow]) -> Iterator[Remark]:
+    """The Services that nobody may reach any more, because no manifest says who calls them."""
+    reached = {(id(flow.target), flow.port) for flow in flows if flow.source is not flow.target}
+    for service in inventory.services.values():
+        wanted = [
+            (target, port)
+            for target in inventory.selected(service)
+            for port in ports(service, target, None)
+            if not target.host_network
+        ]
+        if any((id(target), port) not in reached for target, port in wanted):
+            words = f"{service.title}: nothing here says who calls it, and the default deny cuts it off"
+            names = (service.name, named(service.namespace, service.name))
+            yield Remark("uncalled", words, str(service.thing.place()), names, service.namespace)

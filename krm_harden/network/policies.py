@@ -1,0 +1,183 @@
+"""NetworkPolicies of connections: a default deny for each namespace, and rules that let through what is shown."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from krm_harden.emit import Style, block, block_item
+from krm_harden.model import one_line
+from krm_harden.network.model import MANAGED_BY, NAMESPACE_LABEL, Anywhere, Block, Namespaced, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from krm_harden.network.model import Flow, Peer
+
+STYLE = Style()
+LONGEST_NAME = 253
+DNS = {
+    "to": [
+        {
+            "namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ],
+    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+}
+DNS_COMMENT = "Names are looked up at the cluster's DNS servers."
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule, and what shows that it is needed: a line each."""
+
+    data: Mapping[str, Any]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One NetworkPolicy. `comment` says what it is for; `ingress` or `egress` is None where it says nothing of it."""
+
+    namespace: str
+    name: str
+    selector: Mapping[str, Any]
+    comment: str
+    ingress: tuple[Rule, ...] | None = None
+    egress: tuple[Rule, ...] | None = field(default=None)
+
+    def data(self) -> dict[str, Any]:
+        """The object."""
+        metadata: dict[str, Any] = {"name": self.name}
+        if self.namespace:
+            metadata["namespace"] = self.namespace
+        metadata["labels"] = dict(MANAGED_BY)
+        spec: dict[str, Any] = {"podSelector": dict(self.selector), "policyTypes": []}
+        for direction, rules in (("Ingress", self.ingress), ("Egress", self.egress)):
+            if rules is not None:
+                spec["policyTypes"].append(direction)
+                if rules:
+                    spec[direction.lower()] = [dict(rule.data) for rule in rules]
+        return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+
+    def text(self) -> str:
+        """The object as YAML, with the evidence above each rule."""
+        data = self.data()
+        spec = data.pop("spec")
+        lines = [_comment(self.comment)]
+        for key, value in data.items():
+            lines += block(key, value, 0, STYLE)
+        lines.append("spec:")
+        lines += block("podSelector", spec["podSelector"], 2, STYLE)
+        lines += block("policyTypes", spec["policyTypes"], 2, STYLE)
+        for name, rules in (("ingress", self.ingress), ("egress", self.egress)):
+            if rules:
+                lines.append(f"  {name}:")
+                for rule in rules:
+                    lines += [f"  {_comment(one)}" for one in rule.evidence]
+                    lines += block_item(dict(rule.data), 2, STYLE)
+        return "".join(f"{line}\n" for line in lines)
+
+
+def _comment(words: str) -> str:
+    return f"# {one_line(words)}".rstrip()
+
+
+def of_namespace(namespace: str, flows: Sequence[Flow], *, egress: bool) -> list[Policy]:
+    """The policies of one namespace: the default deny first, then by name."""
+    deny = "Nothing may reach these pods but what another policy of the namespace allows."
+    made = [Policy(namespace, "default-deny-ingress", {}, deny, ingress=())]
+    if egress:
+        deny = "These pods may reach nothing but what another policy of the namespace allows."
+        made.append(Policy(namespace, "default-deny-egress", {}, deny, egress=()))
+        dns = Rule(DNS, (DNS_COMMENT,))
+        made.append(Policy(namespace, "allow-dns", {}, "Every pod may look up names.", egress=(dns,)))
+    names: set[str] = set()
+    return [*made, *sorted(_allowing(namespace, flows, names, egress=egress), key=lambda one: one.name)]
+
+
+def _allowing(namespace: str, flows: Sequence[Flow], names: set[str], *, egress: bool) -> Iterator[Policy]:
+    to = _grouped((flow.target, flow.source, flow) for flow in flows)
+    out_of = _grouped((flow.source, flow.target, flow) for flow in flows)
+    for end, peers in _ends(to, namespace):
+        rules = tuple(_rules(peers, namespace, "from"))
+        name = _name("allow-to", end, names)
+        yield Policy(namespace, name, _selector(end), f"Who may reach {_title(end)}.", ingress=rules)
+    for end, peers in _ends(out_of, namespace) if egress else ():
+        rules = tuple(_rules(peers, namespace, "to"))
+        name = _name("allow-from", end, names)
+        yield Policy(namespace, name, _selector(end), f"Whom {_title(end)} may reach.", egress=rules)
+
+
+def _grouped(found: Iterable[tuple[Peer, Peer, Flow]]) -> dict[Peer, dict[Peer, list[Flow]]]:
+    made: dict[Peer, dict[Peer, list[Flow]]] = {}
+    for end, other, flow in found:
+        made.setdefault(end, {}).setdefault(other, []).append(flow)
+    return made
+
+
+def _ends(
+    grouped: Mapping[Peer, dict[Peer, list[Flow]]], namespace: str
+) -> list[tuple[Workload | Namespaced, dict[Peer, list[Flow]]]]:
+    """Those of a namespace for which a policy can be written, sorted."""
+    found = [
+        (end, peers)
+        for end, peers in grouped.items()
+        if (isinstance(end, Workload) and end.selector is not None) or isinstance(end, Namespaced)
+    ]
+    return sorted(((end, peers) for end, peers in found if end.namespace == namespace), key=lambda one: _key(one[0]))
+
+
+def _key(peer: Peer) -> tuple[str, ...]:
+    """What peers are sorted by: anywhere, ranges, namespaces, workloads."""
+    if isinstance(peer, Workload):
+        return ("3", *peer.key)
+    if isinstance(peer, Namespaced):
+        return "2", peer.namespace
+    return ("1", peer.cidr) if isinstance(peer, Block) else ("0",)
+
+
+def _title(end: Workload | Namespaced) -> str:
+    return end.title if isinstance(end, Workload) else str(end)
+
+
+def _selector(end: Workload | Namespaced) -> Mapping[str, Any]:
+    return (end.selector or {}) if isinstance(end, Workload) else {}
+
+
+def _name(prefix: str, end: Workload | Namespaced, names: set[str]) -> str:
+    """`allow-to-web`; with the kind where two of them are called so, with a hash where it would be too long."""
+    said = end.name if isinstance(end, Workload) else "every-pod"
+    name = f"{prefix}-{said}"
+    if name in names and isinstance(end, Workload):
+        name = f"{name}-{end.thing.resource.kind.lower()}"
+    if len(name) > LONGEST_NAME or name in names:
+        digest = hashlib.sha256(f"{_key(end)}".encode()).hexdigest()[:8]
+        name = f"{name[: LONGEST_NAME - 9]}-{digest}"
+    names.add(name)
+    return name
+
+
+def _rules(peers: Mapping[Peer, list[Flow]], namespace: str, key: str) -> Iterator[Rule]:
+    for peer in sorted(peers, key=_key):
+        flows = peers[peer]
+        data: dict[str, Any] = {}
+        if not isinstance(peer, Anywhere):
+            data[key] = [_peer(peer, namespace)]
+        ports = sorted({flow.port for flow in flows}, key=lambda port: port.key)
+        if not any(port.number is None for port in ports):
+            data["ports"] = [{"port": port.number, "protocol": port.protocol} for port in ports]
+        yield Rule(data, tuple(dict.fromkeys(sorted(flow.evidence for flow in flows))))
+
+
+def _peer(peer: Workload | Namespaced | Block, namespace: str) -> dict[str, Any]:
+    if isinstance(peer, Block):
+        return {"ipBlock": {"cidr": peer.cidr}}
+    spaces = {"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: peer.namespace}}}
+    pods = {"podSelector": dict(_selector(peer))}
+    if peer.namespace == namespace:
+        return pods
+    return {**spaces, **pods} if isinstance(peer, Workload) else spaces

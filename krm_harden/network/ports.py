@@ -1,0 +1,35 @@
+"""Which ports of a pod a Service's port leads to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krm_harden.network.model import TCP, Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krm_harden.network.model import Service, ServicePort, Workload
+
+
+def ports(service: Service, target: Workload, port: int | str | None) -> Iterator[Port]:
+    """The ports of a workload that a port of a Service leads to: None for all, a number or a name."""
+    if port is None:
+        wanted = service.ports
+    else:
+        wanted = tuple(one for one in service.ports if port in {one.number, one.name} and port)
+    for one in wanted:
+        yield Port(_target(one, target), one.protocol)
+    if service.headless and isinstance(port, int):
+        # Nobody stands between: what is called is what is connected to.
+        for protocol in {one.protocol for one in wanted} or {TCP}:
+            yield Port(port, protocol)
+
+
+def _target(port: ServicePort, target: Workload) -> int | str:
+    if isinstance(port.target, int):
+        return port.target
+    for name, number, protocol in target.ports:
+        if (name, protocol) == (port.target, port.protocol):
+            return number
+    return port.target

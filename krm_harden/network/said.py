@@ -1,0 +1,92 @@
+"""What a command line says of connections: `--allow FROM=TO[:PORT]`, and names that are to be cut off."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from krm_harden.errors import ConfigError
+from krm_harden.network.model import Anywhere, Block, Flow, Namespaced, Port, named
+from krm_harden.network.ports import ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from krm_harden.network.inventory import Inventory
+    from krm_harden.network.model import Peer, Workload
+
+HOW = (
+    "write --allow FROM=TO[:PORT[/PROTOCOL]], each a workload, namespace/workload, namespace/* or a CIDR; "
+    "TO may be a Service"
+)
+_END = re.compile(r"^(.*?)(?::(\d{1,5})(?:/(TCP|UDP|SCTP))?)?$")
+
+
+def said(inventory: Inventory, allowed: Iterable[tuple[str, str]]) -> Iterator[Flow]:
+    """The connections that a command line allows. Raises ConfigError for a name that nothing has."""
+    for source, target in allowed:
+        evidence = f"the command line: --allow {source}={target}"
+        for one in _sources(inventory, source):
+            for peer, port in _targets(inventory, target, one):
+                yield Flow(one, peer, port, evidence)
+
+
+def is_cut(about: Sequence[str], globs: Iterable[str]) -> bool:
+    """Whether somebody says that what has these names may be cut off."""
+    return any(fnmatchcase(name, glob) for glob in globs for name in about)
+
+
+def _sources(inventory: Inventory, name: str) -> list[Peer]:
+    if name in {"anywhere", "0.0.0.0/0", "::/0"}:
+        return [Anywhere()]
+    found = _place(inventory, name)
+    if not found:
+        raise ConfigError(f"no workload is called {name!r}", "--allow", HOW)
+    return found
+
+
+def _targets(inventory: Inventory, text: str, source: Peer) -> list[tuple[Peer, Port]]:
+    match = _END.match(text) if text.count(":") < 2 or "/" not in text else None
+    name, number, protocol = (match[1], match[2], match[3]) if match else (text, None, None)
+    port = Port(int(number) if number else None, protocol or "TCP")
+    space = source.namespace if not isinstance(source, (Anywhere, Block)) else ""
+    service = next(
+        (found for key, found in inventory.services.items() if name == named(*key) or key == (space, name)), None
+    )
+    if service is None:
+        found = _place(inventory, name, space)
+        if not found:
+            raise ConfigError(f"no Service and no workload is called {name!r}", "--allow", HOW)
+        return [(one, port) for one in found]
+    made: list[tuple[Peer, Port]] = []
+    for target in inventory.selected(service):
+        made += [(target, one) for one in ports(service, target, port.number) if isinstance(one.number, int)]
+        if not list(ports(service, target, port.number)):
+            raise ConfigError(f"{service.title} has no port {number}", "--allow", HOW)
+    if not made:
+        raise ConfigError(f"{service.title} has no selector, so no rule can name its pods", "--allow", HOW)
+    return made
+
+
+def _place(inventory: Inventory, name: str, space: str | None = None) -> list[Peer]:
+    block = _block(name)
+    if block:
+        return [block]
+    if name.endswith("/*"):
+        return [Namespaced(name[:-2])]
+    if name == "*":
+        return [Namespaced(one) for one in inventory.namespaces()] if space is None else [Namespaced(space)]
+    found: list[Workload] = [
+        one for one in inventory.workloads if name in {one.name, named(one.namespace, one.name)} and one.selector
+    ]
+    closer = [one for one in found if one.namespace == space]
+    return [*(closer or found)]
+
+
+def _block(text: str) -> Block | None:
+    try:
+        return Block(str(ipaddress.ip_network(text, strict=False))) if "/" in text or text.count(".") == 3 else None
+    except ValueError:
+        return None
