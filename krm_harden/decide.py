@@ -515,8 +515,7 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     if exemptions and control.since >= FACTS_SINCE and control.propose(situation, violation).basis == "none":
         return None
     if exemptions:
-        note = f" (expired on {exemptions[0].expired})" if exemptions[0].expired else ""
-        return Judgement(violation, Proposal("none"), "exempt", exemptions[0].reason + note, exemptions)
+        return exempted(violation, exemptions)
     if situation.on_windows and not control.on_windows:
         reason = "not valid on Windows: set spec.os.name to windows, and the standard doesn't ask for it"
         return Judgement(violation, Proposal("none"), "manual", reason) if control.standard else None
@@ -534,10 +533,16 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
         return Judgement(violation, proposal, "manual")
     if not situation.reaches(proposal.basis):
         return Judgement(violation, proposal, "deferred", f"changes: {settings.changes} doesn't write it")
-    return _chosen(control, situation, Judgement(violation, proposal, "fixed"))
+    return chosen(control, situation, Judgement(violation, proposal, "fixed"))
 
 
-def _chosen(control: Control, situation: Situation, judgement: Judgement) -> Judgement:
+def exempted(violation: Violation, exemptions: Sequence[Exemption]) -> Judgement:
+    """What an exemption leaves alone, with its reason."""
+    note = f" (expired on {exemptions[0].expired})" if exemptions[0].expired else ""
+    return Judgement(violation, Proposal("none"), "exempt", exemptions[0].reason + note, exemptions)
+
+
+def chosen(control: Control, situation: Situation, judgement: Judgement) -> Judgement:
     """A judgement that would be written, deferred where its control is left out."""
     if not situation.left_out:
         return judgement
@@ -697,7 +702,7 @@ def _severity(control: Control, settings: Settings, judgement: Judgement, state:
     # What an author wrote is no better for being overridden only by a policy that goes further.
     stays = state == "deferred" and judgement.violation.cause == "explicit" and settings.output >= FACTS_SINCE
     if stays or state in {"explicit", "manual", "refused", "open"}:
-        strict = control.standard or settings.required(control.id)
+        strict = control.strict or settings.required(control.id)
         return "error" if strict and settings.on_violation == "Fail" else "warning"
     if state == "exempt":
         return "warning" if judgement.expired else "info"

@@ -255,6 +255,7 @@ class Engine:
         new = self._edited(document, draft)
         for review, result in zip(self._settled(new, reviews), results, strict=True):
             result.allowed, result.message = review.verdict()
+            result.policies = review.policies()
             result.after = result.allowed
         facts = self._facts([resource.within(new.data) for resource in found], reviews)
         return ChunkResult(new.text.encode(), results, notes, changed=True, facts=facts)

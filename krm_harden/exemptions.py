@@ -129,7 +129,7 @@ def _lines(resource: Resource) -> Iterator[tuple[str, list[str], str]]:
 
 
 def _unknown(controls: Iterable[str]) -> list[str]:
-    from krm_harden.controls import ALIASES, NAMESPACES, load
+    from krm_harden.controls import exemptible
 
-    known = {*load(), *ALIASES, NAMESPACES, VULNERABILITIES, "*"}
+    known = {*exemptible(), "*"}
     return [name for name in controls if name not in known]

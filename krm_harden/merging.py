@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FIRST_COUNTS = ("images", "kinds")
 """Lists of which an earlier entry wins over an equal later one."""
+WHOLE = ("podSecurityPolicy",)
+"""A mapping that is one word: the last one holds."""
 APART = ("profile", "imageLock")
 """What isn't a setting of the merged policy: the base that was taken, and what became locks."""
 
@@ -45,7 +47,7 @@ def _merged(layers: Sequence[Layer], *, several: bool) -> dict[str, Any]:
         for field, value in layer.spec.items():
             if field == "controls":
                 merged[field] = _with_controls(mapping(merged.get(field)), value)
-            elif isinstance(value, dict) and field not in APART:
+            elif isinstance(value, dict) and field not in (*APART, *WHOLE):
                 merged[field] = {**merged.get(field, {}), **value}
             elif isinstance(value, list):
                 made = list(_entries(layer, field)) if several else value

@@ -418,10 +418,22 @@ class ResourceResult:
     """What became of one resource: its verdict, findings and operations (paths relative to the resource).
 
     `asked` is the level and version of the verdict. `before` and `after` are whether it is allowed as it came and with
-    what a fix writes; they are only known where findings have lines.
+    what a fix writes; they are only known where findings have lines. `policies` are the verdicts of PodSecurityPolicies,
+    where such hold.
     """
 
-    __slots__ = ("after", "allowed", "asked", "before", "findings", "line", "message", "operations", "resource")
+    __slots__ = (
+        "after",
+        "allowed",
+        "asked",
+        "before",
+        "findings",
+        "line",
+        "message",
+        "operations",
+        "policies",
+        "resource",
+    )
 
     def __init__(
         self,
@@ -432,8 +444,10 @@ class ResourceResult:
         findings: list[Finding],
         operations: list[Operation],
         line: int = 0,
+        policies: Sequence[Any] = (),
     ) -> None:
         self.resource = resource
+        self.policies = policies
         self.asked = asked
         self.allowed = self.before = self.after = allowed
         self.message = message

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from krm_harden.images.facts import ImageFacts
     from krm_harden.images.lock import Lock
     from krm_harden.model import Facts, Pod, Pointer, Resource
+    from krm_harden.psp.demands import Among, ForAll
     from krm_harden.source import Document
 
 _ORDER = {
@@ -47,8 +48,9 @@ _HOW_FAR = (
     "immutable",
     "unknownUser",
     "exemptionAnnotations",
+    "podSecurityPolicy",
 )
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     "level": "restricted",
     "version": "latest",
     "changes": "complete",
@@ -57,6 +59,7 @@ _DEFAULTS = {
     "immutable": "fix",
     "unknownUser": "uid",
     "exemptionAnnotations": "ignore",
+    "podSecurityPolicy": None,
 }
 
 
@@ -105,6 +108,7 @@ class Settings:
         "on_violation",
         "output",
         "platform",
+        "pod_security",
         "policy",
         "unknown_user",
     )
@@ -123,6 +127,11 @@ class Settings:
         self.namespaces = policy.namespaces
         self.platform = policy.platform
         self.output = policy.output
+        stated = spec["podSecurityPolicy"]
+        self.pod_security: tuple[ForAll | Among, ...] = policy.pod_security
+        """The PodSecurityPolicies that hold, each of which has to admit the pods."""
+        if stated is not None:
+            self.pod_security = (policy.demand(stated), *policy.pod_security)
         self._enabled: tuple[Control, ...] | None = None
         self._checks: dict[str, tuple[Control, Check]] | None = None
 
@@ -163,14 +172,21 @@ class Layer:
     """One of the policies that a policy is made of, in its own words.
 
     `where` is its file, `name` what reports call it, `document` its text where it is at hand; `profile` names the
-    profile where it is one.
+    profile where it is one. `implied` are the fields that a PodSecurityPolicy says by being one.
     """
 
-    __slots__ = ("document", "name", "profile", "spec", "where")
+    __slots__ = ("document", "implied", "name", "profile", "spec", "where")
 
     def __init__(
-        self, spec: Mapping[str, Any], where: str, name: str, document: Document | None = None, profile: str = ""
+        self,
+        spec: Mapping[str, Any],
+        where: str,
+        name: str,
+        document: Document | None = None,
+        profile: str = "",
+        implied: Iterable[str] = (),
     ) -> None:
+        self.implied = frozenset(implied)
         self.spec = spec
         self.where = where
         self.name = name
@@ -179,10 +195,11 @@ class Layer:
 
 
 class Policy:
-    """A validated policy, and what image locks add to it.
+    """A validated policy, and what image locks and PodSecurityPolicies among the manifests add to it.
 
     `name` is what reports call it; the first `images_above` of its images are a ceiling's. `layers` are what it is made
-    of, the profile first; later words win over earlier ones.
+    of, the profile first; later words win over earlier ones. `pod_security` are PodSecurityPolicies that hold beside
+    the one that it may state; `notes` is what to tell its users, each with its severity.
     """
 
     __slots__ = (
@@ -197,8 +214,10 @@ class Policy:
         "locks",
         "name",
         "namespaces",
+        "notes",
         "output",
         "platform",
+        "pod_security",
         "rules",
         "server",
         "spec",
@@ -211,7 +230,11 @@ class Policy:
         images_above: int = 0,
         locks: Sequence[Lock] = (),
         layers: Sequence[Layer] = (),
+        pod_security: Iterable[ForAll | Among] = (),
+        notes: Iterable[tuple[str, str]] = (),
     ) -> None:
+        self.pod_security = tuple(pod_security)
+        self.notes = tuple(notes)
         target = mapping(spec.get("target"))
         server = parse_version("v" + str(target.get("kubernetes", "")).removeprefix("v"))
         self.name = name
@@ -250,6 +273,11 @@ class Policy:
     def compatibility(self) -> str:
         """The release whose output is kept, as written."""
         return str(self.spec.get("compatibility", schema.RELEASES[-1]))
+
+    @property
+    def asks_items(self) -> bool:
+        """Whether PodSecurityPolicies among the manifests hold."""
+        return bool(self.spec.get("podSecurityPolicies") == "items")
 
     @property
     def validator(self) -> bool:
@@ -308,11 +336,30 @@ class Policy:
 
     def with_changes(self, changes: Mapping[str, Any], name: str = "") -> Policy:
         """The policy with some fields of its spec replaced."""
-        return Policy({**self.spec, **changes}, name or self.name, self.images_above, self.locks, self.layers)
+        spec = {**self.spec, **changes}
+        more = (self.locks, self.layers, self.pod_security, self.notes)
+        return Policy(spec, name or self.name, self.images_above, *more)
 
     def with_locks(self, locks: Iterable[Lock]) -> Policy:
         """The policy with further image locks; what an earlier one says of an image stays."""
-        return Policy(self.spec, self.name, self.images_above, [*self.locks, *locks], self.layers)
+        more = (self.layers, self.pod_security, self.notes)
+        return Policy(self.spec, self.name, self.images_above, [*self.locks, *locks], *more)
+
+    def with_pod_security(self, found: ForAll | Among) -> Policy:
+        """The policy with PodSecurityPolicies that hold beside what it states."""
+        more = ((*self.pod_security, found), self.notes)
+        return Policy(self.spec, self.name, self.images_above, self.locks, self.layers, *more)
+
+    def with_note(self, severity: str, note: str) -> Policy:
+        """The policy with something more to tell its users."""
+        more = (self.pod_security, (*self.notes, (severity, note)))
+        return Policy(self.spec, self.name, self.images_above, self.locks, self.layers, *more)
+
+    def demand(self, stated: Mapping[str, Any]) -> ForAll:
+        """What a `podSecurityPolicy` of its spec asks for."""
+        from krm_harden.psp.demands import of_stated
+
+        return of_stated(stated, self.name)
 
     def stated(self, image: str) -> ImageFacts:
         """What the policy states of an image: its narrowest entry that matches, the first of equals.
@@ -376,7 +423,7 @@ NO_MAPPING = "a policy must be a mapping"
 
 
 def from_data(data: Any, where: str, document: Document | None = None) -> Policy:
-    """The policy in a HardeningPolicy, a flat ConfigMap, or nothing at all.
+    """The policy in a HardeningPolicy, a PodSecurityPolicy, a flat ConfigMap, or nothing at all.
 
     `document` is its text where it is at hand. Raises ConfigError with every problem's path.
     """
@@ -391,11 +438,17 @@ def from_data(data: Any, where: str, document: Document | None = None) -> Policy
     elif kind == schema.KIND:
         spec = {} if data.get("spec") is None else data["spec"]
         problems = list(_envelope_problems(data))
+    elif kind == schema.POD_SECURITY_POLICY:
+        from krm_harden.psp.stated import as_policy
+
+        return as_policy(data, where, document)
     else:
-        hint = schema.did_you_mean(kind, [schema.KIND, "ConfigMap"])
+        hint = schema.did_you_mean(kind, [schema.KIND, "ConfigMap", schema.POD_SECURITY_POLICY])
         said = f"kind must be {schema.KIND} or ConfigMap, not {kind!r}{hint}"
         raise ConfigError(said, where, problems=[Problem(("kind",), said)])
     _reject((*problems, *schema.wrong(spec, schema.spec_schema(), ("spec",)), *_kinds_problems(spec)), where)
+    if "podSecurityPolicy" in spec or "rules" in spec:
+        _reject(_stated_problems(spec, where), where)
     layer = Layer(spec, where, name, document)
     if "profile" in spec:
         from krm_harden.merging import combined
@@ -411,6 +464,17 @@ def locks_of(spec: Mapping[str, Any], name: str) -> list[Lock]:
     from krm_harden.images.lock import Lock
 
     return [Lock(sequence(spec["imageLock"].get("images")), f"{name}: imageLock")]
+
+
+def _stated_problems(spec: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """What the API would refuse in the PodSecurityPolicies of a spec and its rules."""
+    places: list[tuple[Pointer, Mapping[str, Any]]] = [(("spec",), spec)]
+    places += [(("spec", "rules", index), rule) for index, rule in enumerate(sequence(spec.get("rules")))]
+    for pointer, layer in places:
+        if "podSecurityPolicy" in layer:
+            from krm_harden.psp.stated import problems
+
+            yield from problems(layer["podSecurityPolicy"], (*pointer, "podSecurityPolicy"), where)
 
 
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
@@ -495,7 +559,8 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
 
     What its profile says counts as its own words. Raises ConfigError that names the first field that would loosen it.
     """
-    spec = below.spec
+    implied = {field for layer in below.layers for field in layer.implied}
+    spec = {field: value for field, value in below.spec.items() if field not in implied}
     for field in ("exemptions", "rules", "target"):
         if spec.get(field):
             raise _refused(below, (field,), f"isn't allowed below the policy {ceiling.name}")
@@ -521,13 +586,36 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
     merged["images"] = [*sequence(ceiling.spec.get("images")), *known]
     # The first of two entries for a kind counts: the ceiling's.
     merged["kinds"] = [*sequence(ceiling.spec.get("kinds")), *sequence(spec.get("kinds"))]
-    return Policy(merged, ceiling.name, len(ceiling.images), [*ceiling.locks, *below.locks], ceiling.layers)
+    locks = [*ceiling.locks, *below.locks]
+    demands = _tightened_pod_security(ceiling, below)
+    if spec.get("podSecurityPolicies") == "items":
+        merged["podSecurityPolicies"] = "items"
+    return Policy(merged, ceiling.name, len(ceiling.images), locks, ceiling.layers, demands, ceiling.notes)
+
+
+def _tightened_pod_security(ceiling: Policy, below: Policy) -> Sequence[ForAll | Among]:
+    """The PodSecurityPolicies that hold below a ceiling: beside its own, those that set nothing weaker."""
+    if ceiling.spec.get("podSecurityPolicies") == "items" and below.spec.get("podSecurityPolicies") == "ignore":
+        raise _refused(below, ("podSecurityPolicies",), f"would loosen the policy {ceiling.name}", "ignore")
+    stated = below.spec.get("podSecurityPolicy")
+    if stated is None or stated == ceiling.spec.get("podSecurityPolicy"):
+        return ceiling.pod_security
+    from krm_harden.psp.stated import loosens
+
+    for pointer, value in loosens(stated):
+        said = f"would be written where a manifest says nothing, and loosens the policy {ceiling.name}"
+        raise _refused(below, ("podSecurityPolicy", *pointer), said, value)
+    return (*ceiling.pod_security, below.demand(stated))
 
 
 def _refused(below: Policy, pointer: Pointer, said: str, value: str = "") -> ConfigError:
     """The error for what a policy says at a place of its spec: in its own words, or by its profile."""
     layer, place = _words(below, pointer)
-    if layer and layer.profile:
+    if layer and layer.implied and pointer[0] == "podSecurityPolicy":
+        # Its own file is the PodSecurityPolicy's.
+        place = place[1:] if place[1:2] == ("spec",) else ("metadata", *place[1:])
+        problem = Problem(place, " ".join(part for part in (schema.path_of(place), value, said) if part))
+    elif layer and layer.profile:
         shown = f"{schema.path_of(place)} {value}".strip()
         problem = Problem(("spec", "profile"), f"spec.profile {layer.profile} ({shown}) {said}")
     else:

@@ -12,6 +12,7 @@ from krm_harden.standard import Evaluator
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
     from krm_harden.access import Access
     from krm_harden.controls import Control
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from krm_harden.exemptions import Exemption
     from krm_harden.model import Facts, Finding, Pod, Pointer
     from krm_harden.policy import Policy
+    from krm_harden.psp.controls import Standing, Verdict
     from krm_harden.source import Document
 
 
@@ -35,8 +37,10 @@ class Review:
         "_evaluator",
         "_exempted",
         "_judged",
+        "_judging",
         "_labels",
         "_situations",
+        "_standings",
         "access",
         "cause",
         "checking",
@@ -81,7 +85,8 @@ class Review:
         self.settings = policy.settings_for(resource)
         self.shapes = workloads.shapes_of(resource, policy.kinds)
         self.pods = tuple(workloads.pods(resource, self.shapes, policy.server))
-        self._evaluator = Evaluator(self.pods)
+        self._evaluator = self._judging = Evaluator(self.pods)
+        self._standings: list[Standing] = []
         self._exempted: list[Exemption] = []
         self._situations: list[decide.Situation] = []
         self._judged: list[tuple[Control, decide.Situation, decide.Judgement]] = []
@@ -106,8 +111,25 @@ class Review:
             self._exempted = [one for one in exempting if one.covers(NAMESPACES, self.resource, None)]
             found = namespaces.label(self.policy, self.resource, self.settings, self.facts, self._exempted)
             self._labels = [self._chosen(*one) for one in found] if self.left_out else list(found)
-        for index in range(len(self.pods)):
-            self._judge(index, exempting)
+        pods = self.pods
+        if pods and self.settings.pod_security:
+            self._standings = [self._standing(index, exempting) for index in range(len(pods))]
+            pods = tuple(standing.pod for standing in self._standings)
+            self._judging = Evaluator(pods)
+        for index, pod in enumerate(pods):
+            self._judge(index, pod, exempting)
+
+    def _standing(self, index: int, exempting: list[Exemption]) -> Standing:
+        """What PodSecurityPolicies make of a pod."""
+        from krm_harden.psp.controls import standing
+
+        situation = self._situation(self.pods[index], exempting)
+
+        def again(data: Any) -> Pod:
+            resource = self.resource.within(data)
+            return tuple(workloads.pods(resource, self.shapes, self.policy.server))[index]
+
+        return standing(situation, self.document.data, again, list(self.settings.checks().values()))
 
     def _chosen(self, finding: Finding, writes: tuple[Operation, ...]) -> tuple[Finding, tuple[Operation, ...]]:
         """A finding about labels, which writes nothing where its control is left out."""
@@ -133,21 +155,28 @@ class Review:
     def _own_exemptions(self) -> list[Exemption]:
         return exemptions.of_object(self.resource) if exemptions.ANNOTATION in self.resource.annotations else []
 
-    def _judge(self, index: int, exemptions_: list[Exemption]) -> None:
-        pod = self.pods[index]
+    def _situation(self, pod: Pod, exempting: list[Exemption]) -> decide.Situation:
         volumes = sequence(lookup(self.document.data, pod.volumes_pointer))
         # An Argo template also mounts the volumes of its workflow.
         shared = sequence(lookup(self.resource.data, ("spec", "volumes")))
         known = [*volumes, *shared]
-        situation = decide.Situation(
-            pod, self.settings, known, exemptions_, checking=self.checking, left_out=self.left_out, access=self.access
+        return decide.Situation(
+            pod, self.settings, known, exempting, checking=self.checking, left_out=self.left_out, access=self.access
         )
+
+    def _judge(self, index: int, pod: Pod, exempting: list[Exemption]) -> None:
+        situation = self._situation(pod, exempting)
         self._situations.append(situation)
         every = self.settings.checks().values()
         checks = [pair for pair in every if not pair[0].concerns or pair[0].concerns(situation)]
-        for control, violations in self._evaluator.failing(index, checks):
+        judged = []
+        for control, violations in self._judging.failing(index, checks):
             found = decide.judge(control, situation, violations)
-            self._judged += [(control, situation, judgement) for judgement in found]
+            judged += [(control, situation, judgement) for judgement in found]
+        if self._standings:
+            standing = self._standings[index]
+            judged = [*standing.judged(), *standing.settled(judged)]
+        self._judged += judged
 
     def used_exemptions(self) -> set[str]:
         """The names of the exemptions that exempted something."""
@@ -166,7 +195,7 @@ class Review:
             return ()
         wanted = [operation for _, operations in self._labels for operation in operations]
         wanted += [operation for _, _, judgement in self._judged for operation in decide.operations(judgement)]
-        return sorted(wanted, key=_place)
+        return sorted(wanted, key=order)
 
     def _skips_immutable(self) -> bool:
         return self.settings.immutable == "skip" and self._is_immutable()
@@ -192,6 +221,7 @@ class Review:
             self._placed(self._findings(changed=bool(own))),
             own,
             self._line_of(base),
+            self.policies(),
         )
         if self.lines:
             made.before = allowed if settled else not self._evaluator.verdict(self.settings.asked).failures
@@ -205,8 +235,8 @@ class Review:
         states: dict[tuple[Pod, str], set[str]] = {}
         for control, situation, judgement in self._judged:
             states.setdefault((situation.pod, control.id), set()).add(judgement.state)
-        for failure in self._evaluator.verdict(self.settings.asked).failures:
-            pod, goes = self.pods[failure.pod], self._situations[failure.pod].goes
+        for failure in self._judging.verdict(self.settings.asked).failures:
+            pod, goes = self._situations[failure.pod].pod, self._situations[failure.pod].goes
             found = states.get((pod, failure.control))
             # What isn't judged goes away with its container.
             if found != {"fixed"} and (
@@ -256,14 +286,18 @@ class Review:
             finding.line, finding.column = self.line + line + 1, column + 1
         return placed
 
+    def policies(self) -> list[Verdict]:
+        """What PodSecurityPolicies say of the pods."""
+        return [verdict for standing in self._standings for verdict in standing.verdicts()]
+
     def verdict(self) -> tuple[bool, str]:
         """Whether the standard allows the pods, and the API server's words if not."""
         found = self._evaluator.verdict(self.settings.asked)
         return found.allowed, found.message
 
 
-def _place(operation: Operation) -> int:
-    """Volumes and mounts after what needs them; what goes, last: then nothing else changes its index."""
+def order(operation: Operation) -> int:
+    """How operations are sorted: volumes and mounts after what needs them; what goes, last: then nothing else changes its index."""
     if operation.op == "remove" and "initContainers" in operation.path[-2:]:
         return 2
     return int(operation.path[-1] == "-" and operation.path[-2] in {"volumes", "volumeMounts", "initContainers"})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 API_VERSION = "krm-harden.dev/v1alpha1"
 KIND = "HardeningPolicy"
 LOCK_KIND = "ImageLock"
+POD_SECURITY_POLICY = "PodSecurityPolicy"
+"""Of policy/v1beta1 and extensions/v1beta1: taken in place of a HardeningPolicy."""
 MAX_ID = 2**31 - 1
 """User and group ids are 32 bit signed in Kubernetes' validation."""
 RELEASES = ["0.1", "0.2"]
@@ -185,6 +187,96 @@ _LOCKED_IMAGE = _object(
 )
 
 
+def _flag(description: str) -> Schema:
+    return {"type": "boolean", "description": description}
+
+
+def _number(description: str) -> Schema:
+    return {"type": "integer", "description": description}
+
+
+def _ranges(description: str) -> Schema:
+    both = {"min": _number("The first."), "max": _number("The last.")}
+    return _list(description, _object("From one to another, both included.", both, ("min", "max")))
+
+
+def _strategy(description: str, rules: list[str], **more: Schema) -> Schema:
+    properties = {"rule": _text("The rule.", enum=rules), **more}
+    return _object(description, properties, ("rule",))
+
+
+def _ids(description: str, *rules: str) -> Schema:
+    ranges = _ranges("What is allowed; MustRunAs writes the first range's min.")
+    return _strategy(description, [*rules, "RunAsAny"], ranges=ranges)
+
+
+def _names(description: str, name: str, **more: Schema) -> Schema:
+    return _list(description, _object("One of them.", {name: _text("Its name."), **more}, (name,)))
+
+
+_POD_SECURITY_SPEC = _object(
+    "Its fields, as in policy/v1beta1.",
+    {
+        "privileged": _flag("Whether containers may be privileged."),
+        "defaultAddCapabilities": _list("Capabilities that containers get."),
+        "requiredDropCapabilities": _list("Capabilities that containers must drop, and do."),
+        "allowedCapabilities": _list("Capabilities that containers may add; `*` for all."),
+        "volumes": _list("The sorts of volumes that are allowed; `*` for all."),
+        "hostNetwork": _flag("Whether pods may use the node's network."),
+        "hostPorts": _ranges("The ports of the node that containers may use."),
+        "hostPID": _flag("Whether pods may see the node's processes."),
+        "hostIPC": _flag("Whether pods may use the node's shared memory."),
+        "seLinux": _strategy(
+            "SELinux options.",
+            ["MustRunAs", "RunAsAny"],
+            seLinuxOptions=_object(
+                "The options that pods must have, and get.",
+                {name: _text(f"The {name}.") for name in ("user", "role", "type", "level")},
+            ),
+        ),
+        "runAsUser": _ids("Users of containers.", "MustRunAs", "MustRunAsNonRoot"),
+        "runAsGroup": _ids("Groups of containers.", "MustRunAs", "MayRunAs"),
+        "supplementalGroups": _ids("Further groups of pods.", "MustRunAs", "MayRunAs"),
+        "fsGroup": _ids("The group of volumes.", "MustRunAs", "MayRunAs"),
+        "readOnlyRootFilesystem": _flag("Whether root filesystems must be read-only."),
+        "defaultAllowPrivilegeEscalation": _flag("What allowPrivilegeEscalation is where nothing is said."),
+        "allowPrivilegeEscalation": _flag("Whether containers may gain privileges."),
+        "allowedHostPaths": _names(
+            "The folders of nodes that pods may mount; none: all.",
+            "pathPrefix",
+            readOnly=_flag("Whether they must be mounted read-only."),
+        ),
+        "allowedFlexVolumes": _names("The drivers of FlexVolumes that are allowed; none: all.", "driver"),
+        "allowedCSIDrivers": _names("The drivers of CSI volumes that are allowed; none: all.", "name"),
+        "allowedUnsafeSysctls": _list("Unsafe sysctls that are allowed."),
+        "forbiddenSysctls": _list("Sysctls that are forbidden."),
+        "allowedProcMountTypes": _list("What procMount may be; none: Default."),
+        "runtimeClass": _object(
+            "Classes of runtimes.",
+            {
+                "allowedRuntimeClassNames": _list("Those that pods may name; `*` for all."),
+                "defaultRuntimeClassName": _text("The one that pods get."),
+            },
+            ("allowedRuntimeClassNames",),
+        ),
+    },
+    ("seLinux", "runAsUser", "supplementalGroups", "fsGroup"),
+)
+_POD_SECURITY = _object(
+    "A PodSecurityPolicy, which means what it meant in the cluster.",
+    {
+        "name": _text("Its name, as reports call it.", minLength=1),
+        "annotations": {
+            "type": "object",
+            "description": "Its annotations about seccomp and AppArmor.",
+            "additionalProperties": {"type": "string"},
+        },
+        "spec": _POD_SECURITY_SPEC,
+    },
+    ("name", "spec"),
+)
+
+
 def _control(settings: Mapping[str, Schema]) -> Schema:
     common = {
         "enabled": {"type": "boolean", "description": "Whether the control is checked and fixed."},
@@ -215,6 +307,7 @@ def _how_far() -> dict[str, Schema]:
             ["ignore", "allow"],
             "ignore",
         ),
+        "podSecurityPolicy": _POD_SECURITY,
         "controls": _object(
             "Settings by control.", {name: _control(settings) for name, settings in controls.settings().items()}
         ),
@@ -232,6 +325,11 @@ def spec_schema() -> Schema:
             **fields,
             "compatibility": _choice(
                 "The release whose output is kept. Quote it: `0.1` alone is a number.", RELEASES, RELEASES[-1]
+            ),
+            "podSecurityPolicies": _choice(
+                "Whether PodSecurityPolicies among the manifests hold too, by the RBAC beside them.",
+                ["ignore", "items"],
+                "ignore",
             ),
             "validator": {
                 "type": "boolean",
@@ -284,7 +382,7 @@ def spec_schema() -> Schema:
                         "match": _object("What it is for.", _MATCH_CONTAINERS),
                         "controls": _list(
                             "The controls it exempts from; `*` for all.",
-                            {"type": "string", "enum": [*controls.settings(), "*"]},
+                            {"type": "string", "enum": [*controls.exemptible(), "*"]},
                         ),
                         "reason": _text("Why, for those who read the report.", minLength=1),
                         "expires": _text("A date, `2027-06-30`, after which `check` fails.", format="date"),

@@ -158,22 +158,33 @@ def lock(data: Any, where: str) -> Lock:
     return Lock(entries(data, where), where)
 
 
-def with_items(found: Policy, chunks: Iterable[bytes], *, ceiling: str = "") -> Policy:
-    """A policy with the ImageLocks among the manifests that it is for.
+def with_items(found: Policy, chunks: Iterable[bytes], *, ceiling: str = "", alone: bool = False) -> Policy:
+    """A policy with the ImageLocks and PodSecurityPolicies among the manifests that it is for.
 
-    `ceiling` names the policy above, which lets no lock say that an image runs as root. Raises ConfigError.
+    `ceiling` names the policy above, which lets no lock say that an image runs as root. `alone`: nobody has said
+    anything, so that PodSecurityPolicies are the policy. Raises ConfigError.
     """
-    locks = []
-    for chunk in chunks:
-        if schema.LOCK_KIND.encode() in chunk:
-            locks += [lock(data, _name(data)) for data in _locks_in(chunk)]
+    known = list(chunks)
+    locks = [
+        lock(data, _name(data)) for chunk in known if schema.LOCK_KIND.encode() in chunk for data in _locks_in(chunk)
+    ]
     for one in locks if ceiling else ():
         one.must_not_be_root(ceiling)
-    return found.with_locks(locks) if locks else found
+    found = found.with_locks(locks) if locks else found
+    if any(schema.POD_SECURITY_POLICY.encode() in chunk for chunk in known):
+        from krm_harden.commands import _pod_security
+
+        return _pod_security.with_policies(found, known, alone=alone, ceiling=ceiling)
+    return found
 
 
 def _locks_in(chunk: bytes) -> Iterator[Any]:
-    """The ImageLocks that a document is, or has among its items. What can't be read is for the engine to say."""
+    """The ImageLocks that a document is, or has among its items."""
+    return (one for one in objects_in(chunk) if one.get("kind") == schema.LOCK_KIND)
+
+
+def objects_in(chunk: bytes) -> Iterator[dict[str, Any]]:
+    """The objects that a document is, or has among its items. What can't be read is for the engine to say."""
     try:
         data = source.read(split.after_mark(chunk)[1].decode()).data
     except InputError:
@@ -182,7 +193,7 @@ def _locks_in(chunk: bytes) -> Iterator[Any]:
     for item in every:
         inner = item.get("items") if isinstance(item, dict) else None
         for one in inner if isinstance(inner, list) else [item]:
-            if isinstance(one, dict) and one.get("kind") == schema.LOCK_KIND:
+            if isinstance(one, dict):
                 yield one
 
 

@@ -16,7 +16,7 @@ from krm_harden.commands import _files, _policies, _reports, _shares, _streams, 
 from krm_harden.commands.function import exit_code
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import ChunkResult, Facts, Unexamined
-from krm_harden.schema import LOCK_KIND
+from krm_harden.schema import LOCK_KIND, POD_SECURITY_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from krm_harden.commands._watch import Memory
     from krm_harden.engine import Engine
     from krm_harden.model import Finding, ResourceResult
+    from krm_harden.policy import Policy
 
     Item = TypeVar("Item")
 
@@ -330,11 +331,13 @@ def of_bytes(engine: Engine, name: str, data: bytes, *, measured: bool = False) 
         return Input(name, data, data, (), f"line {max(error.line, 0) + 1}: {error}")
     if is_empty(text):
         return Input(name, data, data, ())
-    locked = LOCK_KIND.encode() in text and _with_locks(engine, text)
+    asks = engine.policy.asks_items and POD_SECURITY_POLICY.encode() in text
+    locked = (asks or LOCK_KIND.encode() in text) and _with_locks(engine, text)
     made = (locked or engine).run(text)
     chunks = tuple(_metered(made, len(text)) if measured else made)
     joined = b"".join(chunk.text for chunk in chunks)
-    return Input(name, data, encoding.encode(joined) if joined != text else data, chunks, locks=bool(locked))
+    locks = bool(locked) and LOCK_KIND.encode() in text
+    return Input(name, data, encoding.encode(joined) if joined != text else data, chunks, locks=locks)
 
 
 def _metered(chunks: Iterator[ChunkResult], size: int) -> Iterator[ChunkResult]:
@@ -346,8 +349,35 @@ def _metered(chunks: Iterator[ChunkResult], size: int) -> Iterator[ChunkResult]:
     return _progress.measured(chunks, size)
 
 
+def gathered(policy: Policy, options: argparse.Namespace) -> Policy:
+    """A policy with the PodSecurityPolicies in the files of a command line, if it asks for them. Raises ConfigError.
+
+    Those of standard input hold for that stream alone.
+    """
+    if not policy.asks_items:
+        return policy
+    from krm_harden.commands import _pod_security
+
+    texts = [text for path in found(options.paths, options.exclude)[0] if (text := _text_of(path)) is not None]
+    known = _pod_security.objects(chunk for text in texts for chunk in split.documents(text))
+    memory: Memory | None = getattr(options, "memory", None)
+    if memory:
+        memory.relies_on(known)
+    if STDIN in options.paths and not any(_pod_security.is_policy(one) for one in known):
+        return policy
+    return _pod_security.of_objects(policy, known).with_changes({"podSecurityPolicies": "ignore"})
+
+
+def _text_of(path: Path) -> bytes | None:
+    """The text of a file; what can't be read is said when it is examined."""
+    try:
+        return split.decode(path.read_bytes())[0]
+    except (OSError, InputError):
+        return None
+
+
 def _with_locks(engine: Engine, text: bytes) -> Engine | None:
-    """The engine with the ImageLocks among a stream's documents, None without any. Raises ConfigError."""
+    """The engine with what a stream's documents say to it, None for nothing. Raises ConfigError."""
     above = engine.policy.name if engine.ceiling else ""
     known = _policies.with_items(engine.policy, split.documents(text), ceiling=above)
     return None if known is engine.policy else engine.under(known)

@@ -99,6 +99,7 @@ class Memory:
         self._known: dict[Path, Known] = {}
         self._read: dict[Path, Key] = {}
         self._written: dict[str, bytes] = {}
+        self._relied: object = None
 
     def examined(
         self, files: list[Path], patches: dict[Path, str], examine: Callable[[list[Path]], Iterator[Input]]
@@ -122,6 +123,12 @@ class Memory:
             if made.changed:
                 self._written[made.name] = made.new
             yield made
+
+    def relies_on(self, found: object) -> None:
+        """Note what else decides about each file; where that has changed, nothing is known any more."""
+        if found != self._relied:
+            self.forget()
+        self._relied = found
 
     def forget(self) -> None:
         """What was judged by another policy is as if it had never been read."""

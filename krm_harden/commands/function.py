@@ -59,6 +59,12 @@ class Report:
         self.complaints.warn(message)
         self.results.warn(message)
 
+    def note(self, severity: str, message: str) -> None:
+        """Note what is so of the whole run."""
+        if severity == "warning":
+            self.complaints.warn(message)
+        self.results.note(severity, message)
+
 
 def run() -> int:
     """The exit code; the complete list is on stdout. Raises KrmHardenError when nothing can be written."""
@@ -122,6 +128,8 @@ def _in_passes(
     if found.waiting:
         report = Report(reported=reported, judging=judging)
         parts = once(engine.knowing(found), report)
+    for severity, message in engine.policy.notes:
+        report.note(severity, message)
     for message in engine.policy.unused(found):
         report.warn(message)
     return parts, report
@@ -153,8 +161,7 @@ def _items(
 ) -> tuple[list[bytes], Report]:
     """A list cut into items, each of which is dropped when it is done. Raises NotAList when it has to be read whole."""
     _check_list(outside)
-    policy = _policies.effective(_config(outside.data), "functionConfig", upper)
-    policy = _policies.with_items(policy, cut.items, ceiling=upper.name if upper else "")
+    policy = _policy(outside.data, cut.items, upper)
 
     def once(engine: Engine, report: Report) -> list[bytes]:
         made = _each(engine, upper, lambda one: one.items(cut, before.count(b"\n")))
@@ -191,8 +198,7 @@ def _whole(
     for index, item in enumerate(document.data["items"] or ()):
         if not isinstance(item, dict):
             raise InputError(f"stdin: items[{index}] of the ResourceList must be a mapping")
-    policy = _policies.effective(_config(document.data), "functionConfig", upper)
-    policy = _policies.with_items(policy, [chunk], ceiling=upper.name if upper else "")
+    policy = _policy(document.data, [chunk], upper)
 
     def once(engine: Engine, report: Report) -> list[bytes]:
         made = _each(engine, upper, lambda one: [one.chunk(chunk, before.count(b"\n"))])
@@ -204,6 +210,14 @@ def _whole(
     _, rest, results = with_results(source.read(text.decode()), 0, report.results)
     parts = [before, rest.encode()]
     return [*parts, *_appended(parts, results), after], report
+
+
+def _policy(data: dict[str, Any], chunks: Iterable[bytes], upper: Policy | None) -> Policy:
+    """What a list's functionConfig says below the ceiling, with what is said among its items."""
+    config = _config(data)
+    said = _policies.effective(config, "functionConfig", upper)
+    alone = config is None and upper is None
+    return _policies.with_items(said, chunks, ceiling=upper.name if upper else "", alone=alone)
 
 
 def _engine(policy: Policy, upper: Policy | None) -> Engine:

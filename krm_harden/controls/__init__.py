@@ -30,10 +30,43 @@ ALIASES = {
     "seccompProfile": ("seccompProfile_baseline", "seccompProfile_restricted"),
 }
 """Short names that a policy may use for the upstream ids: the control of each level."""
+POD_SECURITY_POLICY = "podSecurityPolicy"
+"""All that a PodSecurityPolicy sets and refuses. Its fields are no controls that a policy switches on: it has them."""
+POD_SECURITY_POLICY_IDS = tuple(
+    f"{POD_SECURITY_POLICY}.{field}"
+    for field in (
+        "privileged",
+        "hostNetwork",
+        "hostPID",
+        "hostIPC",
+        "hostPorts",
+        "volumes",
+        "allowedHostPaths",
+        "allowedFlexVolumes",
+        "allowedCSIDrivers",
+        "defaultAddCapabilities",
+        "requiredDropCapabilities",
+        "allowedCapabilities",
+        "runAsUser",
+        "runAsGroup",
+        "fsGroup",
+        "supplementalGroups",
+        "seLinux",
+        "readOnlyRootFilesystem",
+        "allowPrivilegeEscalation",
+        "sysctls",
+        "allowedProcMountTypes",
+        "runtimeClass",
+        "seccomp",
+        "appArmor",
+    )
+)
 
 
 def named(name: str) -> tuple[str, ...]:
     """The controls that a name in a policy means."""
+    if name == POD_SECURITY_POLICY:
+        return (name, *POD_SECURITY_POLICY_IDS)
     return ALIASES.get(name, (name,))
 
 
@@ -55,8 +88,8 @@ class Control:
     from the pod, but for those that `own` names; `on_windows`, that Windows has it. `standard` is False for what goes
     beyond the Pod Security Standards; `safe` says that writing it can't hurt a container that keeps root, so that it
     is no half measure. `overrides` are the ids of baseline controls that it takes the place of. `stale` finds our own
-    default where the policy now says otherwise. `since` is the release that brought it.
-    `opt_in`: it is on only where the policy says so.
+    default where the policy now says otherwise. `since` is the release that brought it. `opt_in`: it is on only where
+    the policy says so. `strict`: what stays open is an error, as of the standard.
     `concerns` says cheaply whether it can have anything to say of a pod; `keys` are fields, one of which must be there
     for its checks to find anything: in the pod's spec, its securityContext, or those of its containers.
     """
@@ -82,6 +115,7 @@ class Control:
         "since",
         "stale",
         "standard",
+        "strict",
         "title",
     )
 
@@ -108,6 +142,7 @@ class Control:
         settings: Mapping[str, Any] | None = None,
         since: tuple[int, int] = (0, 1),
         stale: Stale | None = None,
+        strict: bool = False,
     ) -> None:
         self.id = id
         self.title = title
@@ -130,6 +165,7 @@ class Control:
         self.since = since
         self.stale = stale
         self.standard = forbidden is not None
+        self.strict = strict or self.standard
 
     def check(self, version: tuple[int, int]) -> Check | None:
         """The check that holds at a version of the standard, None before its first."""
@@ -180,6 +216,11 @@ def settings() -> dict[str, Mapping[str, Any]]:
     known = {control.id: control.settings for control in load().values()}
     short = {alias: known[ids[-1]] for alias, ids in ALIASES.items()}
     return known | short | {NAMESPACES: {}, VULNERABILITIES: GATE}
+
+
+def exemptible() -> list[str]:
+    """Every name that an exemption may name, but `*`."""
+    return [*settings(), POD_SECURITY_POLICY, *POD_SECURITY_POLICY_IDS]
 
 
 TOKEN = "serviceAccountToken"  # noqa: S105 - a control

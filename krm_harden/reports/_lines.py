@@ -48,9 +48,19 @@ def of(chunks: Iterable[ChunkResult], file: str) -> Iterator[Line]:
             if not result.allowed:
                 place = f"{file}:{result.line}"
                 yield Line(place, _worst(result), "verdict", about, words=text.words(result), group=result)
+            yield from _policies(result, f"{file}:{result.line}", about)
             for found in sorted(_vulnerabilities.told(result.findings), key=lambda found: ORDER[found.severity]):
                 yield _line(file, about, found, result)
         yield from notes(chunk, file)
+
+
+def _policies(result: ResourceResult, place: str, about: str) -> Iterator[Line]:
+    """What PodSecurityPolicies say of an object, and which it got where there was a choice."""
+    for verdict in result.policies:
+        if verdict.message:
+            yield Line(place, _worst(result), "verdict", about, words=verdict.message, group=result)
+        elif verdict.evidence:
+            yield Line(place, "info", "verdict", about, words=verdict.words, group=result)
 
 
 def _line(file: str, about: str, found: Finding, group: object) -> Line:

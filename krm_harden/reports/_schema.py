@@ -134,10 +134,21 @@ RESOURCE = _object(
         "version": _text("The version of the standards: `latest` or `v1.x`."),
         "allowed": _flag("What an API server says: `check` of what is there, `fix` of what it wrote."),
         "message": _text("The API server's words, where it isn't allowed."),
+        "podSecurityPolicies": _list(
+            "The PodSecurityPolicies that hold for its pods, where there are any.",
+            _object(
+                "What one says of one of its pods.",
+                {
+                    "name": _text("The policy that the pod got, empty where none admits it."),
+                    "evidence": _text("The binding by which it got it, empty where there was no choice."),
+                    "message": _text("The API server's words, where the pod isn't admitted."),
+                },
+            ),
+        ),
         "findings": _list("Everything that there is to say.", FINDING),
         "operations": _list("What `fix` did to it, as a patch of the object; `check` does nothing.", _OPERATION),
     },
-    ("source", "labels"),
+    ("source", "labels", "podSecurityPolicies"),
 )
 _VERDICT = _object(
     "What an API server says to one object, at one level and a span of versions.",

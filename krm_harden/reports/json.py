@@ -135,9 +135,18 @@ def _resource(file: str, result: ResourceResult, prints: dict[int, str]) -> dict
         "version": result.version,
         "allowed": result.allowed,
         "message": result.message,
+        **_policies(result),
         "findings": [_finding(finding, prints[id(finding)]) for finding in result.findings],
         "operations": to_json(result.operations),
     }
+
+
+def _policies(result: ResourceResult) -> dict[str, Any]:
+    """What PodSecurityPolicies say of an object, where such hold."""
+    if not result.policies:
+        return {}
+    fields = ("name", "evidence", "message")
+    return {"podSecurityPolicies": [{field: getattr(one, field) for field in fields} for one in result.policies]}
 
 
 _OWN = {"fingerprint", "baseline", "vulnerability"}

@@ -47,6 +47,10 @@ class Results:
             self._write("error", chunk.error, about + _line("tags", {"tool": TOOL, "state": "unreadable"}))
         for made in chunk.resources:
             about = _about(made.resource)
+            for verdict in made.policies:
+                if verdict.evidence:
+                    tags = _line("tags", {"tool": TOOL, "control": "podSecurityPolicy", "evidence": verdict.evidence})
+                    self._write("info", verdict.words, about + tags)
             for finding in made.findings:
                 message = finding.message + (f"; exemption: {finding.exemption}" if finding.exemption else "")
                 self._write(finding.severity, message, f"{about}{_field(finding)}{self._tags_of(finding)}")
@@ -60,6 +64,11 @@ class Results:
         """Note what concerns no object."""
         if self._wanted:
             self._write("warning", message, _line("tags", {"tool": TOOL, "state": "unused"}))
+
+    def note(self, severity: str, message: str) -> None:
+        """Note what is so of the whole run."""
+        if self._wanted:
+            self._write(severity, message, _line("tags", {"tool": TOOL}))
 
     def _write(self, group: str, message: str, rest: str) -> None:
         severity = "info" if group == "unexamined" else group

@@ -1,0 +1,67 @@
+"""A PodSecurityPolicy in the place of a HardeningPolicy, or within one: what it is then, and what is wrong with it."""
+
+from __future__ import annotations
+
+from krm_harden.errors import ConfigError, Problem
+from krm_harden.model import mapping, sequence, text
+from krm_harden.policy import Layer, Policy
+from krm_harden.psp.demands import manifest_of, stated_of
+from krm_harden.psp.model import KIND
+from krm_harden.psp.policy import of_data
+from krm_harden.schema import path_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from krm_harden.model import Pointer
+    from krm_harden.source import Document
+
+LEVEL = "privileged"
+"""What a PodSecurityPolicy alone asks for: it sets and refuses what the cluster did, and nothing else is checked."""
+SECCOMP = "seccomp.security.alpha.kubernetes.io/defaultProfileName"
+APP_ARMOR = "apparmor.security.beta.kubernetes.io/defaultProfileName"
+UNCONFINED = "unconfined"
+
+
+def as_policy(data: Mapping[str, Any], where: str, document: Document | None) -> Policy:
+    """The policy that a PodSecurityPolicy is. Raises ConfigError."""
+    made = of_data(data, where)
+    spec = {"level": LEVEL, "podSecurityPolicy": stated_of(data)}
+    name = f"{KIND} {made.name}"
+    return Policy(spec, name, layers=[Layer(spec, where, name, document, implied=("level",))])
+
+
+def problems(stated: Mapping[str, Any], pointer: Pointer, where: str) -> Iterator[Problem]:
+    """What the API would refuse in one that stands in a HardeningPolicy, at its places there."""
+    try:
+        of_data(manifest_of(stated), where)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield _moved(problem, pointer)
+        if not error.problems:
+            yield Problem(pointer, f"{path_of(pointer)}: {error.message}")
+
+
+def _moved(problem: Problem, pointer: Pointer) -> Problem:
+    """A problem of a manifest, at the place of the same in a HardeningPolicy."""
+    old = problem.pointer
+    new = (*pointer, *(old[1:] if old[:1] == ("metadata",) else old))
+    return Problem(new, problem.text.replace(path_of(old), path_of(new), 1), is_key=problem.is_key)
+
+
+def loosens(stated: Mapping[str, Any]) -> Iterator[tuple[Pointer, str]]:
+    """What a policy writes that is weaker than nothing: the places in it, and the values."""
+    spec, annotations = mapping(stated.get("spec")), mapping(stated.get("annotations"))
+    for index, name in enumerate(sequence(spec.get("defaultAddCapabilities"))):
+        yield ("spec", "defaultAddCapabilities", index), str(name)
+    if spec.get("defaultAllowPrivilegeEscalation") is True:
+        yield ("spec", "defaultAllowPrivilegeEscalation"), "true"
+    user = mapping(spec.get("runAsUser"))
+    ranges = sequence(user.get("ranges"))
+    if user.get("rule") == "MustRunAs" and ranges and mapping(ranges[0]).get("min") == 0:
+        yield ("spec", "runAsUser", "ranges", 0, "min"), "0"
+    for name in (SECCOMP, APP_ARMOR):
+        if text(annotations.get(name)) == UNCONFINED:
+            yield ("annotations", name), UNCONFINED
