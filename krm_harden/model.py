@@ -418,8 +418,8 @@ class ResourceResult:
     """What became of one resource: its verdict, findings and operations (paths relative to the resource).
 
     `asked` is the level and version of the verdict. `before` and `after` are whether it is allowed as it came and with
-    what a fix writes; they are only known where findings have lines. `policies` are the verdicts of PodSecurityPolicies,
-    where such hold.
+    what a fix writes; they are only known where findings have lines. `policies` are the verdicts of the
+    PodSecurityPolicies that hold.
     """
 
     __slots__ = (

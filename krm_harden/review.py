@@ -297,7 +297,10 @@ class Review:
 
 
 def order(operation: Operation) -> int:
-    """How operations are sorted: volumes and mounts after what needs them; what goes, last: then nothing else changes its index."""
+    """How operations are sorted: volumes and mounts after what needs them; what goes, last.
+
+    Then nothing else changes its index.
+    """
     if operation.op == "remove" and "initContainers" in operation.path[-2:]:
         return 2
     return int(operation.path[-1] == "-" and operation.path[-2] in {"volumes", "volumeMounts", "initContainers"})

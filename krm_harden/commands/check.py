@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _once(options: argparse.Namespace) -> int:
-    policy = _policies.chosen(options.policy, options.images, options.profile)
+    policy = _run.gathered(_policies.chosen(options.policy, options.images, options.profile), options)
     levels = _asked.levels(options.level or [policy.level])
     versions = _asked.versions(policy.version if options.version is None else options.version, policy.server)
     change = _asked.change(options.what_breaks) if options.what_breaks is not None else None

@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _once(options: argparse.Namespace) -> int:
-    policy = _policies.chosen(options.policy, options.images, options.profile)
+    policy = _run.gathered(_policies.chosen(options.policy, options.images, options.profile), options)
     version = _asked.version(policy.version if options.version is None else options.version)
     policy = policy.with_changes(
         {

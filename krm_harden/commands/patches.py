@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
     if options.check and not options.output:
         raise ConfigError("--check compares with what is written", next_step="name its place with -o")
-    policy = _policies.chosen(options.policy, options.images, options.profile)
+    policy = _run.gathered(_policies.chosen(options.policy, options.images, options.profile), options)
     engine = Engine(policy, ceiling=_policies.has_ceiling(options.policy))
     inputs = list(_run.process(engine, options.paths, options.exclude))
     code = max(_run.worst(inputs), _run.nothing_found(inputs, allowed=options.allow_empty))
