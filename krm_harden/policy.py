@@ -50,7 +50,7 @@ _HOW_FAR = (
     "exemptionAnnotations",
     "podSecurityPolicy",
 )
-_DEFAULTS: dict[str, Any] = {
+_DEFAULTS = {
     "level": "restricted",
     "version": "latest",
     "changes": "complete",
@@ -59,7 +59,6 @@ _DEFAULTS: dict[str, Any] = {
     "immutable": "fix",
     "unknownUser": "uid",
     "exemptionAnnotations": "ignore",
-    "podSecurityPolicy": None,
 }
 
 
@@ -127,7 +126,7 @@ class Settings:
         self.namespaces = policy.namespaces
         self.platform = policy.platform
         self.output = policy.output
-        stated = spec["podSecurityPolicy"]
+        stated = spec.get("podSecurityPolicy")
         self.pod_security: tuple[ForAll | Among, ...] = policy.pod_security
         """The PodSecurityPolicies that hold, each of which has to admit the pods."""
         if stated is not None:
@@ -355,11 +354,11 @@ class Policy:
         more = (self.pod_security, (*self.notes, (severity, note)))
         return Policy(self.spec, self.name, self.images_above, self.locks, self.layers, *more)
 
-    def demand(self, stated: Mapping[str, Any]) -> ForAll:
+    def demand(self, stated: Mapping[str, Any], *, below: bool = False) -> ForAll:
         """What a `podSecurityPolicy` of its spec asks for."""
         from krm_harden.psp.demands import of_stated
 
-        return of_stated(stated, self.name)
+        return of_stated(stated, self.name, below=below)
 
     def stated(self, image: str) -> ImageFacts:
         """What the policy states of an image: its narrowest entry that matches, the first of equals.
@@ -605,7 +604,7 @@ def _tightened_pod_security(ceiling: Policy, below: Policy) -> Sequence[ForAll |
     for pointer, value in loosens(stated):
         said = f"would be written where a manifest says nothing, and loosens the policy {ceiling.name}"
         raise _refused(below, ("podSecurityPolicy", *pointer), said, value)
-    return (*ceiling.pod_security, below.demand(stated))
+    return (*ceiling.pod_security, below.demand(stated, below=True))
 
 
 def _refused(below: Policy, pointer: Pointer, said: str, value: str = "") -> ConfigError:

@@ -120,16 +120,19 @@ class Review:
             self._judge(index, pod, exempting)
 
     def _standing(self, index: int, exempting: list[Exemption]) -> Standing:
-        """What PodSecurityPolicies make of a pod."""
+        """What PodSecurityPolicies make of a pod, but for those below a ceiling."""
         from krm_harden.psp.controls import standing
 
-        situation = self._situation(self.pods[index], exempting)
+        def about(pod: Pod) -> decide.Situation:
+            return self._situation(pod, exempting)
 
         def again(data: Any) -> Pod:
             resource = self.resource.within(data)
             return tuple(workloads.pods(resource, self.shapes, self.policy.server))[index]
 
-        return standing(situation, self.document.data, again, list(self.settings.checks().values()))
+        demands = [one for one in self.settings.pod_security if not one.below]
+        checks = list(self.settings.checks().values())
+        return standing(self.pods[index], self.document.data, about, again, demands, checks)
 
     def _chosen(self, finding: Finding, writes: tuple[Operation, ...]) -> tuple[Finding, tuple[Operation, ...]]:
         """A finding about labels, which writes nothing where its control is left out."""
@@ -175,7 +178,8 @@ class Review:
             judged += [(control, situation, judgement) for judgement in found]
         if self._standings:
             standing = self._standings[index]
-            judged = [*standing.judged(), *standing.settled(judged)]
+            later = [one for one in self.settings.pod_security if one.below]
+            judged = [*standing.judged(), *standing.settled(judged, later, list(every))]
         self._judged += judged
 
     def used_exemptions(self) -> set[str]:

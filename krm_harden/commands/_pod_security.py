@@ -52,7 +52,7 @@ def of_objects(found: Policy, known: list[dict[str, Any]], *, alone: bool = Fals
     if not (alone or found.asks_items):
         return found.with_note("info", f"nothing is made of {said}: the policy doesn't say podSecurityPolicies: items")
     try:
-        asked = among(known, ITEMS)
+        asked = among(known, ITEMS, below=bool(ceiling))
     except InputError as error:
         raise ConfigError(str(error), ITEMS) from None
     for one in policies if ceiling else ():

@@ -193,7 +193,10 @@ def _settings(policy: Policy, rules: Iterable[Mapping[str, Any]], *, namespaces:
     found: dict[str, dict[str, Any]] = {}
     for field, value in effective.items():
         if field != "controls":
-            found[field] = _said(value, _source(policy, rules, (field,)))
+            shown = value["name"] if field == "podSecurityPolicy" else value
+            found[field] = _said(shown, _source(policy, rules, (field,)))
+    if policy.asks_items:
+        found["podSecurityPolicies"] = _said("items", _source(policy, [], ("podSecurityPolicies",)))
     for field in ("compatibility", "validator"):
         found[field] = _said(getattr(policy, field), _source(policy, [], (field,)))
     for field in ("target", *(("namespaces",) if namespaces else ())):

@@ -357,13 +357,14 @@ def gathered(policy: Policy, options: argparse.Namespace) -> Policy:
     if not policy.asks_items:
         return policy
     from krm_harden.commands import _pod_security
+    from krm_harden.psp.demands import is_policy
 
     texts = [text for path in found(options.paths, options.exclude)[0] if (text := _text_of(path)) is not None]
     known = _pod_security.objects(chunk for text in texts for chunk in split.documents(text))
     memory: Memory | None = getattr(options, "memory", None)
     if memory:
         memory.relies_on(known)
-    if STDIN in options.paths and not any(_pod_security.is_policy(one) for one in known):
+    if STDIN in options.paths and not any(map(is_policy, known)):
         return policy
     return _pod_security.of_objects(policy, known).with_changes({"podSecurityPolicies": "ignore"})
 

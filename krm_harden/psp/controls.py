@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from krm_harden.psp.model import Change, FieldError, Outcome, PodSecurityPolicy
 
     Judged: TypeAlias = "tuple[Control, decide.Situation, decide.Judgement]"
+    About: TypeAlias = "Callable[[Pod], decide.Situation]"
     Again: TypeAlias = "Callable[[Any], Pod]"
 
 NO_POLICY = "no PodSecurityPolicy may be used for it"
@@ -128,24 +129,46 @@ class _Stage:
 class Standing:
     """What the policies that hold make of a pod.
 
-    `pod` is as they leave it; `again` makes the pod of other data of its document. `kept` are the places whose changes
-    aren't made, each with why.
+    `situation` is of the pod as it came, `pod` is as the policies leave it. `about` makes the situation of another pod
+    of the same resource, `again` the pod of other data of the document. `kept` are the places whose changes aren't
+    made, each with why.
     """
 
-    __slots__ = ("_again", "_base", "_data", "_kept", "_stages", "pod", "situation", "written")
+    __slots__ = (
+        "_about",
+        "_again",
+        "_base",
+        "_data",
+        "_demands",
+        "_kept",
+        "_later",
+        "_stages",
+        "pod",
+        "situation",
+        "written",
+    )
 
     def __init__(
-        self, situation: decide.Situation, data: Any, again: Again, kept: Mapping[tuple[Any, ...], str]
+        self,
+        pod: Pod,
+        data: Any,
+        about: About,
+        again: Again,
+        demands: Iterable[ForAll | Among],
+        kept: Mapping[tuple[Any, ...], str],
     ) -> None:
-        self.situation = situation
+        self.situation = about(pod)
+        self._about = about
         self._data = data
         self._again = again
         self._kept = kept
+        self._demands = tuple(demands)
         self._stages: list[_Stage] = []
+        self._later: Standing | None = None
         self.written: list[Written] = []
-        self.pod = situation.pod
+        self.pod = pod
         draft = Draft(data)
-        for demand in situation.settings.pod_security:
+        for demand in self._demands:
             self._stages.append(self._stage(demand, draft))
         self._base = {one.key for one in self._refusals(self.pod)}
 
@@ -240,37 +263,46 @@ class Standing:
             return judgement.deferred(f"changes: {self.situation.settings.changes} doesn't write it")
         return decide.chosen(rule, self.situation, judgement)
 
-    def settled(self, judged: Sequence[Judged]) -> list[Judged]:
-        """What other controls write, but what a policy refuses, and then what the policies refuse."""
+    def settled(
+        self, judged: Sequence[Judged], later: Sequence[ForAll | Among], checks: Sequence[tuple[Control, Check]]
+    ) -> list[Judged]:
+        """What other controls write, but what a policy refuses, and then what the policies refuse.
+
+        `later` are policies below a ceiling: they see what it writes, and take nothing of that away.
+        """
         kept = list(judged)
-        refusals = self._after(kept)
+        refusals = self._refusals(self._after(kept)[0])
         if any(one.key not in self._base for one in refusals):
-            kept = list(self._without_refused(judged))
-            refusals = self._after(kept)
-        return [*kept, *self._as_judgements(refusals)]
+            kept = self._without_refused(judged)
+            refusals = self._refusals(self._after(kept)[0])
+        found = [*kept, *self._as_judgements(refusals)]
+        if later:
+            pod, data = self._after(kept)
+            self._later = standing(pod, data, self._about, self._again, later, checks)
+            found += [*self._later.judged(), *self._later.settled((), (), ())]
+        return found
 
-    def _without_refused(self, judged: Sequence[Judged]) -> Iterator[Judged]:
+    def _without_refused(self, judged: Sequence[Judged]) -> list[Judged]:
         kept: list[Judged] = []
-        known = set(self._base)
         for rule, situation, judgement in judged:
-            one = (rule, situation, judgement)
+            kept.append((rule, situation, judgement))
             if judgement.state == "fixed":
-                refused = [found for found in self._after([*kept, one]) if found.key not in known]
+                refusals = self._refusals(self._after(kept)[0])
+                refused = next((found for found in refusals if found.key not in self._base), None)
                 if refused:
-                    one = (rule, situation, _contradicted(rule, situation, judgement, refused[0]))
-            kept.append(one)
-            yield one
+                    contradicted = _contradicted(rule, situation, judgement, refused)
+                    kept[-1] = (control(refused.error.field), situation, contradicted)
+        return kept
 
-    def _after(self, judged: Sequence[Judged]) -> list[Refused]:
-        """What the policies refuse in the pod with what some judgements write, and what they set themselves."""
+    def _after(self, judged: Sequence[Judged]) -> tuple[Pod, Any]:
+        """The pod, and the document's data, with what the policies set and some judgements write."""
         writes = [operation for *_, judgement in judged for operation in decide.operations(judgement)]
-        if not writes:
-            return self._refusals(self.pod)
-        draft = Draft(self._data)
         mine = [operation for one in self._mine() for operation in one.operations]
-        for operation in (*mine, *sorted(writes, key=order)):
+        draft = Draft(self._data)
+        # What goes changes the places of all else: it is judged once more.
+        for operation in (*mine, *sorted(filter(_adds, writes), key=order)):
             draft.apply(operation)
-        return self._refusals(self._again(draft.data))
+        return (self._again(draft.data), draft.data) if draft.operations else (self.situation.pod, self._data)
 
     def _refusals(self, pod: Pod) -> list[Refused]:
         """What the chosen policies, or where none was chosen all that were tried, refuse in a pod."""
@@ -316,11 +348,18 @@ class Standing:
             yield Verdict(name, stage.evidence, stage.message, fields)
 
 
-def standing(situation: decide.Situation, data: Any, again: Again, checks: Sequence[tuple[Control, Check]]) -> Standing:
-    """What the policies that hold make of a pod in a document's data, without what the level's checks refuse."""
+def standing(
+    pod: Pod,
+    data: Any,
+    about: About,
+    again: Again,
+    demands: Sequence[ForAll | Among],
+    checks: Sequence[tuple[Control, Check]],
+) -> Standing:
+    """What some policies make of a pod in a document's data, without what the level's checks refuse."""
     kept: dict[tuple[Any, ...], str] = {}
     while True:
-        made = Standing(situation, data, again, kept)
+        made = Standing(pod, data, about, again, demands, kept)
         more = made.clashes(checks)
         if not more:
             return made
@@ -367,6 +406,10 @@ def _refused(view: View, outcome: Outcome) -> Iterator[Refused]:
 
 def _of_error(view: View, error: FieldError) -> Violation:
     return Violation(view.pointer(error.pointer), error.value, "manual", view.container(error.container))
+
+
+def _adds(operation: Operation) -> bool:
+    return operation.op != "remove"
 
 
 def _meet(one: Pointer, other: Pointer) -> bool:

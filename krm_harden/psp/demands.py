@@ -50,12 +50,16 @@ class Candidate:
 
 
 class ForAll:
-    """One policy that holds for all."""
+    """One policy that holds for all.
 
-    __slots__ = ("_candidates",)
+    `below`: a ceiling is above, whose own controls come first.
+    """
 
-    def __init__(self, policy: PodSecurityPolicy) -> None:
+    __slots__ = ("_candidates", "below")
+
+    def __init__(self, policy: PodSecurityPolicy, *, below: bool = False) -> None:
         self._candidates = (Candidate(policy),)
+        self.below = below
 
     def candidates(self, _resource: Resource, _spec: Mapping[str, Any]) -> Sequence[Candidate]:
         """The policies for the pods of a resource, in no order."""
@@ -67,14 +71,20 @@ class ForAll:
 
 
 class Among:
-    """Policies among manifests, chosen by the RBAC beside them."""
+    """Policies among manifests, chosen by the RBAC beside them. `below` as of one."""
 
-    __slots__ = ("_accounts", "_grants", "_known", "_policies")
+    __slots__ = ("_accounts", "_grants", "_known", "_policies", "below")
 
     def __init__(
-        self, policies: Sequence[PodSecurityPolicy], grants: Grants, accounts: Mapping[tuple[str, str], bool | None]
+        self,
+        policies: Sequence[PodSecurityPolicy],
+        grants: Grants,
+        accounts: Mapping[tuple[str, str], bool | None],
+        *,
+        below: bool = False,
     ) -> None:
         self._policies = policies
+        self.below = below
         self._grants = grants
         self._accounts = accounts
         self._known: dict[tuple[str, str, str], Sequence[Candidate]] = {}
@@ -103,14 +113,9 @@ def _account(spec: Mapping[str, Any]) -> str:
     return text(spec.get("serviceAccountName")) or text(spec.get("serviceAccount")) or "default"
 
 
-def of_stated(stated: Mapping[str, Any], where: str) -> ForAll:
+def of_stated(stated: Mapping[str, Any], where: str, *, below: bool = False) -> ForAll:
     """The policy in a HardeningPolicy's spec.podSecurityPolicy. Raises ConfigError."""
-    return ForAll(policy_of(stated, where))
-
-
-def policy_of(stated: Mapping[str, Any], where: str) -> PodSecurityPolicy:
-    """The same as what it is. Raises ConfigError."""
-    return of_data(manifest_of(stated), where)
+    return ForAll(of_data(manifest_of(stated), where), below=below)
 
 
 def manifest_of(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,7 +145,7 @@ def is_asked(data: Any) -> bool:
     return is_rbac or (kind == "ServiceAccount" and version == "v1")
 
 
-def among(objects: Sequence[Mapping[str, Any]], where: str) -> ForAll | Among:
+def among(objects: Sequence[Mapping[str, Any]], where: str, *, below: bool = False) -> ForAll | Among:
     """What the PodSecurityPolicies among some objects ask for, by the RBAC among them. There must be one.
 
     One that nobody binds holds for all. Raises ConfigError for several that nobody binds, InputError for RBAC that
@@ -153,8 +158,8 @@ def among(objects: Sequence[Mapping[str, Any]], where: str) -> ForAll | Among:
             names = ", ".join(policy.name for policy in policies)
             step = "add the Roles, ClusterRoles and bindings, or name one policy as functionConfig or by --policy"
             raise ConfigError(f"PodSecurityPolicies {names}, and nothing says who may use which", where, step)
-        return ForAll(policies[0])
-    return Among(policies, grants, _accounts(objects))
+        return ForAll(policies[0], below=below)
+    return Among(policies, grants, _accounts(objects), below=below)
 
 
 def _distinct(policies: Iterable[PodSecurityPolicy]) -> list[PodSecurityPolicy]:
