@@ -265,7 +265,7 @@ _POD_SECURITY_SPEC = _object(
 _POD_SECURITY = _object(
     "A PodSecurityPolicy, which means what it meant in the cluster.",
     {
-        "name": _text("Its name, as reports call it.", minLength=1),
+        "name": _text("Its name, as reports call it.", minLength=1, examples=["restricted"]),
         "annotations": {
             "type": "object",
             "description": "Its annotations about seccomp and AppArmor.",

@@ -176,6 +176,19 @@ APP = {
     "spec": workload(context={"privileged": True})["spec"]["template"]["spec"],
 }
 
+ANY = {name: {"rule": "RunAsAny"} for name in ("seLinux", "runAsUser", "supplementalGroups", "fsGroup")}
+ALPHA = ".security.alpha.kubernetes.io/defaultProfileName"
+BETA = ".security.beta.kubernetes.io/defaultProfileName"
+
+
+def pod_security(annotations: Spec | None = None, **spec: Any) -> Spec:
+    """A spec with a PodSecurityPolicy, which allows every volume unless it says otherwise."""
+    whole_spec = {**ANY, "volumes": ["*"], **spec}
+    return {"podSecurityPolicy": {"name": "old", "annotations": annotations or {}, "spec": whole_spec}}
+
+
+PSP = pod_security(requiredDropCapabilities=["ALL"], readOnlyRootFilesystem=True)
+
 REFUSED: dict[str, list[tuple[Spec, Any]]] = {
     "profile": [
         ({}, "baseline"),
@@ -233,6 +246,14 @@ REFUSED: dict[str, list[tuple[Spec, Any]]] = {
     "compatibility": [({}, "0.1"), ({"compatibility": "0.1"}, schema.RELEASES[-1])],
     "images[].uid": [({}, 0), (KNOWN, 0)],
     "validator": [({"validator": True}, False)],
+    "podSecurityPolicies": [({"podSecurityPolicies": "items"}, "ignore")],
+    "podSecurityPolicy.annotations": [
+        ({}, {f"seccomp{ALPHA}": "unconfined"}),
+        (PSP, {f"apparmor{BETA}": "unconfined"}),
+    ],
+    "podSecurityPolicy.spec.defaultAddCapabilities": [({}, ["SYS_ADMIN"]), (PSP, ["CHOWN"])],
+    "podSecurityPolicy.spec.defaultAllowPrivilegeEscalation": [({}, True), ({"level": "privileged"}, True)],
+    "podSecurityPolicy.spec.runAsUser.ranges[].min": [({}, 0), ({"level": "privileged"}, 0)],
 }
 """A field, the ceilings over it, and what is refused below each. `*` stands for every control."""
 
@@ -304,7 +325,58 @@ def _of_images() -> dict[str, list[tuple[Spec, Spec]]]:
     }
 
 
-HARMLESS: dict[str, list[tuple[Spec, Spec]]] = _of_images() | {
+IDS = {"rule": "MustRunAs", "ranges": [{"min": 7, "max": 9}, {"min": 0, "max": 2}]}
+ROOT = {"user": "system_u", "role": "system_r", "type": "spc_t", "level": "s0"}
+POD_SECURITY: dict[str, list[Spec]] = {
+    **{name: [{name: True}] for name in ("privileged", "hostNetwork", "hostPID", "hostIPC")},
+    "defaultAddCapabilities": [{"defaultAddCapabilities": []}],
+    "requiredDropCapabilities": [{"requiredDropCapabilities": names} for names in (["ALL"], ["KILL"], [])],
+    "allowedCapabilities": [{"allowedCapabilities": ["*"]}],
+    "volumes": [{"volumes": volumes} for volumes in (["*"], [], ["hostPath"], ["emptyDir"])],
+    "hostPorts[].min": [{"hostPorts": [{"min": 0, "max": 65535}]}],
+    "hostPorts[].max": [{"hostPorts": [{"min": 1, "max": 1}]}],
+    "readOnlyRootFilesystem": [{"readOnlyRootFilesystem": value} for value in (True, False)],
+    "defaultAllowPrivilegeEscalation": [{"defaultAllowPrivilegeEscalation": False}],
+    "allowPrivilegeEscalation": [{"allowPrivilegeEscalation": value} for value in (True, False)],
+    "allowedHostPaths[].pathPrefix": [{"allowedHostPaths": [{"pathPrefix": "/"}]}],
+    "allowedHostPaths[].readOnly": [{"allowedHostPaths": [{"pathPrefix": "/", "readOnly": True}]}],
+    "allowedFlexVolumes[].driver": [{"allowedFlexVolumes": [{"driver": "x"}]}],
+    "allowedCSIDrivers[].name": [{"allowedCSIDrivers": [{"name": "x"}]}],
+    "allowedUnsafeSysctls": [{"allowedUnsafeSysctls": ["*"]}],
+    "forbiddenSysctls": [{"forbiddenSysctls": ["*"]}, {"forbiddenSysctls": []}],
+    "allowedProcMountTypes": [{"allowedProcMountTypes": ["Unmasked"]}, {"allowedProcMountTypes": []}],
+    "runtimeClass.allowedRuntimeClassNames": [{"runtimeClass": {"allowedRuntimeClassNames": ["*"]}}],
+    "runtimeClass.defaultRuntimeClassName": [
+        {"runtimeClass": {"allowedRuntimeClassNames": ["*"], "defaultRuntimeClassName": "runc"}}
+    ],
+    "seLinux.rule": [{"seLinux": {"rule": "RunAsAny"}}],
+    **{f"seLinux.seLinuxOptions.{name}": [{"seLinux": {"rule": "MustRunAs", "seLinuxOptions": ROOT}}] for name in ROOT},
+    "runAsUser.rule": [{"runAsUser": {"rule": "MustRunAsNonRoot"}}, {"runAsUser": {"rule": "MustRunAs"}}],
+    "runAsUser.ranges[].min": [{"runAsUser": IDS}],
+    "runAsUser.ranges[].max": [{"runAsUser": IDS}],
+    **{
+        f"{name}.{field}": [{name: {**IDS, "rule": rule}} for rule in ("MustRunAs", "MayRunAs", "RunAsAny")]
+        for name in ("runAsGroup", "supplementalGroups", "fsGroup")
+        for field in ("rule", "ranges[].min", "ranges[].max")
+    },
+}
+"""A field of a PodSecurityPolicy, and the attacks by it."""
+
+
+def _of_pod_security() -> dict[str, list[tuple[Spec, Spec]]]:
+    uppers: list[Spec] = [{}, {"level": "baseline"}, PSP]
+    made = {
+        f"podSecurityPolicy.spec.{field}": [(upper, pod_security(**one)) for upper in uppers for one in said]
+        for field, said in POD_SECURITY.items()
+    }
+    profile = {f"seccomp{ALPHA}": "runtime/default", f"apparmor{BETA}": "runtime/default"}
+    made["podSecurityPolicy.name"] = [(upper, pod_security()) for upper in uppers]
+    made["podSecurityPolicy.annotations"] = [(upper, pod_security(profile)) for upper in uppers]
+    made["podSecurityPolicies"] = [({}, {"podSecurityPolicies": "items"}), ({}, {"podSecurityPolicies": "ignore"})]
+    return made
+
+
+HARMLESS: dict[str, list[tuple[Spec, Spec]]] = {**_of_images(), **_of_pod_security()} | {
     "profile": [
         ({}, {"profile": "restricted"}),
         ({"level": "baseline"}, {"profile": "restricted"}),
@@ -388,6 +460,8 @@ def sample(described: Spec) -> Any:
         return {name: sample(one) for name, one in inner.items()} if inner else {"app": sample(_others(described))}
     if described["type"] == "array":
         return [sample(described["items"])]
+    if "examples" in described:
+        return described["examples"][0]
     values: dict[str, Any] = {"version": "latest", "kubernetes": "1.37", "date": "2099-01-01", "folder": "/x"}
     simple = {
         "boolean": False,
@@ -572,8 +646,8 @@ def values(described: Spec) -> st.SearchStrategy[Any]:
         return st.tuples(beside, st.lists(one, min_size=1, max_size=2)).map(_joined)
     if described["type"] == "array":
         return st.lists(values(described["items"]), min_size=1, max_size=2)
-    if "enum" in described:
-        return st.sampled_from(described["enum"])
+    if "enum" in described or "examples" in described:
+        return st.sampled_from(described.get("enum") or described["examples"])
     if described["type"] == "boolean":
         return st.booleans()
     if described["type"] == "integer":

@@ -8,6 +8,7 @@ that names both.
 from __future__ import annotations
 
 from krm_harden import decide
+from krm_harden.choices import NEED_USERS, OF_NEW_USERS
 from krm_harden.controls import POD_SECURITY_POLICY, Control
 from krm_harden.model import Operation, Proposal, Violation, lookup
 from krm_harden.patch import Draft
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     About: TypeAlias = "Callable[[Pod], decide.Situation]"
     Again: TypeAlias = "Callable[[Any], Pod]"
 
-NO_POLICY = "no PodSecurityPolicy may be used for it"
 _controls: dict[str, Control] = {}
 
 
@@ -52,7 +52,7 @@ def _nothing(_situation: decide.Situation, _violation: Violation) -> Proposal:
 class Written:
     """What a policy sets at one place of a pod: `key` is the same in a second run."""
 
-    __slots__ = ("evidence", "field", "key", "operations", "policy", "refused", "value", "violation")
+    __slots__ = ("field", "key", "operations", "policy", "refused", "value", "violation")
 
     def __init__(
         self,
@@ -60,7 +60,6 @@ class Written:
         field: str,
         violation: Violation,
         operations: Sequence[Operation],
-        evidence: str,
         refused: str = "",
     ) -> None:
         self.policy = policy
@@ -68,7 +67,6 @@ class Written:
         self.violation = violation
         self.operations = tuple(operations)
         self.key = (policy.name, field, violation.pointer)
-        self.evidence = evidence
         self.refused = refused
         """Why it can't be written, or empty."""
         values = [operation.value for operation in operations]
@@ -101,6 +99,11 @@ class Verdict:
         self.evidence = evidence
         self.message = message
         self.changes = changes
+
+    @property
+    def words(self) -> str:
+        """Which policy holds, and why."""
+        return f"gets {KIND} {self.name}, by {self.evidence}" if self.evidence else f"gets {KIND} {self.name}"
 
 
 class _Stage:
@@ -178,7 +181,7 @@ class Standing:
         seen = _as_created(demand, self.pod, view)
         outcomes, outcome, message = self._chosen(candidates, seen, view)
         stage = _Stage(demand, candidates, outcomes, outcome, message)
-        made = list(_grouped(view, self.pod, outcome, stage.evidence)) if outcome else []
+        made = list(_grouped(view, self.pod, outcome)) if outcome else []
         self.written += made
         for one in filter(self._is_made, made):
             for operation in one.operations:
@@ -238,7 +241,8 @@ class Standing:
                 for one in mine:
                     if _meet(one.violation.pointer, violation.pointer):
                         asked = self.situation.settings.asked
-                        found[one.key] = f"{_who(one.policy)} sets it, and {asked} refuses it: {rule.id}"
+                        value = decide.written(one.value)
+                        found[one.key] = f"{_who(one.policy)} sets {value}, and {asked} refuses it: {rule.id}"
         return found
 
     def judged(self) -> Iterator[Judged]:
@@ -256,8 +260,7 @@ class Standing:
             yield rule, self.situation, judgement
 
     def _fixed(self, rule: Control, one: Written) -> decide.Judgement:
-        evidence = f"{_who(one.policy)}: {one.field}" + (f", by {one.evidence}" if one.evidence else "")
-        proposal = Proposal("evidence", one.value, "", evidence, one.operations)
+        proposal = Proposal("evidence", one.value, "", f"{_who(one.policy)}: {one.field}", one.operations)
         judgement = decide.Judgement(one.violation, proposal, "fixed")
         if not self.situation.reaches("evidence"):
             return judgement.deferred(f"changes: {self.situation.settings.changes} doesn't write it")
@@ -284,6 +287,7 @@ class Standing:
 
     def _without_refused(self, judged: Sequence[Judged]) -> list[Judged]:
         kept: list[Judged] = []
+        loses_user = False
         for rule, situation, judgement in judged:
             kept.append((rule, situation, judgement))
             if judgement.state == "fixed":
@@ -292,7 +296,8 @@ class Standing:
                 if refused:
                     contradicted = _contradicted(rule, situation, judgement, refused)
                     kept[-1] = (control(refused.error.field), situation, contradicted)
-        return kept
+                    loses_user |= rule.id in decide.USERS
+        return [*map(_without_user, kept)] if loses_user else kept
 
     def _after(self, judged: Sequence[Judged]) -> tuple[Pod, Any]:
         """The pod, and the document's data, with what the policies set and some judgements write."""
@@ -319,15 +324,7 @@ class Standing:
     def _as_judgements(self, refusals: Iterable[Refused]) -> Iterator[Judged]:
         for stage in self._stages:
             if all(outcome.policy.unusable for outcome in stage.asked):
-                reason = "; ".join((NO_POLICY, *(f"{_who(one.policy)}: {one.policy.unusable}" for one in stage.asked)))
-                violation = Violation(self.pod.spec_pointer, None, "manual")
-                exemptions = self.situation.exemptions(POD_SECURITY_POLICY, None)
-                judgement = (
-                    decide.exempted(violation, exemptions)
-                    if exemptions
-                    else decide.Judgement(violation, Proposal("manual", None, reason), "manual")
-                )
-                yield control(), self.situation, judgement
+                yield control(), self.situation, self._without_policy(stage)
         for one in refusals:
             exemptions = self._exemptions(one.error.field, one.violation)
             reason = f"{KIND} {one.name} refuses it: {one.error}"
@@ -337,6 +334,20 @@ class Standing:
                 else decide.Judgement(one.violation, Proposal("manual", None, reason), "manual")
             )
             yield control(one.error.field), self.situation, judgement
+
+    def _without_policy(self, stage: _Stage) -> decide.Judgement:
+        """What becomes of a pod for which nothing may be used, or only what no cluster could use."""
+        pod = self.situation.pod
+        view = View(pod)
+        place = view.pointer(("spec", "serviceAccountName"))
+        violation = Violation(place, lookup(pod.resource.data, place[len(pod.resource.base) :]), "manual")
+        exemptions = self.situation.exemptions(POD_SECURITY_POLICY, None)
+        if exemptions:
+            return decide.exempted(violation, exemptions)
+        users = stage.demand.users(pod.resource, view.data["spec"])
+        why = [f"{_who(one.policy)} admits nothing: {one.policy.unusable}" for one in stage.asked]
+        reason = "; ".join(why) or f"no {KIND} may be used by {' or '.join(users)}"
+        return decide.Judgement(violation, Proposal("manual", None, reason), "manual")
 
     def verdicts(self) -> Iterator[Verdict]:
         """Which policies the pod got, and what they say of it as it came."""
@@ -380,7 +391,7 @@ def _who(policy: PodSecurityPolicy) -> str:
     return f"{KIND} {policy.name}"
 
 
-def _grouped(view: View, pod: Pod, outcome: Outcome, evidence: str) -> Iterator[Written]:
+def _grouped(view: View, pod: Pod, outcome: Outcome) -> Iterator[Written]:
     """A policy's changes, those of one place together."""
     groups: dict[tuple[str, Pointer], list[Change]] = {}
     for change in outcome.changes:
@@ -396,7 +407,7 @@ def _grouped(view: View, pod: Pod, outcome: Outcome, evidence: str) -> Iterator[
         writes = [
             Operation(one.operation.op, at + one.operation.path[len(place) :], one.operation.value) for one in changes
         ]
-        yield Written(outcome.policy, field, violation, writes, evidence, refused)
+        yield Written(outcome.policy, field, violation, writes, refused)
 
 
 def _refused(view: View, outcome: Outcome) -> Iterator[Refused]:
@@ -406,6 +417,15 @@ def _refused(view: View, outcome: Outcome) -> Iterator[Refused]:
 
 def _of_error(view: View, error: FieldError) -> Violation:
     return Violation(view.pointer(error.pointer), error.value, "manual", view.container(error.container))
+
+
+def _without_user(one: Judged) -> Judged:
+    """A judgement where no user is written: what would stop an image that starts as root isn't written either."""
+    rule, situation, judgement = one
+    if judgement.state != "fixed" or rule.id not in (*NEED_USERS, *OF_NEW_USERS):
+        return one
+    reason = "no user is written, and without one this would stop it"
+    return rule, situation, decide.Judgement(judgement.violation, Proposal("none"), "refused", reason)
 
 
 def _adds(operation: Operation) -> bool:

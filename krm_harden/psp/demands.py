@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from krm_harden.errors import ConfigError
 from krm_harden.model import mapping, text
+from krm_harden.psp.created import account as account_of
 from krm_harden.psp.model import API_VERSIONS, KIND
 from krm_harden.psp.policy import of_data, same
 from krm_harden.psp.rbac import GROUP, KINDS, Grants, account, authenticated
@@ -65,6 +66,10 @@ class ForAll:
         """The policies for the pods of a resource, in no order."""
         return self._candidates
 
+    def users(self, _resource: Resource, _spec: Mapping[str, Any]) -> Sequence[str]:
+        """Who may use it: that isn't asked."""
+        return ()
+
     def automounts(self, _resource: Resource, _spec: Mapping[str, Any]) -> bool | None:
         """What a pod's service account says of its token, None where that isn't known."""
         return None
@@ -91,12 +96,18 @@ class Among:
 
     def candidates(self, resource: Resource, spec: Mapping[str, Any]) -> Sequence[Candidate]:
         """The policies that a resource's pods may use, each with the binding that says so."""
-        key = (resource.namespace, _account(spec), CREATORS.get(resource.kind, ""))
+        key = (resource.namespace, account_of(spec), CREATORS.get(resource.kind, ""))
         if key not in self._known:
             self._known[key] = [
                 Candidate(policy, evidence) for policy in self._policies if (evidence := self._evidence(policy, *key))
             ]
         return self._known[key]
+
+    def users(self, resource: Resource, spec: Mapping[str, Any]) -> Sequence[str]:
+        """The service accounts that are asked about."""
+        own = "/".join(filter(None, (resource.namespace, account_of(spec))))
+        creator = CREATORS.get(resource.kind)
+        return [f"ServiceAccount {own}", *([f"ServiceAccount {SYSTEM}/{creator}"] if creator else [])]
 
     def _evidence(self, policy: PodSecurityPolicy, namespace: str, name: str, creator: str) -> str:
         home = namespace or UNNAMED
@@ -106,11 +117,7 @@ class Among:
 
     def automounts(self, resource: Resource, spec: Mapping[str, Any]) -> bool | None:
         """What the service account among the manifests says of its token."""
-        return self._accounts.get((resource.namespace, _account(spec)))
-
-
-def _account(spec: Mapping[str, Any]) -> str:
-    return text(spec.get("serviceAccountName")) or text(spec.get("serviceAccount")) or "default"
+        return self._accounts.get((resource.namespace, account_of(spec)))
 
 
 def of_stated(stated: Mapping[str, Any], where: str, *, below: bool = False) -> ForAll:

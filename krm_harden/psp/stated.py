@@ -54,14 +54,15 @@ def _moved(problem: Problem, pointer: Pointer) -> Problem:
 def loosens(stated: Mapping[str, Any]) -> Iterator[tuple[Pointer, str]]:
     """What a policy writes that is weaker than nothing: the places in it, and the values."""
     spec, annotations = mapping(stated.get("spec")), mapping(stated.get("annotations"))
-    for index, name in enumerate(sequence(spec.get("defaultAddCapabilities"))):
-        yield ("spec", "defaultAddCapabilities", index), str(name)
+    for name in (SECCOMP, APP_ARMOR):
+        if text(annotations.get(name)) == UNCONFINED:
+            yield ("annotations",), f"{name}: {UNCONFINED}"
+    added = sequence(spec.get("defaultAddCapabilities"))
+    if added:
+        yield ("spec", "defaultAddCapabilities"), ", ".join(map(str, added))
     if spec.get("defaultAllowPrivilegeEscalation") is True:
         yield ("spec", "defaultAllowPrivilegeEscalation"), "true"
     user = mapping(spec.get("runAsUser"))
     ranges = sequence(user.get("ranges"))
     if user.get("rule") == "MustRunAs" and ranges and mapping(ranges[0]).get("min") == 0:
         yield ("spec", "runAsUser", "ranges", 0, "min"), "0"
-    for name in (SECCOMP, APP_ARMOR):
-        if text(annotations.get(name)) == UNCONFINED:
-            yield ("annotations", name), UNCONFINED
