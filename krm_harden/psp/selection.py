@@ -24,5 +24,5 @@ def choose(candidates: Iterable[PodSecurityPolicy], pod: Mapping[str, Any], serv
     """
     tried = [admit(policy, pod, server) for policy in sorted(candidates, key=lambda one: one.name.encode())]
     admitting = [outcome for outcome in tried if outcome.admits]
-    unchanged = (outcome for outcome in admitting if not outcome.changes)
+    unchanged = (outcome for outcome in admitting if not outcome.mutates)
     return Chosen(next(unchanged, admitting[0] if admitting else None), tried)
