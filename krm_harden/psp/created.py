@@ -34,12 +34,18 @@ _TOKEN: Mapping[str, Any] = {
 }
 
 
-def created(pod: Mapping[str, Any], *, account_automounts: bool | None = None) -> Mapping[str, Any]:
+def created(
+    pod: Mapping[str, Any], *, account_automounts: bool | None = None, is_template: bool = False
+) -> Mapping[str, Any]:
     """A pod {metadata, spec} as the admission saw it. What was there stays at its place; additions stand behind.
 
     `account_automounts` is what the pod's ServiceAccount says of `automountServiceAccountToken`, None for nothing.
+    `is_template`: a controller makes the pod of what the API server had stored, where an empty list is none.
     """
     metadata, spec = mapping(pod.get("metadata")), dict(mapping(pod.get("spec")))
+    context = mapping(spec.get("securityContext"))
+    if is_template and context.get("supplementalGroups") == []:
+        spec["securityContext"] = {**context, "supplementalGroups": None}
     if "volumes" in spec:
         spec["volumes"] = [_with_source(volume) for volume in sequence(spec["volumes"])]
     if spec.get("hostNetwork") is True:

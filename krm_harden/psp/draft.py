@@ -109,8 +109,9 @@ class PodDraft:
         node: Any = self.data
         *above, last = operation.path
         for step, following in zip(above, operation.path[1:], strict=True):
-            if not isinstance(step, int) and node.get(step) is None:
-                node[step] = [] if following == "-" else {}
+            kind = list if following == "-" or isinstance(following, int) else dict
+            if not isinstance(step, int) and not isinstance(node.get(step), kind):
+                node[step] = kind()
             node = node[step]
         if last == "-":
             node.append(operation.value)

@@ -31,11 +31,12 @@ def merged(ranges: Ranges) -> Ranges:
 
 
 class Within:
-    """Whether numbers lie in ranges: however many there are of both."""
+    """Whether numbers lie in ranges: however many there are of both. `ranges` are they as they were listed."""
 
-    __slots__ = ("_highs", "_lows")
+    __slots__ = ("_highs", "_lows", "ranges")
 
     def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
         found = merged(ranges)
         self._lows = [low for low, _ in found]
         self._highs = [high for _, high in found]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from krm_harden.model import mapping
-from krm_harden.psp import ranges
-from krm_harden.psp.words import numbers, refused
-from krm_harden.psp.words import ranges as printed
+from krm_harden.psp.words import numbers, ranges, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 def default(policy: PodSecurityPolicy, field: str) -> int | None:
     """The group that is set where nothing is said: MustRunAs takes the lowest of the first range."""
     strategy = mapping(policy.spec.get(field))
-    return ranges.of(strategy.get("ranges"))[0][0] if strategy.get("rule") == "MustRunAs" else None
+    return strategy["ranges"][0]["min"] if strategy.get("rule") == "MustRunAs" else None
 
 
 def outside(
@@ -30,8 +28,10 @@ def outside(
     groups: Sequence[int] | None,
     pointer: Pointer,
     container: ContainerDraft | None = None,
+    *,
+    is_list: bool = False,
 ) -> Iterator[FieldError]:
-    """An error for each group outside the ranges; MustRunAs takes no absence either."""
+    """An error for each group outside the ranges; MustRunAs takes no absence either. `is_list`: the field is one."""
     strategy = mapping(policy.spec.get(field))
     if strategy.get("rule") not in {"MustRunAs", "MayRunAs"}:
         return
@@ -39,9 +39,10 @@ def outside(
     if strategy["rule"] == "MustRunAs" and not groups:
         detail = "unable to validate empty groups against required ranges"
         yield refused(field, path, None, detail, pointer, container, numbers(groups))
-    bad = [group for group in groups or () if group not in allowed]
+    bad = [(index, group) for index, group in enumerate(groups or ()) if group not in allowed]
     if bad:
-        all_groups, all_ranges = numbers(groups), printed(ranges.of(strategy.get("ranges")))
-        for group in bad:
+        all_groups, all_ranges = numbers(groups), ranges(allowed.ranges)
+        for index, group in bad:
+            place = (*pointer, index) if is_list else pointer
             detail = f"group {group} must be in the ranges: {all_ranges}"
-            yield refused(field, path, group, detail, pointer, container, all_groups)
+            yield refused(field, path, group, detail, place, container, all_groups)

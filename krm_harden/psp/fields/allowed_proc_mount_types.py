@@ -1,6 +1,7 @@
 """How containers may see /proc.
 
-**Field**: `spec.allowedProcMountTypes`, `Default` and `Unmasked`; only Default if absent or empty.
+**Field**: `spec.allowedProcMountTypes`, `Default` and `Unmasked`; only Default if absent or empty. The API server kept
+the field only with its feature gate ProcMountType, which was off by default.
 
 **Sets**: nothing.
 

@@ -14,7 +14,6 @@ admission policy.
 from __future__ import annotations
 
 from krm_harden.model import mapping, sequence
-from krm_harden.psp import ranges
 from krm_harden.psp.draft import number
 from krm_harden.psp.fields import Field
 from krm_harden.psp.words import ports, refused
@@ -30,12 +29,12 @@ ID = "hostPorts"
 
 
 def refuses(policy: PodSecurityPolicy, pod: PodDraft, container: ContainerDraft) -> Iterator[FieldError]:
-    allowed = policy.spec.get("hostPorts")
+    allowed = pod.within(policy.spec.get("hostPorts"))
     for index, item in enumerate(sequence(container.data.get("ports"))):
         port = number(mapping(item).get("hostPort"))
-        if port is None or port <= 0 or port in pod.within(allowed):
+        if port is None or port <= 0 or port in allowed:
             continue
-        words = f"Host port {port} is not allowed to be used. Allowed ports: [{ports(ranges.of(allowed))}]"
+        words = f"Host port {port} is not allowed to be used. Allowed ports: [{ports(allowed.ranges)}]"
         pointer = (*container.pointer, "ports", index, "hostPort")
         yield refused(ID, f"{container.path}.hostPort", port, words, pointer, container)
 

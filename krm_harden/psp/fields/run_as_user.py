@@ -15,11 +15,9 @@ another rule than MustRunAs say nothing.
 from __future__ import annotations
 
 from krm_harden.model import Operation, mapping
-from krm_harden.psp import ranges
 from krm_harden.psp.draft import number, truth
 from krm_harden.psp.fields import Field, sets
-from krm_harden.psp.words import REQUIRED, refused, worded
-from krm_harden.psp.words import ranges as printed
+from krm_harden.psp.words import REQUIRED, ranges, refused, worded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ def sets_user(policy: PodSecurityPolicy, pod: PodDraft, container: ContainerDraf
     if number(pod.effective(container, "runAsUser")) is not None:
         return
     if strategy.get("rule") == "MustRunAs":
-        wanted = ranges.of(strategy.get("ranges"))[0][0]
+        wanted = strategy["ranges"][0]["min"]
         yield sets(ID, Operation("add", (*container.pointer, "securityContext", "runAsUser"), wanted), container)
     elif strategy.get("rule") == "MustRunAsNonRoot" and truth(pod.effective(container, "runAsNonRoot")) is None:
         yield sets(ID, Operation("add", (*container.pointer, "securityContext", "runAsNonRoot"), True), container)
@@ -51,8 +49,8 @@ def refuses(policy: PodSecurityPolicy, pod: PodDraft, container: ContainerDraft)
     if strategy.get("rule") == "MustRunAs":
         if user is None:
             yield worded(REQUIRED, ID, f"{path}.runAsUser", "", of_user, container)
-        elif user not in pod.within(strategy.get("ranges")):
-            detail = f"must be in the ranges: {printed(ranges.of(strategy.get('ranges')))}"
+        elif user not in (allowed := pod.within(strategy.get("ranges"))):
+            detail = f"must be in the ranges: {ranges(allowed.ranges)}"
             yield refused(ID, f"{path}.runAsUser", user, detail, of_user, container)
     elif strategy.get("rule") == "MustRunAsNonRoot":
         if non_root is None and user is None:

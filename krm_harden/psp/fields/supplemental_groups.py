@@ -37,7 +37,7 @@ def sets_groups(policy: PodSecurityPolicy, pod: PodDraft) -> Iterator[Effect]:
 def refuses(policy: PodSecurityPolicy, pod: PodDraft) -> Iterator[FieldError]:
     said = pod.context.get(ID)
     groups = [number(group) or 0 for group in said] if isinstance(said, list) else None
-    return outside(policy, pod, ID, "spec.securityContext.supplementalGroups", groups, _POINTER)
+    return outside(policy, pod, ID, "spec.securityContext.supplementalGroups", groups, _POINTER, is_list=True)
 
 
 FIELD = Field(ID, sets=sets_groups, refuses=refuses)
