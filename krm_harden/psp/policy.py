@@ -7,7 +7,7 @@ refused is an error in its words; what it dropped without a word, a field that i
 from __future__ import annotations
 
 from krm_harden.errors import ConfigError, Problem
-from krm_harden.model import mapping, text
+from krm_harden.model import mapping
 from krm_harden.psp.model import API_VERSIONS, KIND, PodSecurityPolicy
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ SPEC: dict[str, Any] = {
 """The fields of `spec` and their types."""
 _FILLED = ("min", "max", "pathPrefix", "readOnly", "driver", "name", "rule")
 """What is there with its zero value where a manifest leaves it out."""
-_ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
+_ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 
 
 def of_data(data: Any, where: str = "") -> PodSecurityPolicy:
@@ -71,15 +71,13 @@ def of_data(data: Any, where: str = "") -> PodSecurityPolicy:
     _reject(problems, where)
     unknown = tuple((name,) for name in data if name not in _ENVELOPE)
     found = mapping(metadata)
-    return of_parts(
-        found.get("name") or found.get("generateName"), found.get("annotations"), data.get("spec"), where, unknown
-    )
+    name = found.get("name") or found.get("generateName")
+    return _decoded_policy(name, found.get("annotations"), data.get("spec"), where, unknown)
 
 
-def of_parts(
-    name: Any, annotations: Any, spec: Any, where: str = "", unknown: tuple[Pointer, ...] = ()
+def _decoded_policy(
+    name: Any, annotations: Any, spec: Any, where: str, unknown: tuple[Pointer, ...]
 ) -> PodSecurityPolicy:
-    """The policy of a name, annotations and a spec: places are those of a manifest. Raises ConfigError."""
     from krm_harden.psp.validation import invalid, unusable
 
     reader = _Reader()
@@ -174,47 +172,6 @@ def _shown(value: Any) -> str:
 
 def same(left: PodSecurityPolicy, right: PodSecurityPolicy) -> bool:
     """Whether two policies mean the same, whatever they are called."""
-    return _meaning(left) == _meaning(right)
+    from krm_harden.psp.meaning import meaning
 
-
-def _meaning(policy: PodSecurityPolicy) -> Mapping[str, Any]:
-    from krm_harden.psp.fields import app_armor, seccomp
-
-    made = {name: _plain(name, value) for name, value in policy.spec.items()}
-    made = {name: value for name, value in made.items() if value not in (None, False, (), {})}
-    for name in (seccomp.ALLOWED, seccomp.DEFAULT, app_armor.ALLOWED, app_armor.DEFAULT):
-        said = policy.annotations.get(name)
-        if said is not None:
-            made[name] = frozenset(said.split(",")) if name.endswith("allowedProfileNames") else said
-    return made
-
-
-def _plain(name: str, value: Any) -> Any:
-    """A value of which nothing but its meaning is left."""
-    from krm_harden.psp import ranges
-
-    if name == "hostPorts":
-        return tuple(ranges.merged(ranges.of(value)))
-    if isinstance(value, dict) and "rule" in value and name != "seLinux":
-        return _strategy(name, value)
-    if isinstance(value, list):
-        plain = {tuple(sorted(item.items())) if isinstance(item, dict) else item for item in value}
-        if name == "volumes" and "*" in plain:
-            plain = {"*"}
-        return () if name == "allowedProcMountTypes" and plain == {"Default"} else tuple(sorted(plain))
-    if isinstance(value, dict):
-        return {key: _plain(key, item) for key, item in value.items()}
-    return value
-
-
-def _strategy(name: str, value: Mapping[str, Any]) -> Any:
-    from krm_harden.psp import ranges
-
-    rule = text(value.get("rule"))
-    listed = ranges.of(value.get("ranges"))
-    if rule == "RunAsAny":
-        return None if name == "runAsGroup" else rule
-    if rule == "MustRunAsNonRoot":
-        return rule
-    first = listed[0][0] if rule == "MustRunAs" and listed else None
-    return rule, first, tuple(ranges.merged(listed))
+    return meaning(left) == meaning(right)
