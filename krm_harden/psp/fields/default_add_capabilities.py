@@ -2,7 +2,8 @@
 
 **Field**: `spec.defaultAddCapabilities`, none if absent.
 
-**Sets**: `securityContext.capabilities.add` of each container, but what it drops itself.
+**Sets**: `securityContext.capabilities.add` of each container: what it lacks, behind what it adds itself; not what it
+drops by that name.
 
 **Refuses**: nothing; what it adds is allowed without being in allowedCapabilities.
 

@@ -4,7 +4,7 @@
 
 **Sets**: MustRunAs: the pod's `securityContext.fsGroup`, if it has none, to the lowest of the first range.
 
-**Refuses**: a group outside all ranges; MayRunAs takes none at all, too.
+**Refuses**: a group outside all ranges. MayRunAs takes a pod without a group.
 
 **Today**: an admission policy; the group stands in the manifest. The Pod Security Standards don't look at groups.
 """

@@ -1,4 +1,4 @@
-"""Whether pods may use their node's inter-process communication.
+"""Whether pods may use the inter-process communication of their node.
 
 **Field**: `spec.hostIPC`, false if absent.
 

@@ -1,4 +1,4 @@
-"""Whether pods may use their node's processes.
+"""Whether pods may use the processes of their node.
 
 **Field**: `spec.hostPID`, false if absent.
 

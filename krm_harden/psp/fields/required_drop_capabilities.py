@@ -2,10 +2,10 @@
 
 **Field**: `spec.requiredDropCapabilities`, none if absent. Usually `ALL`; names are compared as they are written.
 
-**Sets**: `securityContext.capabilities.drop` of each container.
+**Sets**: `securityContext.capabilities.drop` of each container: what it lacks, behind what it drops itself.
 
-**Refuses**: a container that doesn't drop them. What was set before that is never refused; allowedCapabilities says
-which may be added in spite of it.
+**Refuses**: a container that doesn't drop them. Once they are set none is left, so you only see it where they aren't.
+What is dropped may still be added, if allowedCapabilities names it.
 
 **Today**: level restricted of the Pod Security Standards asks for `ALL` (control `capabilities_restricted`). Other
 lists need an admission policy.

@@ -5,8 +5,8 @@
 **Sets**: MustRunAs: `securityContext.runAsGroup` of each container without one, its own or the pod's, to the lowest of
 the first range.
 
-**Refuses**: a group outside all ranges; MayRunAs takes none at all, too. Its message names `securityContext` as a
-whole, as the API server did.
+**Refuses**: a group outside all ranges. MayRunAs takes a container without a group. The message names `securityContext`
+as a whole, as the API server did.
 
 **Today**: an admission policy; the group stands in the manifest. The Pod Security Standards don't look at groups.
 """

@@ -8,12 +8,12 @@ for all, and `seccomp.security.alpha.kubernetes.io/defaultProfileName`. Profiles
 The API server of 1.24 made the field of the annotation that the policy set; servers before 1.19 have the annotation
 alone.
 
-**Refuses**: a profile of pod or container that isn't allowed, and none at all, unless nothing is allowed by name. A
-policy without allowed profiles refuses any profile.
+**Refuses**: a profile of a pod or container that isn't allowed; and where profiles are named, a pod without one. A
+policy without allowed profiles refuses every profile.
 
 **Today**: level restricted of the Pod Security Standards asks for RuntimeDefault or Localhost, baseline refuses
 Unconfined (controls `seccompProfile_restricted` and `seccompProfile_baseline`). Single profiles need an admission
-policy. That a pod may not have a profile is worth nothing.
+policy. That pods may have no profile is nothing to keep.
 """
 
 from __future__ import annotations

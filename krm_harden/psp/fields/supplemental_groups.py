@@ -4,7 +4,7 @@
 
 **Sets**: MustRunAs: the pod's `securityContext.supplementalGroups`, if it has none, to the lowest of the first range.
 
-**Refuses**: each group outside all ranges; MustRunAs an empty list, too.
+**Refuses**: each group outside all ranges; with MustRunAs also the empty list of a bare Pod.
 
 **Today**: an admission policy; the groups stand in the manifest. The Pod Security Standards don't look at groups.
 """
