@@ -341,7 +341,8 @@ def _volumes(asked: _Asked) -> Variables:
     )
     label = (
         "'krm-harden-'\n"
-        "      + (one.c.name.size() + path.size() < 51 ? string(one.c.name) : one.path.substring(6).replace('/', '-'))\n"
+        "      + (one.c.name.size() + path.size() < 51\n"
+        "        ? string(one.c.name) : one.path.substring(6).replace('/', '-'))\n"
         "      + path.lowerAscii().replace('/', '-').replace('.', '-').replace('_', '-')"
     )
     entry = "{'path': string(one.path), 'mount': path, 'volume': " + label + "}"

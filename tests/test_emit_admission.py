@@ -1,0 +1,521 @@
+"""The emitted admission policies in a real API server, beside Pod Security's own verdicts and words, and beside `fix`.
+
+Skipped where kube-apiserver or etcd isn't here; CONTRIBUTING.md, Set-up, says where they come from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import apiserver
+import judges
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judges import TEMPLATES, admission, as_json, templated
+from pod_strategies import LEVELS, some_pods
+from test_judges import of_version, well_named
+
+from krm_harden import Policy, harden
+from krm_harden.cluster import Options
+from krm_harden.cluster import admission as target
+from krm_harden.cluster._dump import dumped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from apiserver import Answer, Server
+
+SECONDS = 60
+"""For a policy to be in force: the server looks once a second."""
+DENIED = "denied request: "
+PRIVILEGED = {"name": "web", "image": "web", "securityContext": {"privileged": True}}
+PROBE = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": {"containers": [PRIVILEGED]}}
+"""What no level but privileged allows, at any version."""
+CONTROLLER = "system:serviceaccount:kube-system:{}-controller"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with apiserver.running(tmp_path_factory.mktemp("apiserver")) as started:
+        yield started
+
+
+def policy(**spec: Any) -> Policy:
+    return judges.policy(**{"level": "restricted", "version": "latest", **spec})
+
+
+def emitted(name: str, held: Policy, kinds: str = "Validating", **options: Any) -> list[dict[str, Any]]:
+    """The objects of a policy that are of some kinds, as kubectl sends them."""
+    objects = target.emitted(held._policy, Options(name=name, **options)).objects
+    return [one for one in yaml.safe_load_all(dumped(objects)) if one["kind"].startswith(kinds)]
+
+
+def install(server: Server, namespaces: Iterable[str], objects: Iterable[dict[str, Any]]) -> None:
+    """Objects that hold in some namespaces only: several policies live in one server."""
+    for name in namespaces:
+        made = server.create("Namespace", "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        assert made.code in (201, 409), made
+    selector = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": list(namespaces)}
+    for one in objects:
+        if one["kind"].endswith("Binding"):
+            one["spec"].setdefault("matchResources", {})["namespaceSelector"] = {"matchExpressions": [selector]}
+        made = server.create(one["kind"], "", one)
+        assert made.code == 201, made
+
+
+def wait_until(server: Server, namespace: str, is_so: Any, pod: dict[str, Any] = PROBE) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not is_so(server.create("Pod", namespace, pod, dry_run=True)):
+        assert time.monotonic() < deadline, namespace
+        time.sleep(0.2)
+
+
+def in_force(server: Server, namespace: str) -> None:
+    wait_until(server, namespace, lambda answer: answer.code == 403 or answer.warnings)
+
+
+def words_of(answer: Answer) -> str:
+    """What the policy says of a pod that it refuses, without who says it; empty where it doesn't."""
+    return answer.message.partition(DENIED)[2] if answer.code == 403 else ""
+
+
+def of_pod_security(found: Mapping[str, Any]) -> str:
+    message = found.get("message", "")
+    return message[message.index("violates PodSecurity") :] if found["code"] == 403 else ""
+
+
+def differences(server: Server, namespace: str, pods: list[dict[str, Any]], judged: list[dict[str, Any]]) -> list[Any]:
+    """The pods of which the policy says otherwise than Pod Security: (pod, ours, the judge's).
+
+    What the server can't read or finds invalid never gets as far as either.
+    """
+    wrong = []
+    for pod, judge in zip(pods, judged, strict=True):
+        answer = server.ask("POST", f"/api/v1/namespaces/{namespace}/pods?dryRun=All", as_json(pod).encode())
+        if (answer.code, words_of(answer)) != (judge["code"], of_pod_security(judge)):
+            wrong.append((pod, answer, judge))
+    return wrong
+
+
+# The standard's own fixtures, and random pods
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+def test_the_fixtures_of_the_standard_are_judged_at_each_version_in_the_words_of_pod_security(server, level):
+    names = {minor: f"{level}-{minor}" for minor in range(38)}
+    for minor, name in names.items():
+        install(server, [name], emitted(name, policy(level=level, version=f"v1.{minor}")))
+    in_force(server, names[37])
+    count = refused = 0
+
+    for minor, name in names.items():
+        pods = [well_named(yaml.load(path.read_text(), yaml.CSafeLoader)) for path in of_version(level, minor)]
+        judged = admission([*map(as_json, pods)], level, f"v1.{minor}")
+        assert differences(server, name, pods, judged) == []
+        count += len(pods)
+        refused += sum(judge["code"] == 403 for judge in judged)
+    assert (count, refused) == {"baseline": (1754, 1318), "restricted": (2783, 2156)}[level]
+
+
+VERSIONS = ["v1.18", "v1.24", "v1.34", "latest"]
+
+
+@given(found=some_pods(15), level=LEVELS, version=st.sampled_from(VERSIONS))
+@settings(max_examples=60)
+def test_random_pods_are_judged_in_the_words_of_pod_security(server, random_namespaces, found, level, version):
+    if level != "privileged":
+        judged = admission([*map(as_json, found)], level, version)
+        assert differences(server, random_namespaces[level, version], found, judged) == []
+
+
+@pytest.fixture(scope="module")
+def random_namespaces(server: Server) -> dict[tuple[str, str], str]:
+    found = {}
+    for level in ("baseline", "restricted"):
+        for version in VERSIONS:
+            name = found[level, version] = f"random-{level}-{version.replace('.', '-')}"
+            install(server, [name], emitted(name, policy(level=level, version=version)))
+            in_force(server, name)
+    return found
+
+
+def test_an_older_server_gives_the_same_verdicts(server):
+    """Before 1.35 CEL can't sort, so values come in the pod's order; before 1.33 there are no volumes of images."""
+    name = "older"
+    held = policy(level="restricted", version="v1.30")
+    made = target.emitted(held._policy, Options(name=name, kubernetes=(1, 33)))
+    text = dumped(made.objects)
+    install(server, [name], emitted(name, held, kubernetes=(1, 33)))
+    in_force(server, name)
+    pods = [well_named(yaml.load(path.read_text(), yaml.CSafeLoader)) for path in of_version("restricted", 30)]
+    judged = admission([*map(as_json, pods)], "restricted", "v1.30")
+    wrong = differences(server, name, pods, judged)
+
+    assert not re.search(r"\.(sort|distinct|flatten|transformList)\(", text)
+    assert [(answer.code, judge["code"]) for _, answer, judge in wrong if answer.code != judge["code"]] == []
+    assert any("can't sort before Kubernetes 1.35" in line for line in made.cannot)
+    assert any("MutatingAdmissionPolicy is served from Kubernetes 1.36 on" in line for line in made.cannot)
+
+
+def test_a_pod_of_many_containers_is_judged_within_the_limits_of_cel(server, random_namespaces):
+    containers = [{"name": f"c{index}", "image": f"registry.example/c{index}:1"} for index in range(100)]
+    pod = {**PROBE, "spec": {"containers": containers, "volumes": [{"name": f"v{index}"} for index in range(100)]}}
+    (judged,) = admission([as_json(pod)], "restricted", "latest")
+
+    answer = server.create("Pod", random_namespaces["restricted", "latest"], pod, dry_run=True)
+
+    # More words than a message may have: the short ones stand in for them.
+    assert len(of_pod_security(judged)) > 5120
+    assert words_of(answer) == 'violates PodSecurity "restricted:latest"'
+
+
+# What Pod Security does beside judging
+
+
+@pytest.fixture(scope="module")
+def held(server: Server) -> str:
+    """A namespace in which restricted is held."""
+    name = "held"
+    install(server, [name, "kube-held"], emitted(name, policy()))
+    in_force(server, name)
+    return name
+
+
+@pytest.mark.parametrize("kind", [*TEMPLATES])
+def test_what_makes_pods_gets_the_warning_of_pod_security(server, held, kind):
+    said = {"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}
+    assert server.patch(f"/api/v1/namespaces/{held}", said).code == 200
+    container = {"name": "web", "image": "web"}
+    manifest = templated({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}, kind)
+    if kind == "Job":
+        manifest["spec"]["template"]["spec"]["restartPolicy"] = "Never"
+    if kind == "CronJob":
+        manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"
+    if kind not in ("Job", "CronJob", "PodTemplate"):
+        labels = {"app": "web"}
+        manifest["spec"]["selector"] = labels if kind == "ReplicationController" else {"matchLabels": labels}
+    if kind == "StatefulSet":
+        manifest["spec"]["serviceName"] = "web"
+
+    answer = server.create(kind, held, manifest, dry_run=True)
+    told = [text.partition(": ")[2] for text in answer.warnings if text.startswith("Validation failed")]
+    pod_security = [text for text in answer.warnings if text.startswith("would violate")]
+
+    assert answer.code == 201
+    assert told == pod_security
+    assert len(told) == 1
+
+
+def test_what_runs_in_the_namespaces_of_kubernetes_is_left_alone(server, held):
+    assert server.create("Pod", "kube-held", PROBE, dry_run=True).code == 201
+    assert server.create("Pod", held, PROBE, dry_run=True).code == 403
+
+
+def test_only_updates_that_pod_security_judges_are_judged(server):
+    """A pod that was there before the policy can go, and be labelled; what comes into it is judged."""
+    name = "updated"
+    server.create("Namespace", "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    pod = {**PROBE, "metadata": {"name": "old", "finalizers": ["test.example/stays"]}}
+    assert server.create("Pod", name, pod).code == 201
+    install(server, [name], emitted(name, policy(level="baseline")))
+    in_force(server, name)
+    path = f"/api/v1/namespaces/{name}/pods/old"
+    debugger = {"name": "debug", "image": "web", "targetContainerName": "web"}
+
+    labelled = server.patch(path, {"metadata": {"labels": {"a": "b"}}})
+    image = server.patch(path, {"spec": {"containers": [{"name": "web", "image": "other"}]}})
+    debugged = server.patch(f"{path}/ephemeralcontainers", {"spec": {"ephemeralContainers": [debugger]}})
+    released = server.patch(path, {"metadata": {"finalizers": None}})
+
+    assert [one.code for one in (labelled, image, debugged, released)] == [200, 403, 403, 200]
+    assert words_of(image) == words_of(debugged)
+    assert words_of(image).startswith('violates PodSecurity "baseline:latest": privileged (container "web"')
+
+
+@pytest.mark.parametrize("action", ["warn", "audit"])
+def test_softer_actions_refuse_nothing(server, action):
+    install(server, [action], emitted(action, policy(), action=action))
+    if action == "warn":
+        in_force(server, action)
+    else:
+        time.sleep(3)
+    answer = server.create("Pod", action, PROBE, dry_run=True)
+
+    assert answer.code == 201
+    said = [text for text in answer.warnings if text.startswith("Validation failed")]
+    assert [*map(bool, said)] == ([True] if action == "warn" else [])
+
+
+# Exemptions and rules
+
+EXEMPTIONS = [
+    {
+        "match": {"kinds": ["DaemonSet"], "names": ["node-*"], "namespaces": ["exempt*"]},
+        "controls": ["hostNamespaces", "hostPorts"],
+        "reason": "reads its node",
+    },
+    {
+        "match": {"kinds": ["Deployment", "CronJob"], "names": ["builder"], "containers": ["build-?"]},
+        "controls": ["privileged", "allowPrivilegeEscalation"],
+        "reason": "builds images",
+    },
+    {"match": {"labels": {"tier": "legacy"}}, "controls": ["*"], "reason": "goes next year", "expires": "2999-01-01"},
+    {"match": {"images": ["registry.example/root:*"]}, "controls": ["runAsUser"], "reason": "starts as root"},
+    {"match": {}, "controls": ["*"], "reason": "was for the first week", "expires": "2020-01-01"},
+]
+GOOD = {
+    "allowPrivilegeEscalation": False,
+    "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def pod(name: str = "pod", *containers: dict[str, Any], owner: str = "", **fields: Any) -> dict[str, Any]:
+    """A pod of some containers, each restricted but for what it says; `owner` is the KIND/NAME of its controller."""
+    metadata = {key: fields.pop(key) for key in ("labels", "annotations") if key in fields}
+    if owner:
+        kind, _, of = owner.partition("/")
+        version = "batch/v1" if kind == "Job" else "apps/v1"
+        reference = {"apiVersion": version, "kind": kind, "name": of, "uid": "1", "controller": True}
+        metadata["ownerReferences"] = [reference]
+    made = [{"name": "web", "image": "web", "securityContext": {}, **one} for one in containers or ({},)]
+    for one in made:
+        one["securityContext"] = {**GOOD, **one["securityContext"]}
+    spec = {"containers": made, **fields}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **metadata}, "spec": spec}
+
+
+def builder(*names: str) -> list[dict[str, Any]]:
+    open_ = {"privileged": True, "allowPrivilegeEscalation": True}
+    return [{"name": name, "securityContext": open_} for name in names]
+
+
+HASH = {"pod-template-hash": "5d4f8c7b9"}
+AGENT = {"hostNetwork": True, "owner": "DaemonSet/node-exporter"}
+OWNED = [
+    ("an agent of its DaemonSet", "daemon-set", pod(**AGENT), ""),
+    ("an agent by whom it isn't", "", pod(**AGENT), "host namespaces (hostNetwork=true)"),
+    ("another DaemonSet's", "daemon-set", pod(hostNetwork=True, owner="DaemonSet/web"), "host namespaces"),
+    ("what isn't exempt", "daemon-set", pod("p", {"securityContext": {"privileged": True}}, **AGENT), "privileged"),
+    (
+        "a Deployment's container",
+        "replicaset",
+        pod("p", *builder("build-1"), owner="ReplicaSet/builder-5d4f8c7b9", labels=HASH),
+        "",
+    ),
+    (
+        "its other container",
+        "replicaset",
+        pod("p", *builder("build-1", "web"), owner="ReplicaSet/builder-5d4f8c7b9", labels=HASH),
+        'privileged (container "web" must not',
+    ),
+    (
+        "another hash",
+        "replicaset",
+        pod("p", *builder("build-1"), owner="ReplicaSet/builder-1", labels=HASH),
+        "privileged",
+    ),
+    ("a CronJob's", "job", pod("p", *builder("build-1"), owner="Job/builder-29101234"), ""),
+    ("a Job's of nobody", "job", pod("p", *builder("build-1"), owner="Job/builder-x"), "privileged"),
+    ("a label", "", pod("p", *builder("web"), hostPID=True, labels={"tier": "legacy"}), ""),
+    ("another label", "", pod("p", *builder("web"), labels={"tier": "web"}), "privileged"),
+    ("an image", "", pod("p", {"image": "registry.example/root:1", "securityContext": {"runAsUser": 0}}), ""),
+    ("another image", "", pod("p", {"securityContext": {"runAsUser": 0}}), "runAsUser=0"),
+    (
+        "the pod itself isn't its image",
+        "",
+        pod("p", {"image": "registry.example/root:1"}, securityContext={"runAsUser": 0}),
+        "runAsUser=0 (pod must not",
+    ),
+]
+"""Whose pod, by which controller, the pod, and how its refusal begins; empty where it is admitted."""
+
+
+@pytest.fixture(scope="module")
+def exempt(server: Server) -> str:
+    install(server, ["exempt"], emitted("exempt", policy(exemptions=EXEMPTIONS)))
+    in_force(server, "exempt")
+    return "exempt"
+
+
+@pytest.mark.parametrize("case", OWNED, ids=[case[0] for case in OWNED])
+def test_exemptions_hold_for_the_pods_of_what_they_name(server, exempt, case):
+    _, controller, manifest, refusal = case
+    user = CONTROLLER.format(controller) if controller else ""
+
+    answer = server.create("Pod", exempt, manifest, dry_run=True, user=user)
+
+    said = words_of(answer).removeprefix('violates PodSecurity "restricted:latest": ')
+    assert answer.code == (403 if refusal else 201), answer
+    assert said.startswith(refusal)
+
+
+def test_exemptions_of_what_makes_pods_spare_it_the_warning(server, exempt):
+    labels = {"app": "agent"}
+    template = {"metadata": {"labels": labels}, "spec": pod(hostNetwork=True)["spec"]}
+    for name, warned in (("node-exporter", False), ("web", True)):
+        spec = {"selector": {"matchLabels": labels}, "template": template}
+        manifest = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": name}, "spec": spec}
+        answer = server.create("DaemonSet", exempt, manifest, dry_run=True)
+        assert (answer.code, bool(answer.warnings)) == (201, warned), answer
+
+
+def test_what_a_cluster_cannot_see_of_matches_is_said(text_snapshot):
+    held = policy(
+        exemptions=[*EXEMPTIONS, {"match": {"kinds": ["Workflow"]}, "controls": ["*"], "reason": "Argo's"}],
+        rules=[{"match": {"labels": {"a": "b"}}, "level": "baseline"}],
+        controls={"readOnlyRootFilesystem": {"required": True}, "fsGroup": {"required": True}},
+        explicit="override",
+    )
+
+    made = target.emitted(held._policy, Options(kubernetes=(1, 34)))
+
+    assert "\n".join(made.cannot) + "\n" == text_snapshot
+
+
+RULES = [
+    {"match": {"namespaces": ["rules-soft"]}, "level": "baseline"},
+    {"match": {"namespaces": ["rules-soft"], "kinds": ["Pod"], "names": ["free-*"]}, "level": "privileged"},
+    {"match": {"namespaces": ["rules-told"]}, "onViolation": "Warn", "changes": "additive"},
+]
+
+
+def test_rules_decide_which_level_holds_and_whether_it_refuses(server):
+    names = ["rules-hard", "rules-soft", "rules-told"]
+    install(server, names, emitted("rules", policy(rules=RULES)))
+    for name in names:
+        in_force(server, name)
+    plain = {**PROBE, "spec": {"containers": [{"name": "web", "image": "web"}]}}
+    free = {**PROBE, "metadata": {"name": "free-1"}}
+
+    def code(namespace: str, manifest: dict[str, Any]) -> int:
+        return server.create("Pod", namespace, manifest, dry_run=True).code
+
+    assert [code(name, plain) for name in names] == [403, 201, 201]
+    assert [code(name, PROBE) for name in names] == [403, 403, 201]
+    assert [code(name, free) for name in names] == [403, 201, 201]
+    told = server.create("Pod", "rules-told", plain, dry_run=True).warnings
+    assert any(
+        text.endswith(' set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")') for text in told
+    )
+
+
+def test_controls_beyond_the_standard_are_held_where_they_are_required(server):
+    wanted = {name: {"required": True} for name in ("readOnlyRootFilesystem", "numericUser", "numericGroup")}
+    install(server, ["beyond"], emitted("beyond", policy(controls={**wanted, "seccompProfile": {"enabled": False}})))
+    in_force(server, "beyond")
+    context = {**GOOD, "seccompProfile": None, "readOnlyRootFilesystem": True, "runAsUser": 1000}
+    good = pod("good", {"securityContext": context}, securityContext={"runAsGroup": 1000})
+
+    assert server.create("Pod", "beyond", good, dry_run=True).code == 201
+    assert words_of(server.create("Pod", "beyond", pod(), dry_run=True)) == (
+        'violates PodSecurity "restricted:latest": '
+        'no runAsGroup (pod or container "web" must set securityContext.runAsGroup), '
+        'no runAsUser (pod or container "web" must set securityContext.runAsUser), '
+        'readOnlyRootFilesystem != true (container "web" must set securityContext.readOnlyRootFilesystem=true)'
+    )
+
+
+# What is written to pods
+
+BARE = [
+    pod("plain"),
+    pod("many", {}, {"name": "db", "image": "postgres:16"}, {"name": "proxy", "image": "nginx:1.27", "ports": [{"containerPort": 80}]}),
+    pod("known", {"image": "registry.example/known/app:2"}, {"name": "other", "image": "registry.example/known:5000/x"}),
+    pod("of-volumes", {"image": "redis:7", "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+        {"name": "unknown", "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+        volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]),
+    pod("mounted", {"volumeMounts": [{"name": "all", "mountPath": "/tmp"}]}, volumes=[{"name": "all", "emptyDir": {}}]),
+    pod("init", initContainers=[{"name": "init", "image": "busybox"}]),
+    pod("of-root", {"securityContext": {"runAsUser": 0}}, {"name": "beside"}),
+    pod("root-pod", securityContext={"runAsUser": 0}),
+    pod("may-be-root", {"securityContext": {"runAsNonRoot": False}}, {"name": "beside"}),
+    pod("privileged", {"securityContext": {"privileged": True}}),
+    pod("adds", {"securityContext": {"capabilities": {"add": ["NET_ADMIN"]}}}),
+    pod("admin", {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}),
+    pod("binds", {"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["NET_RAW"]}}}),
+    pod("has-user", {"securityContext": {"runAsUser": 1234}}),
+    pod("says-all", securityContext={"runAsUser": 5, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}),
+    pod("unconfined", {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}),
+    pod("writes", {"securityContext": {"readOnlyRootFilesystem": False, "allowPrivilegeEscalation": True}}),
+    pod("agent", {"image": "quay.io/cilium/cilium:v1.16.0"}),
+    pod("windows", os={"name": "windows"}),
+    pod("on-windows", nodeSelector={"kubernetes.io/os": "windows"}),
+    pod("own-users", hostUsers=False),
+    pod("annotated", annotations={"seccomp.security.alpha.kubernetes.io/pod": "localhost/a"}),
+    pod("digest", {"image": "docker.io/library/nginx@sha256:" + "0" * 64}),
+]  # fmt: skip
+"""Pods of every sort; their containers' security contexts hold what they say here, and nothing of GOOD."""
+IMAGES = [
+    {"match": "registry.example/known/*", "uid": 1001, "gid": 2002, "writablePaths": ["/app/cache", "/tmp"]},
+    {"match": "registry.example/known:5000/x", "uid": 0},
+]
+
+
+def bare(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A pod without what GOOD says."""
+    made = deepcopy(manifest)
+    for one in made["spec"]["containers"]:
+        kept = {key: value for key, value in one["securityContext"].items() if GOOD.get(key) != value}
+        one["securityContext"] = kept
+        if not kept:
+            del one["securityContext"]
+    return made
+
+
+def mutating(server: Server, name: str, held: Policy) -> None:
+    install(server, [name], emitted(name, held, "Mutating"))
+    wait_until(server, name, lambda answer: security(answer.data) != security(PROBE), bare(pod("probe")))
+
+
+def security(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What holds for each container: its own words, else the pod's, and what it mounts."""
+    spec = manifest["spec"]
+    of_pod = spec.get("securityContext") or {}
+    found = {}
+    for one in [*spec.get("initContainers", ()), *spec["containers"]]:
+        inherited = {
+            field: of_pod[field]
+            for field in ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile")
+            if field in of_pod
+        }
+        said = {**inherited, **(one.get("securityContext") or {})}
+        mounts = sorted(mount["mountPath"] for mount in one.get("volumeMounts", ()))
+        found[one["name"]] = {**said, **({"mounts": mounts} if mounts else {})}
+    return {**found, "pod": {key: of_pod[key] for key in ("fsGroup", "sysctls") if key in of_pod}}
+
+
+def created(server: Server, namespace: str, manifest: dict[str, Any]) -> dict[str, Any]:
+    answer = server.create("Pod", namespace, manifest, dry_run=True)
+    assert answer.code == 201, answer
+    return dict(answer.data)
+
+
+def fixed(manifest: dict[str, Any], held: Policy) -> dict[str, Any]:
+    """What `fix` makes of a pod."""
+    return dict(json.loads(harden(as_json(manifest), held).text))
+
+
+@pytest.fixture(scope="module")
+def writing(server: Server) -> Policy:
+    """A policy whose mutations hold in the namespace `writing`."""
+    held = policy(images=IMAGES)
+    mutating(server, "writing", held)
+    return held
+
+
+NOT_AS_FIX: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("manifest", BARE, ids=[one["metadata"]["name"] for one in BARE])
+def test_a_created_pod_gets_what_fix_writes(server, writing, manifest):
+    pod_ = bare(manifest)
+
+    assert security(created(server, "writing", pod_)) == security(fixed(pod_, writing))
