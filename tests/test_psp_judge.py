@@ -7,12 +7,18 @@ field of later versions, so that they are what that plugin wrote.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
+import psp_cases
+import pytest
+import yaml
+from conftest import SHARED
 from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
-from psp_judge import judged, validated
-from psp_strategies import OF_POLICY, pods, policies
+from pod_strategies import assigned, plain, with_said
+from psp_judge import a_policy, judged, validated
+from psp_strategies import OF_CONTAINER, OF_POD, OF_POLICY, pods, policies
 
 from krm_harden.errors import ConfigError
 from krm_harden.psp.admission import admit
@@ -38,11 +44,11 @@ def ours(manifest) -> tuple[Any, set[str]]:
 def without_empty(data: Any) -> Any:
     """Data without what says nothing: nulls, empty mappings and lists, as apimachinery's DeepEqual has it.
 
-    Capabilities are sorted: the admission sorted what it wrote, we add behind what is there.
+    Capabilities are sorted, each once: so the admission wrote them, while we add behind what is there.
     """
     if isinstance(data, dict):
         kept = {name: without_empty(value) for name, value in data.items()}
-        kept = {name: sorted(value) if name in ("add", "drop") else value for name, value in kept.items()}
+        kept = {name: sorted({*value}) if name in ("add", "drop") else value for name, value in kept.items()}
         return {name: value for name, value in kept.items() if value not in (None, {}, [])}
     return [without_empty(item) for item in data] if isinstance(data, list) else data
 
@@ -158,13 +164,56 @@ def test_a_pod_gets_the_policy_that_the_admission_chose(found, names, asked):
             assert sorted(chosen.message) == sorted(verdict["message"].partition("is forbidden: ")[2])
 
 
+# Given ones
+
+
+def test_the_table_of_fields_says_what_the_admission_did():
+    """Each of its cases but those about fields that came after PodSecurityPolicies had gone."""
+    cases = [case for case in psp_cases.cases() if not case.is_newer]
+    answers = judged({"objects": [case.policy_manifest, case.pod_manifest], "everyone": True} for case in cases)
+    verdicts = [(case, answer["pods"][0]) for case, answer in zip(cases, answers, strict=True)]
+    wrong = {
+        f"{case.field}: {case.name}": difference(case.policy, case.pod, verdict, verdict["tried"][0])
+        for case, verdict in verdicts
+    }
+
+    assert {name: found for name, found in wrong.items() if found} == {}
+    assert len(verdicts) > 200
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no corpus here")
+def test_the_policies_of_the_corpus_make_of_pods_what_the_admission_made():
+    texts = [path.read_text(errors="replace") for path in sorted((SHARED / "corpus").glob("**/*.y*ml"))]
+    documents = [one for text in texts if "kind: PodSecurityPolicy" in text for one in readable(text)]
+    manifests = [one for one in documents if one.get("kind") == "PodSecurityPolicy"]
+    pods = [saying(*things) for things in THINGS]
+    answers = judged({"objects": [manifest, *pods], "everyone": True} for manifest in manifests)
+
+    found = [
+        difference(of_data(manifest), pod, verdict, verdict["tried"][0])
+        for manifest, answer in zip(manifests, answers, strict=True)
+        for pod, verdict in zip(pods, answer["pods"], strict=True)
+    ]
+    assert len(manifests) > 10
+    assert [one for one in found if one] == []
+
+
+def readable(text: str) -> list[dict[str, Any]]:
+    try:
+        return [one for one in yaml.safe_load_all(text) if isinstance(one, dict)]
+    except yaml.YAMLError:
+        return []
+
+
+def saying(*things) -> dict[str, Any]:
+    return with_said(plain((["web"], ["init"], []), hardened=False), things)
+
+
+THINGS = [(), *([("spec", thing)] for thing in OF_POD), *([(0, thing)] for thing in OF_CONTAINER)]
+
+
 def test_each_thing_a_policy_says_is_read():
     """Each of them alone, beside a policy that says nothing: the API takes some and refuses the others as we do."""
-    from copy import deepcopy
-
-    from pod_strategies import assigned
-    from psp_judge import a_policy
-
     found = []
     for path, value in OF_POLICY:
         made = a_policy("some")
