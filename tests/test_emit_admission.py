@@ -164,7 +164,7 @@ def test_an_older_server_gives_the_same_verdicts(server):
 
 
 def test_a_pod_of_many_containers_is_judged_within_the_limits_of_cel(server, random_namespaces):
-    containers = [{"name": f"c{index}", "image": f"registry.example/c{index}:1"} for index in range(100)]
+    containers = [{"name": f"container-{index}", "image": f"registry.example/c{index}:1"} for index in range(100)]
     pod = {**PROBE, "spec": {"containers": containers, "volumes": [{"name": f"v{index}"} for index in range(100)]}}
     (judged,) = admission([as_json(pod)], "restricted", "latest")
 
@@ -472,7 +472,8 @@ def bare(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def mutating(server: Server, name: str, held: Policy) -> None:
     install(server, [name], emitted(name, held, "Mutating"))
-    wait_until(server, name, lambda answer: security(answer.data) != security(PROBE), bare(pod("probe")))
+    plain = bare(pod("probe"))
+    wait_until(server, name, lambda answer: security(answer.data) != security(plain), plain)
 
 
 def security(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -116,7 +116,7 @@ def _mutating(name: str, made: Writing) -> Iterator[Mapping[str, Any]]:
             # Once more after what a webhook has put into the pod.
             "reinvocationPolicy": "IfNeeded",
             "matchConstraints": {"resourceRules": [CREATED]},
-            "matchConditions": [NOT_OF_KUBERNETES, {"name": "not-for-windows", "expression": writing.WINDOWS}],
+            "matchConditions": [NOT_OF_KUBERNETES],
             "variables": [{"name": key, "expression": expression} for key, expression in made.variables],
             "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": made.patches}}],
         },

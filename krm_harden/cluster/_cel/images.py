@@ -4,7 +4,7 @@ A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS`, with `-` for what 
 
     WHICH   a canonical repository, or a regular expression about the whole reference
     TAGS    a regular expression about the tag
-    RUNS    yes, or no: restricted, with nothing but what the policy writes
+    RUNS    yes; no: not restricted, or not without what only `fix` writes; agent: not where it asks for its node
     PORTS   low: it listens on a port below 1024
     PATHS   the folders that it writes, with commas; `none`; `-` where nobody knows; `keep` where its root must stay
             writable
@@ -19,7 +19,7 @@ from krm_harden.exemptions import glob
 from krm_harden.images import known
 from krm_harden.images.facts import of_entry, real
 from krm_harden.images.names import canonical, parse
-from krm_harden.images.obstacles import PRIVILEGED_PORTS
+from krm_harden.images.obstacles import HOST_AGENT, PRIVILEGED_PORTS
 from krm_harden.model import mapping, sequence
 
 if TYPE_CHECKING:
@@ -100,11 +100,12 @@ def _column(said: str) -> str:
 
 def _runs(facts: ImageFacts) -> str:
     """No for what can't run restricted, or needs variables and capabilities that only `fix` writes."""
-    needs = (
-        facts.value("cannotRestrict") or facts.value("env") or facts.value("ownedFolder") or facts.value("keepsUser")
-    )
+    code = mapping(facts.value("cannotRestrict")).get("code")
+    needs = facts.value("env") or facts.value("ownedFolder") or facts.value("keepsUser")
     files = [mapping(one) for one in sequence(facts.value("fileCapabilities"))]
-    return "no" if needs or facts.value("uid") == 0 or any(one.get("capabilities") for one in files) else "yes"
+    if code == HOST_AGENT:
+        return "agent"
+    return "no" if code or needs or any(one.get("capabilities") for one in files) else "yes"
 
 
 def _paths(paths: Iterable[WritablePath] | None) -> str:

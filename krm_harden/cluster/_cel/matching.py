@@ -46,7 +46,7 @@ def identity(trusted: str = TRUSTED) -> Variables:
     above = "\n  + ".join([*(_of_replica_set(kind, label) for kind, label in HASHES.items()), _of_job()])
     name = "object.metadata.?name.orValue(object.metadata.?generateName.orValue(''))"
     return [
-        ("namespace", "object.metadata.?namespace.orValue('')"),
+        ("ownNamespace", "object.metadata.?namespace.orValue('')"),
         ("labels", "object.metadata.?labels.orValue({})"),
         ("owners", f"{trusted}\n  ? {owners}.filter(owner, owner.?controller.orValue(false)) : []"),
         (
@@ -82,7 +82,7 @@ def condition(match: Mapping[str, Any]) -> str:
     if of_workload:
         parts.append(f"variables.workloads.exists(workload, {' && '.join(of_workload)})")
     if "namespaces" in match:
-        parts.append(matches(match["namespaces"], "variables.namespace"))
+        parts.append(matches(match["namespaces"], "variables.ownNamespace"))
     for name, pattern in match.get("labels", {}).items():
         key = literal(name)
         parts.append(f"({key} in variables.labels && {matches([pattern], f'variables.labels[{key}]')})")

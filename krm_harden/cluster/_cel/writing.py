@@ -34,10 +34,10 @@ BESIDE = ("fsGroup", "unprivilegedNetwork")
 LEFT_TO_FIX = ("environment", "fileCapabilities")
 """Those that a pod alone doesn't show the need for."""
 WINDOWS = (
-    "object.spec.?os.?name.orValue('') != 'windows' &&\n"
-    "object.spec.?nodeSelector[?'kubernetes.io/os'].orValue('') != 'windows'"
+    "object.spec.?os.?name.orValue('') == 'windows'\n"
+    "  || object.spec.?nodeSelector[?'kubernetes.io/os'].orValue('') == 'windows'"
 )
-"""Whether a pod isn't for Windows, which takes none of it."""
+"""Whether a pod is for Windows, which takes nothing of it but runAsNonRoot."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,10 @@ def _containers(asked: _Asked) -> Variables:
     )
     reference = "one.repository + (one.rest == '' ? ':latest' : one.rest)"
     columns = "line.split(' ')"
+    uids = f"one.facts.map(line, {columns}[2] != '-', int({columns}[2]))"
     return [
-        ("podContext", "object.spec.?securityContext"),
+        ("podContext", "object.spec.?securityContext.orValue({})"),
+        ("windows", WINDOWS),
         ("each", f"{of_init}\n  + {of_others}"),
         (
             "named",
@@ -181,7 +183,7 @@ def _containers(asked: _Asked) -> Variables:
             "users",
             _with(
                 "known",
-                ("uid", f"one.facts.map(line, {columns}[2] != '-', int({columns}[2]))"),
+                ("uid", f"{uids}.size() == 0 ? [] : [{uids}[0]]"),
                 ("user", _effective("runAsUser")),
                 (
                     "low",
@@ -202,6 +204,13 @@ def _effective(field: str) -> str:
     return f"{own}.hasValue() ? [{own}.value()] : {of_pod}.hasValue() ? [{of_pod}.value()] : []"
 
 
+_OF_ITS_NODE = (
+    "object.spec.?hostNetwork.orValue(false) || object.spec.?hostPID.orValue(false)"
+    " || object.spec.?hostIPC.orValue(false) || object.spec.?volumes.orValue([]).exists(v, has(v.hostPath))"
+)
+"""Whether a pod asks for something of its node, as agents do."""
+
+
 def _held(asked: _Asked) -> str:
     """Why only safe changes may be written to a container: it needs what the others would take away."""
     is_root = "one.user.exists(uid, uid == 0)"
@@ -215,6 +224,7 @@ def _held(asked: _Asked) -> str:
         adds,
         # What needs root in its image doesn't where its author gives it another user.
         "one.user.size() == 0 && one.facts.exists(line, line.split(' ')[4] == 'no')",
+        f"({_OF_ITS_NODE}) && one.facts.exists(line, line.split(' ')[4] == 'agent')",
         *(
             f"({said})"
             for control in ("runAsNonRoot", "runAsUser")
@@ -248,7 +258,8 @@ def _wanted(asked: _Asked) -> Iterator[tuple[str, str]]:
         "readOnlyRootFilesystem": _read_only(asked),
     }.items():
         if name in asked.controls:
-            yield name, f"variables.held.filter(one, {said}{asked.spared(name)})"
+            here = "" if name == "runAsNonRoot" else "!variables.windows && "
+            yield name, f"variables.held.filter(one, {here}{said}{asked.spared(name)})"
 
 
 def _sure(asked: _Asked) -> str:
@@ -289,7 +300,8 @@ def _escalation(asked: _Asked) -> str:
 
 
 def _non_root(asked: _Asked) -> str:
-    said = f"!one.isHeld && ({_effective('runAsNonRoot')}).size() == 0 && {_sure(asked)}"
+    of_root = "(one.user.size() == 0 && one.uid.exists(uid, uid == 0))"
+    said = f"!one.isHeld && ({_effective('runAsNonRoot')}).size() == 0 && !{of_root} && {_sure(asked)}"
     if min(asked.settings.asked.version, asked.server) >= (1, 35):
         said += " && object.spec.?hostUsers.orValue(true)"
     return said
@@ -297,11 +309,13 @@ def _non_root(asked: _Asked) -> str:
 
 def _user(asked: _Asked) -> str:
     """A known user; else our own, but for who writes to volumes: their files belong to a user that its image knows."""
-    known = "one.uid.size() > 0"
+    known = "one.uid.exists(uid, uid > 0)"
     if asked.changes == "additive":
         return "false"
     if asked.changes == "complete" and asked.settings.unknown_user == "uid":
-        known += f"\n    || (!({_effective('runAsNonRoot')}).exists(said, said) && !{_MOUNTS_DATA})"
+        known += (
+            f"\n    || (one.uid.size() == 0 && !({_effective('runAsNonRoot')}).exists(said, said) && !{_MOUNTS_DATA})"
+        )
     return f"!one.isHeld && one.user.size() == 0 && object.spec.?hostUsers.orValue(true)\n  && ({known})"
 
 
