@@ -303,7 +303,7 @@ OWNED = [
     ("an agent of its DaemonSet", "daemon-set", pod(**AGENT), ""),
     ("an agent by whom it isn't", "", pod(**AGENT), "host namespaces (hostNetwork=true)"),
     ("another DaemonSet's", "daemon-set", pod(hostNetwork=True, owner="DaemonSet/web"), "host namespaces"),
-    ("what isn't exempt", "daemon-set", pod("p", {"securityContext": {"privileged": True}}, **AGENT), "privileged"),
+    ("what isn't exempt", "daemon-set", pod("p", *builder("web"), **AGENT), "privileged"),
     (
         "a Deployment's container",
         "replicaset",
@@ -427,7 +427,7 @@ def test_controls_beyond_the_standard_are_held_where_they_are_required(server):
 
 BARE = [
     pod("plain"),
-    pod("many", {}, {"name": "db", "image": "postgres:16"}, {"name": "proxy", "image": "nginx:1.27", "ports": [{"containerPort": 80}]}),
+    pod("many", {}, {"name": "db", "image": "memcached:1.6"}, {"name": "proxy", "image": "nginx:1.27", "ports": [{"containerPort": 80}]}),
     pod("known", {"image": "registry.example/known/app:2"}, {"name": "other", "image": "registry.example/known:5000/x"}),
     pod("of-volumes", {"image": "redis:7", "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
         {"name": "unknown", "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
@@ -449,7 +449,6 @@ BARE = [
     pod("windows", os={"name": "windows"}),
     pod("on-windows", nodeSelector={"kubernetes.io/os": "windows"}),
     pod("own-users", hostUsers=False),
-    pod("annotated", annotations={"seccomp.security.alpha.kubernetes.io/pod": "localhost/a"}),
     pod("digest", {"image": "docker.io/library/nginx@sha256:" + "0" * 64}),
 ]  # fmt: skip
 """Pods of every sort; their containers' security contexts hold what they say here, and nothing of GOOD."""
@@ -468,12 +467,6 @@ def bare(manifest: dict[str, Any]) -> dict[str, Any]:
         if not kept:
             del one["securityContext"]
     return made
-
-
-def mutating(server: Server, name: str, held: Policy) -> None:
-    install(server, [name], emitted(name, held, "Mutating"))
-    plain = bare(pod("probe"))
-    wait_until(server, name, lambda answer: security(answer.data) != security(plain), plain)
 
 
 def security(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -504,19 +497,61 @@ def fixed(manifest: dict[str, Any], held: Policy) -> dict[str, Any]:
     return dict(json.loads(harden(as_json(manifest), held).text))
 
 
-@pytest.fixture(scope="module")
-def writing(server: Server) -> Policy:
-    """A policy whose mutations hold in the namespace `writing`."""
-    held = policy(images=IMAGES)
-    mutating(server, "writing", held)
-    return held
+SETTINGS: dict[str, dict[str, Any]] = {
+    "complete": {"images": IMAGES},
+    "evidence": {"images": IMAGES, "changes": "evidence"},
+    "additive": {"images": IMAGES, "changes": "additive"},
+    "report": {"unknownUser": "report"},
+    "openshift": {"target": {"platform": "openshift"}},
+    "baseline": {"level": "baseline"},
+    "older": {"version": "v1.24"},
+    "own": {
+        "controls": {
+            "readOnlyRootFilesystem": {"writablePaths": ["/tmp", "/var/My_cache/a.b"]},
+            "numericUser": {"uid": 4242},
+            "allowPrivilegeEscalation": {"enabled": False},
+        }
+    },
+    "exempt": {
+        "exemptions": [
+            {"match": {"names": ["plain"]}, "controls": ["*"], "reason": "as it is"},
+            {"match": {"containers": ["web"]}, "controls": ["runAsNonRoot", "seccompProfile"], "reason": "is root"},
+            {"match": {"images": ["nginx:*"]}, "controls": ["readOnlyRootFilesystem"], "reason": "writes"},
+        ]
+    },
+    "by-rules": {"rules": [{"match": {"names": ["m*", "has-user"]}, "changes": "additive"}]},
+}
+NEEDS_VARIABLES = pod("needs-variables", {"image": "postgres:16"})
+"""`fix` moves its data into a folder below its volume, by a variable: that a pod gets nothing of."""
 
 
-NOT_AS_FIX: dict[str, str] = {}
+@pytest.mark.parametrize("name", [*SETTINGS])
+def test_a_created_pod_gets_what_fix_writes(server, name):
+    held = policy(**SETTINGS[name])
+    objects = emitted(f"writes-{name}", held, "Mutating")
+    install(server, [f"writes-{name}"], objects)
+    pods = [*map(bare, BARE), annotated("localhost/a"), annotated("docker/default"), annotated("unconfined")]
+    wanted = {one["metadata"]["name"]: security(fixed(one, held)) for one in pods}
+    if objects:
+        first = next(one for one in pods if security(one) != wanted[one["metadata"]["name"]])
+        wait_until(server, f"writes-{name}", lambda answer: security(answer.data) != security(first), first)
+
+    made = {one["metadata"]["name"]: security(created(server, f"writes-{name}", one)) for one in pods}
+
+    assert bool(objects) == (name != "baseline")
+    assert [*unlike(made, wanted)] == []
 
 
-@pytest.mark.parametrize("manifest", BARE, ids=[one["metadata"]["name"] for one in BARE])
-def test_a_created_pod_gets_what_fix_writes(server, writing, manifest):
-    pod_ = bare(manifest)
+def unlike(made: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
+    """Each field of a container, or of the pod itself, that isn't as it should be."""
+    for name, found in made.items():
+        for container, said in found.items():
+            other = wanted[name][container]
+            for field in sorted({*said, *other}):
+                if said.get(field) != other.get(field):
+                    yield f"{name}/{container}: {field} is {said.get(field)}, not {other.get(field)}"
 
-    assert security(created(server, "writing", pod_)) == security(fixed(pod_, writing))
+
+def annotated(profile: str) -> dict[str, Any]:
+    name = "annotated-" + re.sub(r"\W", "-", profile)
+    return bare(pod(name, annotations={"seccomp.security.alpha.kubernetes.io/pod": profile}))

@@ -4,6 +4,7 @@ A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS`, with `-` for what 
 
     WHICH   a canonical repository, or a regular expression about the whole reference
     TAGS    a regular expression about the tag
+    UID     a number, or `any` where every user but root does
     RUNS    yes; no: not restricted, or not without what only `fix` writes; agent: not where it asks for its node
     PORTS   low: it listens on a port below 1024
     PATHS   the folders that it writes, with commas; `none`; `-` where nobody knows; `keep` where its root must stay
@@ -80,7 +81,7 @@ def _line(which: str, tags: str, facts: ImageFacts, *, guesses: bool) -> str:
     columns = [
         which,
         tags,
-        _number(uid),
+        "any" if uid is None and value("anyUid") and (guesses or not value("dependsOnCommand")) else _number(uid),
         _number(gid),
         _runs(facts),
         "low" if low else "-",

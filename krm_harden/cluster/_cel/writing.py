@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from krm_harden.cluster._cel import images, matching
 from krm_harden.cluster._cel.words import listed, literal
-from krm_harden.controls._users import DEFAULT_UID
+from krm_harden.controls._users import DEFAULT_UID, USER_NAMESPACES
+from krm_harden.controls._writable import DEFAULT_PATHS
 from krm_harden.decide import CLAIMS, DATA_VOLUMES
 from krm_harden.images.obstacles import KEPT_CAPABILITIES
 
@@ -61,6 +62,11 @@ class _Asked:
     @property
     def changes(self) -> str:
         return self.settings.changes
+
+    @property
+    def own_users(self) -> bool:
+        """Whether the standard accepts root in a user namespace."""
+        return min(self.settings.asked.version, self.server) >= USER_NAMESPACES
 
     def spared(self, control: str) -> str:
         """The condition that a container `one.c` isn't exempt from a control, with `&&` before it, or empty."""
@@ -131,7 +137,7 @@ def _with(above: str, *more: tuple[str, str]) -> str:
 _KEYS = {
     "each": ("path", "c"),
     "known": ("path", "c", "facts"),
-    "users": ("path", "c", "facts", "uid", "user", "low"),
+    "users": ("path", "c", "facts", "uid", "anyUser", "user", "low"),
 }
 _LIBRARY = (
     "one.name.matches('^(localhost|[^/]*[.:][^/]*)/')\n"
@@ -151,7 +157,7 @@ def _containers(asked: _Asked) -> Variables:
     )
     reference = "one.repository + (one.rest == '' ? ':latest' : one.rest)"
     columns = "line.split(' ')"
-    uids = f"one.facts.map(line, {columns}[2] != '-', int({columns}[2]))"
+    uids = f"one.facts.map(line, !({columns}[2] in ['-', 'any']), int({columns}[2]))"
     return [
         ("podContext", "object.spec.?securityContext.orValue({})"),
         ("windows", WINDOWS),
@@ -184,6 +190,7 @@ def _containers(asked: _Asked) -> Variables:
             _with(
                 "known",
                 ("uid", f"{uids}.size() == 0 ? [] : [{uids}[0]]"),
+                ("anyUser", f"one.facts.exists(line, {columns}[2] == 'any')"),
                 ("user", _effective("runAsUser")),
                 (
                     "low",
@@ -249,12 +256,12 @@ def _wanted(asked: _Asked) -> Iterator[tuple[str, str]]:
     held, own = "!one.isHeld", "one.c.?securityContext"
     openshift = asked.settings.platform == "openshift"
     for name, said in {
-        "seccompProfile_restricted": _seccomp(),
+        "seccompProfile_restricted": _seccomp(asked),
         "allowPrivilegeEscalation": _escalation(asked),
         "capabilities_restricted": f"{held} && !('ALL' in {own}.?capabilities.?drop.orValue([])) && {_sure(asked)}",
         "runAsNonRoot": _non_root(asked),
         "numericUser": "false" if openshift else _user(asked),
-        "numericGroup": "false" if openshift else _group(),
+        "numericGroup": "false" if openshift or asked.changes == "additive" else _group(),
         "readOnlyRootFilesystem": _read_only(asked),
     }.items():
         if name in asked.controls:
@@ -262,26 +269,42 @@ def _wanted(asked: _Asked) -> Iterator[tuple[str, str]]:
             yield name, f"variables.held.filter(one, {here}{said}{asked.spared(name)})"
 
 
+_IS_KNOWN = "(one.user.exists(uid, uid > 0) || one.uid.exists(uid, uid > 0) || one.anyUser)"
+"""Whether a container has, or is known to take, another user than root."""
+
+
 def _sure(asked: _Asked) -> str:
     """How sure it has to be that a container runs as another user than root."""
-    named = "one.user.exists(uid, uid > 0)"
     if asked.changes == "additive":
-        return f"{named} && !one.low"
-    if asked.changes == "evidence":
-        return f"({named} || one.uid.size() > 0)"
-    if asked.settings.unknown_user != "uid":
-        return f"({named} || one.uid.size() > 0)"
-    return "true"
+        return "one.user.exists(uid, uid > 0) && !one.low"
+    return _IS_KNOWN if asked.changes == "evidence" else "true"
 
 
-def _seccomp() -> str:
-    annotations = (
-        "object.metadata.?annotations.orValue({}).exists(key, key == 'seccomp.security.alpha.kubernetes.io/pod'\n"
-        "    || key == 'container.seccomp.security.alpha.kubernetes.io/' + one.c.name)"
-    )
+_ANNOTATED = (
+    "[object.metadata.?annotations[?'container.seccomp.security.alpha.kubernetes.io/' + one.c.name],\n"
+    "    object.metadata.?annotations[?'seccomp.security.alpha.kubernetes.io/pod']]\n"
+    "    .filter(said, said.hasValue()).map(said, string(said.value()))"
+)
+"""A list of the legacy annotations that stand for a container's profile, its own before the pod's."""
+
+
+def _seccomp(asked: _Asked) -> str:
+    """A container without a profile, unless an annotation in its place says something weaker."""
+    local = "" if asked.changes == "additive" else " || said.startsWith('localhost/')"
+    is_weaker = f"!(said in ['runtime/default', 'docker/default']{local})"
     return (
         "!one.c.?securityContext.?seccompProfile.hasValue()\n"
-        f"  && !variables.podContext.?seccompProfile.hasValue()\n  && !{annotations}"
+        "  && !variables.podContext.?seccompProfile.hasValue()\n"
+        f"  && !{_ANNOTATED}.exists(said, {is_weaker})"
+    )
+
+
+def _profile() -> str:
+    """The profile that a container gets: the runtime's, or the local one that its annotation names."""
+    return (
+        f"{_ANNOTATED}.map(said, said.startsWith('localhost/')\n"
+        "    ? {'type': 'Localhost', 'localhostProfile': said.substring(10)} : {'type': 'RuntimeDefault'})\n"
+        "    + [{'type': 'RuntimeDefault'}])[0]"
     )
 
 
@@ -301,22 +324,23 @@ def _escalation(asked: _Asked) -> str:
 
 def _non_root(asked: _Asked) -> str:
     of_root = "(one.user.size() == 0 && one.uid.exists(uid, uid == 0))"
-    said = f"!one.isHeld && ({_effective('runAsNonRoot')}).size() == 0 && !{of_root} && {_sure(asked)}"
-    if min(asked.settings.asked.version, asked.server) >= (1, 35):
+    sure = _sure(asked) if asked.settings.unknown_user == "uid" else f"{_IS_KNOWN} && {_sure(asked)}"
+    said = f"!one.isHeld && ({_effective('runAsNonRoot')}).size() == 0 && !{of_root} && {sure}"
+    if asked.own_users:
         said += " && object.spec.?hostUsers.orValue(true)"
     return said
 
 
 def _user(asked: _Asked) -> str:
     """A known user; else our own, but for who writes to volumes: their files belong to a user that its image knows."""
-    known = "one.uid.exists(uid, uid > 0)"
     if asked.changes == "additive":
         return "false"
+    guessed = "one.anyUser"
     if asked.changes == "complete" and asked.settings.unknown_user == "uid":
-        known += (
-            f"\n    || (one.uid.size() == 0 && !({_effective('runAsNonRoot')}).exists(said, said) && !{_MOUNTS_DATA})"
-        )
-    return f"!one.isHeld && one.user.size() == 0 && object.spec.?hostUsers.orValue(true)\n  && ({known})"
+        guessed += f" || !({_effective('runAsNonRoot')}).exists(said, said)"
+    known = f"one.uid.exists(uid, uid > 0)\n    || (one.uid.size() == 0 && ({guessed}) && !{_MOUNTS_DATA})"
+    own = " && object.spec.?hostUsers.orValue(true)" if asked.own_users else ""
+    return f"!one.isHeld && one.user.size() == 0{own}\n  && ({known})"
 
 
 def _group() -> str:
@@ -343,12 +367,20 @@ def _read_only(asked: _Asked) -> str:
 
 
 def _volumes(asked: _Asked) -> Variables:
-    """The folders that get an emptyDir: of the containers whose root becomes read-only."""
-    if "readOnlyRootFilesystem" not in asked.controls:
-        return []
-    default = asked.settings.control("readOnlyRootFilesystem").get("writablePaths", ["/tmp"])  # noqa: S108
+    """The folders that get an emptyDir: of containers whose root becomes read-only, or that get another user."""
+    default = asked.settings.control("readOnlyRootFilesystem").get("writablePaths", DEFAULT_PATHS)
     known = "one.facts.map(line, line.split(' ')[6]).filter(said, said != '-')"
-    paths = f"{known}.size() == 0 ? {listed(default)} : {known}[0] == 'none' ? [] : {known}[0].split(',')"
+    read_only = "one.path in variables.writes_readOnlyRootFilesystem.map(other, other.path)"
+    new_user = (
+        "one.path in variables.writes_numericUser.map(other, other.path)"
+        " && !one.c.?securityContext.?readOnlyRootFilesystem.orValue(false)"
+    )
+    has = {"readOnlyRootFilesystem": read_only, "numericUser": new_user}
+    which = [said for name, said in has.items() if name in asked.controls]
+    if not which:
+        return []
+    otherwise = f"({read_only}) ? {listed(default)} : []" if "readOnlyRootFilesystem" in asked.controls else "[]"
+    paths = f"{known}.size() == 0 ? ({otherwise})\n    : {known}[0] in ['none', 'keep'] ? [] : {known}[0].split(',')"
     mounted = (
         "one.c.?volumeMounts.orValue([]).exists(m, (path + '/').startsWith(m.mountPath.endsWith('/')"
         " ? m.mountPath : m.mountPath + '/'))"
@@ -363,7 +395,7 @@ def _volumes(asked: _Asked) -> Variables:
     return [
         (
             "folders",
-            "variables.writes_readOnlyRootFilesystem.map(one,\n"
+            f"variables.held.filter(one,\n  {' || '.join(f'({said})' for said in which)}).map(one,\n"
             f"  ({paths})\n  .filter(path, !{mounted})\n"
             f"  .map(path, {entry})).flatten()",
         )
@@ -392,7 +424,7 @@ def _patches(asked: _Asked) -> Iterator[str]:
         "  .map(one, JSONPatch{op: 'add', path: one.path + '/securityContext', value: {}})"
     )
     for name, field, value in (
-        ("seccompProfile_restricted", "seccompProfile", "{'type': 'RuntimeDefault'}"),
+        ("seccompProfile_restricted", "seccompProfile", f"({_profile()}"),
         ("allowPrivilegeEscalation", "allowPrivilegeEscalation", "false"),
         ("runAsNonRoot", "runAsNonRoot", "true"),
         ("numericUser", "runAsUser", f"(one.uid + [{our_uid(asked.settings)}])[0]"),
@@ -403,7 +435,7 @@ def _patches(asked: _Asked) -> Iterator[str]:
             yield _patch(name, f"/securityContext/{field}", value)
     if "capabilities_restricted" in asked.controls:
         yield from _capabilities()
-    if "readOnlyRootFilesystem" in asked.controls:
+    if {"readOnlyRootFilesystem", "numericUser"} & asked.controls:
         yield from _mounts()
     if "numericUser" in asked.controls:
         yield from _for_new_users(asked)
