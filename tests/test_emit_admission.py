@@ -5,8 +5,10 @@ Skipped where kube-apiserver or etcd isn't here; CONTRIBUTING.md, Set-up, says w
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
+import subprocess
 import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -15,19 +17,24 @@ import apiserver
 import judges
 import pytest
 import yaml
+from conftest import clean_environment, run_cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judges import TEMPLATES, admission, as_json, templated
 from pod_strategies import LEVELS, some_pods
+from ruamel.yaml import YAML
 from test_judges import of_version, well_named
 
 from krm_harden import Policy, harden
 from krm_harden.cluster import Options
 from krm_harden.cluster import admission as target
+from krm_harden.cluster._cel import words
 from krm_harden.cluster._dump import dumped
+from krm_harden.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from apiserver import Answer, Server
 
@@ -555,3 +562,218 @@ def unlike(made: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
 def annotated(profile: str) -> dict[str, Any]:
     name = "annotated-" + re.sub(r"\W", "-", profile)
     return bare(pod(name, annotations={"seccomp.security.alpha.kubernetes.io/pod": profile}))
+
+
+@pytest.fixture(scope="module")
+def boutique(server: Server, shared: Path) -> list[dict[str, Any]]:
+    """The pods of the Online Boutique as if nobody had thought of security, and a namespace that takes none of them."""
+    install(server, ["boutique"], emitted("boutique", policy(), ""))
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    file = shared / "corpus" / "GoogleCloudPlatform+microservices-demo" / "release" / "kubernetes-manifests.yaml"
+    pods = [stripped(one) for one in yaml.safe_load_all(file.read_text()) if one and one["kind"] == "Deployment"]
+    in_force(server, "boutique")
+    wait_until(server, "boutique", lambda answer: answer.code == 201, pods[0])
+    server.create("Namespace", "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "as-they-are"}})
+    for name in ("boutique", "as-they-are"):
+        assert server.patch(f"/api/v1/namespaces/{name}", {"metadata": {"labels": labels}}).code == 200
+    return pods
+
+
+def stripped(deployment: dict[str, Any]) -> dict[str, Any]:
+    """The bare pod of a Deployment, without any security context."""
+    template = deepcopy(deployment["spec"]["template"])
+    spec = template["spec"]
+    spec.pop("securityContext", None)
+    for one in [*spec.get("initContainers", ()), *spec["containers"]]:
+        one.pop("securityContext", None)
+    metadata = {"name": deployment["metadata"]["name"], "labels": template["metadata"]["labels"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def test_plain_pods_of_the_online_boutique_are_admitted_where_restricted_is_enforced(server, boutique):
+    assert len(boutique) == 12
+    refused = [server.create("Pod", "as-they-are", one, dry_run=True) for one in boutique]
+    assert [one.code for one in refused] == [403] * 12
+    assert all("violates PodSecurity" in one.message for one in refused)
+
+    admitted = [server.create("Pod", "boutique", one, dry_run=True) for one in boutique]
+
+    assert [str(one) for one in admitted if one.code != 201 or one.warnings] == []
+    assert [*unlike_fix(boutique, admitted)] == []
+
+
+def unlike_fix(pods: list[dict[str, Any]], admitted: list[Answer]) -> Iterator[str]:
+    made = {one["metadata"]["name"]: security(answer.data) for one, answer in zip(pods, admitted, strict=True)}
+    return unlike(made, {one["metadata"]["name"]: security(fixed(one, policy())) for one in pods})
+
+
+def test_what_was_written_is_never_written_again(server, boutique):
+    """As on a reinvocation: a pod that has it all stays as it is, field by field."""
+    for one in boutique:
+        once = created(server, "boutique", one)
+        again = created(server, "boutique", {**one, "spec": once["spec"]})
+        assert again["spec"] == once["spec"]
+
+
+def test_a_pod_of_many_containers_is_written_within_the_limits_of_cel(server, boutique):
+    containers = [{"name": f"c{index}", "image": f"registry.example/c{index}:1"} for index in range(60)]
+    pod_ = {**PROBE, "spec": {"containers": containers}}
+
+    made = created(server, "boutique", pod_)
+
+    assert all(one["securityContext"]["runAsNonRoot"] for one in made["spec"]["containers"])
+    assert len(made["spec"]["volumes"]) == 60
+
+
+LOCK = {
+    "apiVersion": "krm-harden.dev/v1alpha1",
+    "kind": "ImageLock",
+    "spec": {
+        "images": [
+            {
+                "digest": "sha256:" + "1" * 64,
+                "images": ["registry.example/locked:2"],
+                "facts": {"uid": 3003, "gid": 4004, "writablePaths": ["/var/spool"]},
+                "evidence": {"uid": "config"},
+            }
+        ]
+    },
+}
+
+
+def test_users_of_a_lock_are_written(server, tmp_path):
+    (tmp_path / "lock.yaml").write_text(json.dumps(LOCK))
+    made = run_cli("emit", "admission", "--images", tmp_path / "lock.yaml", "--name", "locked")
+    objects = [one for one in yaml.safe_load_all(made.out) if one["kind"].startswith("Mutating")]
+    install(server, ["locked"], objects)
+    plain = bare(pod("probe", {"image": "registry.example/locked:2"}, {"name": "other", "image": "registry.example/x"}))
+    wait_until(server, "locked", lambda answer: security(answer.data) != security(plain), plain)
+
+    found = security(created(server, "locked", plain))
+
+    assert (found["web"]["runAsUser"], found["web"]["runAsGroup"], found["web"]["mounts"]) == (
+        3003,
+        4004,
+        ["/var/spool"],
+    )
+    assert (found["other"]["runAsUser"], found["other"]["mounts"]) == (10001, ["/tmp"])
+
+
+# The command
+
+
+def test_kubectl_applies_what_the_command_prints(server):
+    made = run_cli("emit", "admission", "--name", "applied", "--action", "audit")
+
+    done = subprocess.run(
+        [apiserver.kubectl(), "apply", "--dry-run=server", "-f", "-"],
+        input=made.out,
+        capture_output=True,
+        env=clean_environment(KUBECONFIG=str(server.kubeconfig)),
+        timeout=60,
+        check=False,
+    )
+
+    assert (made.code, done.returncode, done.stderr) == (0, 0, b"")
+    assert [line.split()[0] for line in done.stdout.decode().splitlines()] == [
+        "validatingadmissionpolicy.admissionregistration.k8s.io/applied",
+        "validatingadmissionpolicybinding.admissionregistration.k8s.io/applied-pods",
+        "validatingadmissionpolicybinding.admissionregistration.k8s.io/applied-workloads",
+        "mutatingadmissionpolicy.admissionregistration.k8s.io/applied",
+        "mutatingadmissionpolicybinding.admissionregistration.k8s.io/applied",
+    ]
+
+
+def test_a_folder_holds_a_file_for_each_object_and_none_of_an_earlier_run(tmp_path):
+    folder = tmp_path / "admission"
+    assert run_cli("emit", "admission", "-o", f"{folder}/", "--name", "old").code == 0
+    (folder / "mine.yaml").write_text("kind: ConfigMap\n")
+
+    assert run_cli("emit", "admission", "-o", f"{folder}/").code == 0
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "mine.yaml",
+        "mutatingadmissionpolicy-krm-harden.yaml",
+        "mutatingadmissionpolicybinding-krm-harden.yaml",
+        "validatingadmissionpolicy-krm-harden.yaml",
+        "validatingadmissionpolicybinding-krm-harden-pods.yaml",
+        "validatingadmissionpolicybinding-krm-harden-workloads.yaml",
+    ]
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert run_cli("emit", "admission", "-o", f"{folder}/").code == 0
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_file_that_was_not_made_by_it_stays(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("kind: ConfigMap\n")
+
+    done = run_cli("emit", "admission", "-o", file)
+
+    assert done.code == 2
+    assert done.err.splitlines()[-1] == (
+        f"krm-harden: error: {file}: is there, and wasn't made by `krm-harden emit`; name another place with -o"
+    )
+    assert file.read_text() == "kind: ConfigMap\n"
+
+
+def test_what_cannot_be_expressed_is_said_and_strict_fails_for_it():
+    done = run_cli("emit", "admission", "--kubernetes", "1.34", "--strict")
+    head = done.out.decode().partition("apiVersion:")[0]
+
+    assert done.code == 1
+    assert done.err.startswith("warning: ")
+    assert "# What it can't express of the policy:\n# - " in head
+    assert "MutatingAdmissionPolicy is served from Kubernetes 1.36 on" in head
+    assert run_cli("emit", "admission").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--kubernetes", "1.29"], "Kubernetes 1.29 has no ValidatingAdmissionPolicy of version v1; it came with 1.30"),
+        (["--kubernetes", "new"], "--kubernetes 'new' isn't a version of Kubernetes; write it as 1.34"),
+        (["--name", "Mine_"], "--name 'Mine_' can't begin the name of an object; use up to 50 small letters, digits"),
+        (["--tests"], "--tests: there are none for admission; leave --tests out"),
+    ],
+)
+def test_what_is_wrong_with_the_command_line_is_said_in_one_line(arguments, said):
+    done = run_cli("emit", "admission", *arguments)
+
+    assert (done.code, done.out) == (3, b"")
+    assert done.err.splitlines()[-1].startswith(f"krm-harden: error: {said}")
+
+
+def test_a_server_without_the_policies_is_an_error():
+    with pytest.raises(ConfigError, match="no ValidatingAdmissionPolicy"):
+        target.emitted(policy()._policy, Options(kubernetes=(1, 20)))
+
+
+# The parts
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["a\nb", "a\n\n b\n", " a\nb", "1e3", "y"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=5), VALUES, min_size=1, max_size=3), min_size=1, max_size=3))
+def test_what_is_dumped_is_read_back(objects):
+    made = YAML(typ="safe", pure=True)
+    made.allow_duplicate_keys = False
+
+    assert [*made.load_all(dumped(objects, ["a", "", "b"]))] == objects
+
+
+GLOBS = st.lists(
+    st.sampled_from(["a", "b", "*", "?", ".", "-", "\\", "]", "[", "[ab]", "[!a-]", "[b-a]", "[!b-a]", "[]a]"])
+)
+
+
+@given(GLOBS.map("".join), st.text("ab-.\\]", max_size=5))
+@settings(max_examples=600)
+def test_a_glob_matches_the_same_in_cel(glob, text):
+    regex = words.regex(glob).replace("[^\\x{0}-\\x{10FFFF}]", "(?!)")  # RE2 writes letters so, Python has (?!)
+
+    assert bool(re.search(regex, text)) == fnmatch.fnmatchcase(text, glob)

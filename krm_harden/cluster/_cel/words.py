@@ -82,9 +82,25 @@ def _end_of_class(glob: str, start: int) -> int:
     return glob.find("]", first + 1)
 
 
+_NOTHING = "[^\\x{0}-\\x{10FFFF}]"
+"""A class without any letter in it."""
+
+
 def _class(inside: str) -> str:
     negated, inside = (True, inside[1:]) if inside.startswith("!") else (False, inside)
-    said = "".join(letter if letter == "-" or letter.isalnum() else _plain(letter) for letter in inside)
+    said = ""
+    at = 0
+    while at < len(inside):
+        first, dash, last = inside[at], inside[at + 1 : at + 2], inside[at + 2 : at + 3]
+        if dash == "-" and last:
+            # A range from the later letter to the earlier one holds nothing.
+            said += f"{_plain(first)}-{_plain(last)}" if first <= last else ""
+            at += 3
+        else:
+            said += _plain(first)
+            at += 1
+    if not said:
+        return "." if negated else _NOTHING
     return f"[{'^' if negated else ''}{said}]"
 
 
