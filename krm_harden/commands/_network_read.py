@@ -10,9 +10,12 @@ from krm_harden import source, split
 from krm_harden.commands import _files, _network_files, _streams
 from krm_harden.commands._run import STDIN
 from krm_harden.errors import InputError
+from krm_harden.network.existing import OTHERS, OWN
+from krm_harden.network.exposed import BACKENDS, CALLED_BY_THE_API
 from krm_harden.network.inventory import Inventory, take
 from krm_harden.network.model import Thing
 from krm_harden.resources import resources
+from krm_harden.workloads import is_workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 
 CLUSTER_KINDS = {"Namespace", "ClusterRoleBinding", "CustomResourceDefinition", "APIService"}
 CLUSTER_ENDINGS = ("WebhookConfiguration",)
+KINDS = {
+    *("Namespace", "Service", "ConfigMap", "Secret", "RoleBinding", "ClusterRoleBinding"),
+    *("ServiceMonitor", "PodMonitor"),
+    *(kind for _, kind in (*BACKENDS, *CALLED_BY_THE_API, *OWN, *OTHERS) if kind != "CustomResourceDefinition"),
+}
+"""What is read beside workloads; of the definitions of resources, which are long, those with a conversion alone."""
 NAMES = {STDIN: "standard input"}
 
 
@@ -37,7 +46,7 @@ class Read:
 
 def inventory(paths: list[str], exclude: Iterable[str], namespace: str, policy: Policy) -> Read:
     """What the inputs hold. Raises ConfigError for a missing path."""
-    reader = _Reader(namespace)
+    reader = _Reader(namespace, policy)
     if STDIN in paths:
         reader.read(NAMES[STDIN], _streams.read_stdin())
     files = list(dict.fromkeys(_files.find([path for path in paths if path != STDIN], exclude)))
@@ -53,8 +62,9 @@ def inventory(paths: list[str], exclude: Iterable[str], namespace: str, policy: 
 class _Reader:
     """What was read so far."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, policy: Policy) -> None:
         self._namespace = namespace
+        self._policy = policy
         self.things: list[Thing] = []
         self.notes: list[str] = []
         self.errors: list[str] = []
@@ -81,8 +91,16 @@ class _Reader:
         for chunk in split.documents(text):
             if not split.is_empty(chunk):
                 self.is_empty = False
-                self._read_document(name, chunk, line)
+                matters = self._with_conversion if b"conversion" in chunk else self._matters
+                if split.can_skip(chunk, matters) is None:
+                    self._read_document(name, chunk, line)
             line += chunk.count(b"\n")
+
+    def _matters(self, api_version: str, kind: str) -> bool:
+        return kind in KINDS or is_workload(api_version, kind, self._policy.kinds)
+
+    def _with_conversion(self, api_version: str, kind: str) -> bool:
+        return kind == "CustomResourceDefinition" or self._matters(api_version, kind)
 
     def _read_document(self, name: str, chunk: bytes, line: int) -> None:
         before, body = split.after_mark(chunk)

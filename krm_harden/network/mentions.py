@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*\.?"
-_URL = re.compile(r"//(?:[^\s/?#\"'<>@]*@)?([^\s/?#\"'<>\\`;)}\]|]+)")
+_URL = re.compile(r"(?:(?<=:)|(?<![^\s\"'=(,]))//(?:[^\s/?#\"'<>@]*@)?([^\s/?#\"'<>\\`;)}\]|]+)")
 """What follows the two slashes: one `host:port`, or several with commas between them."""
 _AUTHORITY = re.compile(rf"({_HOST})(?::(\d{{1,5}}))?")
 _PAIR = re.compile(rf"(?<![\w.:/-])({_HOST}):(\d{{1,5}})(?!\.?\w|@)")

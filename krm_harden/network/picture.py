@@ -12,9 +12,13 @@ from krm_harden.network.model import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
     from krm_harden.network.inventory import Inventory
     from krm_harden.network.model import Flow, Peer
+
+    Item: TypeAlias = int | tuple[int, int]
+    """What stands in a column: a box, or the place that (arrow, column) has between its boxes."""
 
 OUTSIDE = "outside the namespaces"
 NO_NAMESPACE = "no namespace said"
@@ -125,23 +129,64 @@ text{fill:#1b1f24}.space{fill:#f3f5f8;stroke:#b6bec9}.box{fill:#fff;stroke:#5a6b
 
 
 def svg(drawn: Graph) -> str:
-    """The same as SVG: namespaces as bands, callers left of those whom they call, evidence where the pointer rests."""
+    """The same as SVG: namespaces as bands, callers left of those whom they call, evidence where the pointer rests.
+
+    An arrow over several columns has a place of its own in each between them, so that it runs behind no box.
+    """
     columns = _columns(len(drawn.nodes), drawn.edges)
+    chains = [_chain(index, edge, columns) for index, edge in enumerate(drawn.edges)]
     wide = max([WIDTH, *(_width(node) for node in drawn.nodes)])
-    places: dict[int, tuple[float, float]] = {}
+    middles: dict[Item, tuple[float, float]] = {}
     bands: list[tuple[str, float, float]] = []
     top: float = MARGIN
     for group, members in drawn.groups().items():
-        rows = _rows(members, columns, drawn.edges, places)
-        deepest = max(map(len, rows.values()))
-        height = TITLE + deepest * (HEIGHT + GAP_Y)
-        for column, inside in rows.items():
-            for row, member in enumerate(inside):
-                places[member] = (2 * MARGIN + column * (wide + GAP_X), top + TITLE + row * (HEIGHT + GAP_Y))
-        bands.append((group, top, height))
-        top += height + MARGIN
+        inside = [one for chain in chains if drawn.nodes[_box_of(chain[-1])].group == group for one in chain[1:-1]]
+        deepest: float = 0
+        for column, items in sorted(_by_column([*members, *inside], columns).items()):
+            left = 2 * MARGIN + column * (wide + GAP_X)
+            bottom = _stacked(items, chains, middles, (left, top + TITLE))
+            deepest = max(deepest, bottom - top)
+        bands.append((group, top, deepest))
+        top += deepest + MARGIN
     right = 2 * MARGIN + (max(columns.values(), default=0) + 1) * (wide + GAP_X) - GAP_X + MARGIN
-    return _document(drawn, places, bands, (wide, right + MARGIN, top))
+    return _document(drawn, chains, middles, bands, (wide, right + MARGIN, top))
+
+
+def _chain(index: int, edge: Edge, columns: Mapping[int, int]) -> list[Item]:
+    """The boxes of an arrow, and its places in the columns between them."""
+    between = range(columns[edge.source] + 1, columns[edge.target])
+    return [edge.source, *((index, column) for column in between), edge.target]
+
+
+def _box_of(item: Item) -> int:
+    return item if isinstance(item, int) else item[0]
+
+
+def _by_column(items: Iterable[Item], columns: Mapping[int, int]) -> dict[int, list[Item]]:
+    found: dict[int, list[Item]] = defaultdict(list)
+    for item in items:
+        found[columns[item] if isinstance(item, int) else item[1]].append(item)
+    return found
+
+
+def _stacked(
+    items: Sequence[Item],
+    chains: Iterable[Sequence[Item]],
+    middles: dict[Item, tuple[float, float]],
+    corner: tuple[float, float],
+) -> float:
+    """Put a column's items below each other, each near the middle of what leads to it; where the column ends."""
+    before: dict[Item, list[float]] = {item: [] for item in items}
+    for chain in chains:
+        for one, other in zip(chain, chain[1:], strict=False):
+            if other in before and one in middles:
+                before[other].append(middles[one][1])
+    left, y = corner
+    for item in sorted(items, key=lambda one: (_middle(before[one]), isinstance(one, tuple), str(one))):
+        height = HEIGHT if isinstance(item, int) else 0
+        middles[item] = (left, y + height / 2)
+        y += height + (GAP_Y if height else GAP_Y / 2)
+    return y
 
 
 def _width(node: Node) -> int:
@@ -186,30 +231,14 @@ def _ordered(count: int, calls: Mapping[int, Sequence[int]]) -> tuple[list[int],
     return done[::-1], back
 
 
-def _rows(
-    members: Sequence[int], columns: Mapping[int, int], edges: Iterable[Edge], placed: Mapping[int, tuple[float, float]]
-) -> dict[int, list[int]]:
-    """The boxes of a band by columns, each near the middle of those that call it."""
-    callers: dict[int, list[int]] = defaultdict(list)
-    for edge in edges:
-        callers[edge.target].append(edge.source)
-    found: dict[int, list[int]] = defaultdict(list)
-    height: dict[int, float] = {one: place[1] for one, place in placed.items()}
-    for column in sorted({columns[one] for one in members}):
-        inside = [one for one in members if columns[one] == column]
-        middle = {one: _middle([height[other] for other in callers[one] if other in height]) for one in inside}
-        found[column] = sorted(inside, key=lambda one: (middle[one], one))
-        height.update({one: float(row * (HEIGHT + GAP_Y)) for row, one in enumerate(found[column])})
-    return found
-
-
 def _middle(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
 def _document(
     drawn: Graph,
-    places: Mapping[int, tuple[float, float]],
+    chains: Sequence[Sequence[Item]],
+    middles: Mapping[Item, tuple[float, float]],
     bands: Iterable[tuple[str, float, float]],
     size: tuple[int, float, float],
 ) -> str:
@@ -227,13 +256,13 @@ def _document(
         across = f'width="{right - 2 * MARGIN:.0f}" height="{height:.0f}"'
         lines.append(f'<rect class="space" x="{MARGIN}" y="{top:.0f}" {across} rx="8"/>')
         lines.append(f'<text class="small" x="{MARGIN + 10}" y="{top + 18:.0f}">{escape(group)}</text>')
-    lines += [_arrow(drawn, edge, places, wide) for edge in drawn.edges]
-    lines += [_box(node, places[place], wide) for place, node in enumerate(drawn.nodes)]
+    lines += [_arrow(drawn, edge, [middles[one] for one in chains[at]], wide) for at, edge in enumerate(drawn.edges)]
+    lines += [_box(node, middles[place], wide) for place, node in enumerate(drawn.nodes)]
     return "\n".join([*lines, "</svg>", ""])
 
 
 def _box(node: Node, place: tuple[float, float], wide: int) -> str:
-    x, y = place
+    x, y = place[0], place[1] - HEIGHT / 2
     kind = "out" if node.group == OUTSIDE else "box"
     middle, name_at = x + wide / 2, y + (19 if node.below else 27)
     below = f'<text class="small" x="{middle:.0f}" y="{y + 35:.0f}" text-anchor="middle">{escape(node.below)}</text>'
@@ -244,17 +273,21 @@ def _box(node: Node, place: tuple[float, float], wide: int) -> str:
     )
 
 
-def _arrow(drawn: Graph, edge: Edge, places: Mapping[int, tuple[float, float]], wide: int) -> str:
+def _arrow(drawn: Graph, edge: Edge, points: Sequence[tuple[float, float]], wide: int) -> str:
     """A curve from the right of the caller to the left of the called one, its ports near its head."""
-    x1, y1 = places[edge.source][0] + wide, places[edge.source][1] + HEIGHT / 2
-    x2, y2 = places[edge.target][0], places[edge.target][1] + HEIGHT / 2
-    bend = max(GAP_X / 2, abs(x2 - x1) / 3)
     names = f"{drawn.nodes[edge.source].name} to {drawn.nodes[edge.target].name}: {edge.label}"
     said = escape("\n".join([names, *edge.evidence]))
+    x, y = points[0][0] + wide, points[0][1]
     if edge.source == edge.target:
-        x1, y1, x2, y2 = x1 - wide / 2 + 20, y1 - HEIGHT / 2, x1 - wide / 2 - 20, y1 - HEIGHT / 2
-        path = f"M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 - 24:.0f} {x2:.0f} {y2 - 24:.0f} {x2:.0f} {y2:.0f}"
+        x, y = x - wide / 2 + 20, y - HEIGHT / 2
+        path = f"M{x:.0f} {y:.0f}c0 -20 -40 -20 -40 0"
     else:
-        path = f"M{x1:.0f} {y1:.0f}C{x1 + bend:.0f} {y1:.0f} {x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
-    label = f'<text class="small" x="{x2 - 12:.0f}" y="{y2 - 5:.0f}" text-anchor="end">{escape(edge.label)}</text>'
+        path = f"M{x:.0f} {y:.0f}"
+        for left, middle in points[1:]:
+            bend = max(GAP_X / 2, abs(left - x) / 3)
+            path += f"C{x + bend:.0f} {y:.0f} {left - bend:.0f} {middle:.0f} {left:.0f} {middle:.0f}"
+            x, y = left + wide, middle
+            path += f"H{x:.0f}" if (left, middle) != points[-1] else ""
+    x, y = points[-1]
+    label = f'<text class="small" x="{x - 12:.0f}" y="{y - 5:.0f}" text-anchor="end">{escape(edge.label)}</text>'
     return f'<g><title>{said}</title><path class="edge" marker-end="url(#head)" d="{path}"/>{label}</g>'
