@@ -28,7 +28,7 @@ examples:
                                               a file for each namespace; what the pods may call, too
   krm-harden network deploy/ -o network/ --check
                                               writes nothing; exit 1 if the files are stale
-  krm-harden network deploy/ --picture network.svg --allow orders=carts
+  krm-harden network deploy/ --picture network.svg --allow api=database
                                               who may talk to whom; a call that no manifest shows
 
 exit codes: 0 done, 1 done, but something is cut off or not known that nobody has decided about (or --check finds

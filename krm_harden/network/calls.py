@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Found: TypeAlias = "Iterator[Flow | Remark]"
 
 _LOCAL = {"localhost", "ip6-localhost", "0.0.0.0", "host.docker.internal", "kubernetes.docker.internal"}  # noqa: S104
+_RBAC = "rbac.authorization.k8s.io"
 _MAX_ALIASES = 8
 """ExternalName Services may name each other."""
 
@@ -141,7 +142,7 @@ def _called(workload: Workload, inventory: Inventory, mention: Mention, one: Tex
     if isinstance(target, (Absent, Outside)):
         if one.secret:
             words = f"{workload.title}: {one.said} may name a host outside"
-            yield Remark("outside", words, where, (one.secret,), workload.namespace)
+            yield _outside(workload, words, where, (one.secret,))
         elif mention.sure or isinstance(target, Outside):
             yield from _elsewhere(workload, inventory, target, f"{mention.host}{port}", f"{one.said} names", where)
     elif target is not None:
@@ -160,15 +161,20 @@ def _elsewhere(
         return  # no policy holds there
     if isinstance(target, Absent) and target.name == "kubernetes":
         words = f"{workload.title}: {how} the API server"
-        yield Remark("outside", words, where, ("kubernetes",), workload.namespace)
+        yield _outside(workload, words, where, ("kubernetes",))
     elif isinstance(target, Absent):
         name = named(target.namespace, target.name)
         words = f"{workload.title}: {how} {host}, and no Service {name} is in the input"
         if target.namespace and ("", target.name) in inventory.services:
             words += f"; if those without a namespace are in it, say --namespace {target.namespace}"
-        yield Remark("outside", words, where, (target.name, name), workload.namespace)
+        yield _outside(workload, words, where, (target.name, name))
     else:
-        yield Remark("outside", f"{workload.title}: {how} {host}", where, (target.host,), workload.namespace)
+        yield _outside(workload, f"{workload.title}: {how} {host}", where, (target.host,))
+
+
+def _outside(workload: Workload, words: str, where: str, about: tuple[str, ...]) -> Remark:
+    """What a default deny of egress cuts off from a workload."""
+    return Remark("outside", words, where, about, workload.namespace, named(workload.namespace, workload.name))
 
 
 def to_service(
@@ -187,7 +193,7 @@ def to_service(
         return
     if not service.selector:
         words = f"{source.title}: calls {service.title}, which has no selector: nothing says which addresses it has"
-        yield Remark("outside", words, str(service.thing.place()), (service.name,), source.namespace)
+        yield _outside(source, words, str(service.thing.place()), (service.name,))
         return
     for behind in inventory.selected(service):
         yield from _to_workload(source, behind, service, port, evidence)
@@ -208,7 +214,7 @@ def _to_workload(source: Workload, target: Workload, service: Service, port: int
         return
     if target.host_network:
         words = f"{source.title}: calls {service.title}, whose pods run on their nodes' network"
-        yield Remark("outside", words, where, (service.name,), source.namespace)
+        yield _outside(source, words, where, (service.name,))
         return
     found = list(ports(service, target, port))
     if not found:
@@ -240,21 +246,17 @@ def _among_peers(inventory: Inventory) -> Found:
 
 def _to_the_api(workload: Workload, inventory: Inventory) -> Iterator[Remark]:
     """A workload whose service account is bound to a role asks the API server."""
-    if workload.pod is None:
+    if workload.pod is None or workload.host_network:
         return
     account = text(workload.pod.spec.get("serviceAccountName")) or text(workload.pod.spec.get("serviceAccount"))
-    for group in ("rbac.authorization.k8s.io",):
-        for binding in inventory.of_kind((group, "RoleBinding"), (group, "ClusterRoleBinding")):
-            for subject in sequence(binding.resource.data.get("subjects")):
-                one = mapping(subject)
-                space = text(one.get("namespace")) or binding.namespace
-                who = (text(one.get("kind")), text(one.get("name")), space)
-                if who == ("ServiceAccount", account or "default", workload.namespace):
-                    words = (
-                        f"{workload.title}: its service account is bound by {binding.title}: it calls the API server"
-                    )
-                    yield Remark("outside", words, str(binding.place("subjects")), ("kubernetes",), workload.namespace)
-                    return
+    wanted = ("ServiceAccount", account or "default", workload.namespace)
+    for binding in inventory.of_kind((_RBAC, "RoleBinding"), (_RBAC, "ClusterRoleBinding")):
+        for subject in map(mapping, sequence(binding.resource.data.get("subjects"))):
+            space = text(subject.get("namespace")) or binding.namespace
+            if (text(subject.get("kind")), text(subject.get("name")), space) == wanted:
+                words = f"{workload.title}: its service account is bound by {binding.title}: it calls the API server"
+                yield _outside(workload, words, str(binding.place("subjects")), ("kubernetes",))
+                return
 
 
 def _uncalled(inventory: Inventory, flows: Iterable[Flow]) -> Iterator[Remark]:

@@ -192,7 +192,8 @@ class Remark:
     """A line of the report. `severity` is error (something is cut, or not known), warning or note.
 
     `about` are the names by which a user may say that it is to be cut: a Service, a host. `namespace`: it only holds
-    where policies are written for that namespace. Until `plan` has judged it the severity may be outside or uncalled.
+    where policies are written for that namespace. `caller` is the workload that calls, as --allow names it. Until
+    `plan` has judged it the severity may be outside or uncalled.
     """
 
     severity: str
@@ -200,6 +201,7 @@ class Remark:
     where: str = ""
     about: tuple[str, ...] = ()
     namespace: str | None = None
+    caller: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.severity}: {self.words}" if self.where else f"{self.severity}: {self.words}"

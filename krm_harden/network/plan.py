@@ -59,7 +59,8 @@ def _judged(remark: Remark, options: Options) -> Iterator[Remark]:
         if options.egress and decided:
             yield replace(remark, severity="note", words=f"{remark.words}: cut, as --cut says")
         elif options.egress:
-            words = f"{remark.words}: the default deny cuts it off; let it through with --allow WORKLOAD=CIDR:PORT"
+            through = f"let it through with --allow {remark.caller}=CIDR:PORT"
+            words = f"{remark.words}: the default deny cuts it off; {through}"
             yield replace(remark, severity="error", words=f"{words}{_or_cut(remark.about)}")
     elif remark.severity == "uncalled":
         if decided:

@@ -78,9 +78,10 @@ def _place(inventory: Inventory, name: str, space: str | None = None) -> list[Pe
         return [Namespaced(name[:-2])]
     if name == "*":
         return [Namespaced(one) for one in inventory.namespaces()] if space is None else [Namespaced(space)]
-    found: list[Workload] = [
-        one for one in inventory.workloads if name in {one.name, named(one.namespace, one.name)} and one.selector
-    ]
+    found: list[Workload] = [one for one in inventory.workloads if name in {one.name, named(one.namespace, one.name)}]
+    nameless = next((one for one in found if one.selector is None), None)
+    if nameless:
+        raise ConfigError(f"{nameless.title} has no labels, and no rule can name it", "--allow", "give its pods some")
     closer = [one for one in found if one.namespace == space]
     return [*(closer or found)]
 
