@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = ("{{", "{%", "${", "$(", "%(", "://")
 """What somebody else fills in later: no image yet."""
+MANY = 5
+"""Images of one file that are named where nothing runs them: a cluster's report has hundreds."""
 _ANY_ID = "ID-OF-A-VULNERABILITY"
 
 
@@ -164,17 +166,27 @@ class Scan:
     def warnings(self, policy: Policy) -> Iterator[str]:
         """What there is to say of the reports and of the exemptions that only they could use, a line each."""
         yield from (f"{image}: {doubt}" for image, doubt in self._doubts.items())
+        by_file: dict[str, list[str]] = {}
         for report in self._reports:
-            count = len({one.id for one in report.found})
-            said = f"{count} vulnerabilit{'y' if count == 1 else 'ies'}"
-            if not report.is_about_an_image:
-                named = f" {report.title}" if report.title else ""
-                yield f"{report.where}: the report of the {report.kind}{named} is about no image ({said})"
-            elif id(report) not in self._used:
-                yield f"{report.where}: nothing here runs {report.title or min(report.digests | report.ids)} ({said})"
+            if id(report) not in self._used:
+                by_file.setdefault(report.where, []).append(_unused(report))
+        for where, said in by_file.items():
+            yield from (f"{where}: {line}" for line in said[:MANY])
+            if len(said) > MANY:
+                yield f"{where}: {len(said) - MANY} more of its images aren't used here"
         for exemption in policy.exemptions:
             if exemption.controls == {VULNERABILITIES} and exemption.where not in self.exemptions:
                 yield policy.is_unused(exemption)
+
+
+def _unused(report: ImageReport) -> str:
+    """What a report says that concerns no container."""
+    count = len({one.id for one in report.found})
+    said = f"{count} vulnerabilit{'y' if count == 1 else 'ies'}"
+    if not report.is_about_an_image:
+        named = f" {report.title}" if report.title else ""
+        return f"the report of the {report.kind}{named} is about no image ({said})"
+    return f"nothing here runs {report.title or min(report.digests | report.ids)} ({said})"
 
 
 def _grouped(reports: Sequence[ImageReport]) -> list[Group]:
@@ -184,14 +196,21 @@ def _grouped(reports: Sequence[ImageReport]) -> list[Group]:
         for one in report.found:
             known = by_id.setdefault(one.id, {})
             key = (one.package, one.installed, one.fixed)
-            if key not in known or place(one.severity) < place(known[key].severity):
-                known[key] = one
+            known[key] = _united(known[key], one) if key in known else one
             wheres.setdefault(one.id, {})[report.where] = None
     groups = [
         Group(name, tuple(sorted(found.values(), key=_badness)), ", ".join(wheres[name]))
         for name, found in by_id.items()
     ]
     return sorted(groups, key=lambda group: (*_badness(group.found[0])[:2], group.id))
+
+
+def _united(one: Vulnerability, other: Vulnerability) -> Vulnerability:
+    """What two reports say of one vulnerability of one package: the worse severity, and all its names."""
+    worse, rest = sorted((one, other), key=lambda each: place(each.severity))
+    aliases = dict.fromkeys([*worse.aliases, *rest.aliases])
+    dates = filter(None, (worse.published, rest.published))
+    return worse._replace(aliases=tuple(aliases), published=min(dates, default=""), url=worse.url or rest.url)
 
 
 def _badness(one: Vulnerability) -> tuple[int, bool, str, str]:

@@ -154,6 +154,16 @@ def texts(data: Any, place: Place) -> list[str]:
     return found
 
 
+def part(said: Any) -> dict[str, Any]:
+    """A mapping of what a report may say in passing; empty for anything else."""
+    return said if isinstance(said, dict) else {}
+
+
+def listed(said: Any) -> list[str]:
+    """The texts among what a report may list in passing."""
+    return [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
+
+
 def text(said: Any) -> str:
     """A text of a report; empty for what isn't one."""
     return said if isinstance(said, str) else ""

@@ -15,8 +15,10 @@ from krm_harden.scanning.model import (
     Place,
     Vulnerability,
     image_report,
+    listed,
     mapping,
     objects,
+    part,
     severity,
     text,
 )
@@ -64,14 +66,14 @@ def _of_run(run: Run, place: Place) -> Iterator[ImageReport]:
     properties = mapping(run.get("properties"), place.at("properties"))
     own = _named_by(properties)
     found: dict[tuple[str, ...], list[Vulnerability]] = {tuple(own): []} if own else {}
-    by_id = {rule.get("id"): rule for rule in rules}
+    by_id = {text(rule.get("id")): rule for rule in rules}
     for index, result in enumerate(objects(run.get("results"), place.at("results"))):
         rule = _rule(result, rules, by_id)
         if _is_about_something_else(rule) or result.get("suppressions"):
             continue
         known = own or _names(result, place.at("results").at(index))
         found.setdefault(tuple(known), []).append(_vulnerability(result, rule, place.at("results").at(index)))
-    others = [*_listed(properties, "repoTags"), *_listed(properties, "repoDigests")] if own else []
+    others = [*listed(properties.get("repoTags")), *listed(properties.get("repoDigests"))] if own else []
     for names, vulnerabilities in found.items():
         references = [*names, *others]
         ids = [text(properties.get("imageID"))] if own else []
@@ -82,28 +84,22 @@ def _of_run(run: Run, place: Place) -> Iterator[ImageReport]:
         yield image_report(place.file, text(driver.get("name")), ())._replace(kind="log without an image")
 
 
-def _rule(result: Run, rules: list[Run], by_id: dict[Any, Run]) -> Run:
+def _rule(result: Run, rules: list[Run], by_id: dict[str, Run]) -> Run:
     """A result's rule: by its index, else by its id."""
     index = result.get("ruleIndex")
     if isinstance(index, int) and 0 <= index < len(rules):
         return rules[index]
-    return by_id.get(result.get("ruleId"), {})
+    return by_id.get(text(result.get("ruleId")), {})
 
 
 def _is_about_something_else(rule: Run) -> bool:
-    tags = (rule.get("properties") or {}).get("tags") or ()
-    return not OTHERS.isdisjoint(tag for tag in tags if isinstance(tag, str))
+    return not OTHERS.isdisjoint(listed(part(rule.get("properties")).get("tags")))
 
 
 def _named_by(properties: Run) -> list[str]:
     """The image that properties name."""
     name = next((said for field in NAMES if (said := text(properties.get(field)))), "")
-    return [name] if name else _listed(properties, "repoTags")[:1] or _listed(properties, "repoDigests")[:1]
-
-
-def _listed(properties: Run, field: str) -> list[str]:
-    said = properties.get(field)
-    return [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
+    return [name] if name else listed(properties.get("repoTags"))[:1] or listed(properties.get("repoDigests"))[:1]
 
 
 def _names(result: Run, place: Place) -> list[str]:
@@ -115,22 +111,26 @@ def _names(result: Run, place: Place) -> list[str]:
     if said:
         return grype.named(said[1])
     for location in objects(result.get("locations"), place.at("locations")):
-        artifact = (location.get("physicalLocation") or {}).get("artifactLocation") or {}
-        uri = text(artifact.get("uri")).removeprefix("image://").removeprefix("docker://")
-        last = uri.rpartition("/")[2]
-        if "@sha256:" in uri or (":" in last and not last.partition(":")[2].isdigit()):
-            return [uri]
+        artifact = part(part(location.get("physicalLocation")).get("artifactLocation"))
+        scheme, _, name = text(artifact.get("uri")).rpartition("://")
+        if scheme in {"image", "docker"} or (not scheme and _is_image(name)):
+            return [name]
     return []
 
 
+def _is_image(uri: str) -> bool:
+    """Whether a location can only be an image: `src/app.py:12` is a line, `library/nginx` lacks its tag."""
+    host, slash, _ = uri.partition("/")
+    tag = uri.rpartition("/")[2].partition(":")[2]
+    return "@sha256:" in uri or (bool(tag) and (not tag.isdigit() or (bool(slash) and "." in host)))
+
+
 def _message(result: Run) -> str:
-    said = result.get("message")
-    return text(said.get("text")) if isinstance(said, dict) else ""
+    return text(part(result.get("message")).get("text"))
 
 
 def _help(rule: Run) -> str:
-    said = rule.get("help")
-    return text(said.get("text")) if isinstance(said, dict) else ""
+    return text(part(rule.get("help")).get("text"))
 
 
 def _vulnerability(result: Run, rule: Run, place: Place) -> Vulnerability:
@@ -168,8 +168,8 @@ def _first(pattern: re.Pattern[str], *texts: str) -> str:
 
 def _severity(result: Run, rule: Run, words: str, more: str) -> str:
     """What the tool says in words, else its score, else its level."""
-    properties = rule.get("properties") or {}
-    said = [*_listed(properties, "tags"), _first(_SEVERITY, words, more), text(properties.get("severity"))]
+    properties = part(rule.get("properties"))
+    said = [*listed(properties.get("tags")), _first(_SEVERITY, words, more), text(properties.get("severity"))]
     known = next((found for one in said if (found := severity(one)) != "unknown" or one.lower() == "unknown"), "")
     return known or _scored(properties.get("security-severity")) or LEVELS.get(text(result.get("level")), "unknown")
 

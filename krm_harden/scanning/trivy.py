@@ -13,6 +13,7 @@ from krm_harden.scanning.model import (
     Place,
     Vulnerability,
     image_report,
+    listed,
     mapping,
     objects,
     severity,
@@ -118,8 +119,8 @@ def _shared_out(images: list[dict[str, Any]], results: list[dict[str, Any]]) -> 
     return parts
 
 
-def _names(image: dict[str, Any]) -> list[Any]:
-    return [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
+def _names(image: dict[str, Any]) -> list[str]:
+    return [*listed(image.get("RepoTags")), *listed(image.get("RepoDigests"))]
 
 
 def _target(result: dict[str, Any]) -> str:
@@ -144,5 +145,5 @@ def _vulnerabilities(results: Iterable[dict[str, Any]], where: str, path: str) -
                 text(one.get("FixedVersion")),
                 text(one.get("PublishedDate"))[:10],
                 text(one.get("PrimaryURL")),
-                tuple(one for one in one.get("VendorIDs") or () if isinstance(one, str)),
+                tuple(listed(one.get("VendorIDs"))),
             )
