@@ -37,6 +37,7 @@ NOT_HERE = {
         "test_interactive.py::test_an_exemption_goes_into_the_policy_whose_text_stays"
     ),
     r"krm-harden (fix|check) .*--watch\b": "test_watch.py::test_check_looks_at_what_changes_alone_and_sums_up_all",
+    r"\b(?:trivy image|grype) |--run-scanner": "test_scanning.py::test_a_scanner_on_path_is_run_on_what_no_report_is_about",
     r"docker save": "test_images_archives.py::test_an_archive_of_newer_docker_is_both_and_is_read_as_both",
     r"docker run(?s:.)*images resolve": "test_images_command.py::test_a_real_registry_is_asked",
     r"images resolve .*--probe": "test_images_command.py::test_a_probe_sees_what_each_command_writes",
@@ -118,6 +119,7 @@ def world(tmp_path_factory):
 WITHOUT = {
     "docs/check.md": ("deploy",),
     "docs/images.md": ("deploy",),
+    "docs/scanning.md": ("deploy",),
     "docs/init.md": ("policy.yaml", "overlays"),
     "docs/command-line.md#krm-harden init": ("policy.yaml",),
     "docs/command-line.md#krm-harden policy": ("policy.yaml",),
