@@ -75,6 +75,11 @@ class Exemption:
         images = self.match.get("images")
         return images is None or (container is not None and glob(images, container.image))
 
+    @property
+    def is_for_scans(self) -> bool:
+        """Whether only a scanner's report can say that it is needed."""
+        return self.controls == {VULNERABILITIES} or "vulnerabilities" in self.match
+
     def excuses(self, ids: Iterable[str]) -> bool:
         """Whether it holds for a vulnerability with some ids, as far as it says for which it does."""
         wanted = self.match.get("vulnerabilities")

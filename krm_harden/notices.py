@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from krm_harden import decide, exemptions, source, workloads
-from krm_harden.controls import VULNERABILITIES
 from krm_harden.model import Finding, Unexamined, dotted
 from krm_harden.resources import LOCAL_CONFIG, is_encrypted, is_local, is_namespace, left_alone
 
@@ -128,7 +127,7 @@ def own_exemptions(resource: Resource, used: set[str] | None) -> Iterator[Findin
     for problem in exemptions.problems(resource):
         yield _claim(pointer, f"isn't understood: {problem}")
     for exemption in exemptions.of_object(resource):
-        if exemption.where not in used and exemption.controls != {VULNERABILITIES}:
+        if exemption.where not in used and not exemption.is_for_scans:
             yield _claim(pointer, f"exempts from nothing that is here: {exemption.where!r}")
 
 

@@ -7,7 +7,7 @@ match it. Below a ceiling (`restricted_by`) a policy may only tighten.
 from __future__ import annotations
 
 from krm_harden import schema
-from krm_harden.controls import GATE, TOKEN, VULNERABILITIES, active, load, named
+from krm_harden.controls import GATE, TOKEN, active, load, named
 from krm_harden.controls import settings as settings_of_controls
 from krm_harden.errors import ConfigError, Problem
 from krm_harden.exemptions import glob, matches, of_policy
@@ -323,8 +323,7 @@ class Policy:
     def unused(self, facts: Facts) -> Iterator[str]:
         """One line for each exemption that exempted nothing in the whole input."""
         for exemption in self.exemptions:
-            # Whether a vulnerability needs one only a scanner's report can say.
-            if exemption.where not in facts.used and exemption.controls != {VULNERABILITIES}:
+            if exemption.where not in facts.used and not exemption.is_for_scans:
                 yield self.is_unused(exemption)
 
     def is_unused(self, exemption: Exemption) -> str:

@@ -580,8 +580,9 @@ def test_an_exemption_that_has_expired_fails(shop):
     assert b"known (expired on 2024-01-31)" in ran.out
 
 
-def test_an_exemption_from_vulnerabilities_is_unused_only_by_what_a_report_says(shop):
-    entry = "{match: {vulnerabilities: [CVE-2020-*]}, controls: [imageVulnerabilities], reason: known}"
+@pytest.mark.parametrize("control", ["imageVulnerabilities", "'*'"])
+def test_an_exemption_from_vulnerabilities_is_unused_only_by_what_a_report_says(shop, control):
+    entry = f"{{match: {{vulnerabilities: [CVE-2020-*]}}, controls: [{control}], reason: known}}"
     (shop / "policy.yaml").write_text(f"{POLICY}  exemptions: [{entry}]\n")
     report = write(shop, "scan.json", trivy("nginx:1.27"))
 

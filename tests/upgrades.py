@@ -37,7 +37,7 @@ INPUTS = HOME / "inputs"
 CASES = {path.stem: path for path in sorted(INPUTS.iterdir()) if not path.name.endswith(".policy.yaml")}
 SINCE = {
     "0.2": (
-        *("init-copy", "image-facts", "image-lock", "replace-chown", "service-account-token"),
+        *("image-digest", "image-facts", "image-lock", "init-copy", "replace-chown", "service-account-token"),
         *("unknown-user-namespace", "unknown-user-report"),
     )
 }

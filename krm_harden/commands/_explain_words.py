@@ -18,7 +18,7 @@ STATES = {
     ),
     "deferred": (
         "It could be written, but the policy stops before it: `changes` is additive or evidence and this is less sure, "
-        "or `immutable: skip` leaves Jobs and bare Pods alone. Of an image: a vulnerability that the policy puts up with.",
+        "or `immutable: skip` leaves Jobs and bare Pods alone. Or it is a vulnerability that the policy puts up with.",
         "Set `changes: complete` once the surer changes run, or describe the image, which makes it evidence.",
     ),
     "explicit": (

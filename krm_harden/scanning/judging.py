@@ -175,7 +175,7 @@ class Scan:
             if len(said) > MANY:
                 yield f"{where}: {len(said) - MANY} more of its images aren't used here"
         for exemption in policy.exemptions:
-            if exemption.controls == {VULNERABILITIES} and exemption.where not in self.exemptions:
+            if exemption.is_for_scans and exemption.where not in self.exemptions:
                 yield policy.is_unused(exemption)
 
 
