@@ -59,6 +59,7 @@ def opted_in(policy: Policy, chosen: Only | None) -> Policy:
 def spelled(name: str) -> str:
     """A control's name, or a short one, whatever its case. Raises ConfigError."""
     names = [*controls.load(), controls.NAMESPACES, *controls.ALIASES]
+    names += [controls.POD_SECURITY_POLICY, *controls.POD_SECURITY_POLICY_IDS]
     found = next((one for one in names if one.lower() == name.lower()), None)
     if found is None:
         close = similar(name, names) or similar(name.lower(), names)

@@ -14,6 +14,7 @@ from krm_harden.decide import exemption_text, written
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.model import one_line
+from krm_harden.psp import explained
 from krm_harden.reports._hunks import hunks
 from krm_harden.reports.text import unreadable, words
 from krm_harden.resources import resources
@@ -284,7 +285,7 @@ def _diff(hunk: Hunk) -> str:
 def _of_finding(pods: Sequence[Pod], finding: Finding, said: str, *, again: bool) -> str:
     """All about one finding; `said` are the server's words, `again`: its control has been told of already."""
     control = controls.load().get(finding.control)
-    title = f"{control.title} ({standard(control)})" if control else NOTICES.get(finding.control, LABELS)
+    title = f"{control.title} ({standard(control)})" if control else _other_title(finding.control)
     parts = [f"# {finding.control}: {title.partition('. ')[0]}", rows(_facts(finding, said))]
     undo, everywhere = _undo(finding.control)
     if not again:
@@ -295,6 +296,10 @@ def _of_finding(pods: Sequence[Pod], finding: Finding, said: str, *, again: bool
     if everywhere and not again:
         parts += ["To keep the control out of all, under `spec` of the policy:", code(everywhere)]
     return "\n\n".join(one for one in parts if one)
+
+
+def _other_title(name: str) -> str:
+    return explained.title(name) if explained.is_ours(name) else NOTICES.get(name, LABELS)
 
 
 def _undo(control: str) -> tuple[str, str]:

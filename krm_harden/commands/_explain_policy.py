@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from krm_harden.policy import Policy
 
-_TOLD = {*CHOICES, "controls", "exemptions", "images", "imageLock", "kinds", "namespaces", "rules", "target", "version"}
+_TOLD = {
+    *CHOICES,
+    *("controls", "exemptions", "images", "imageLock", "kinds", "namespaces", "podSecurityPolicy", "rules", "target"),
+    "version",
+}
 """What has words of its own here; any other field is shown as it is."""
 MATCHED = {
     "kinds": "kind",
@@ -38,6 +42,7 @@ def page(policy: Policy, path: str) -> str:
         rows(_how_far(spec)),
         *_section("Other fields", rows(_other(spec))),
         *_section("Controls", rows(_controls(spec))),
+        *_section(*_pod_security(spec)),
         *_section("Rules: the narrowest that matches comes last, and wins", "\n".join(_rules(policy))),
         *_section("Exemptions", "\n".join(_exemptions(spec))),
         *_section("Images", rows(_images(policy))),
@@ -58,6 +63,18 @@ def _profiles(policy: Policy) -> Iterator[str]:
     for layer in policy.layers:
         if layer.profile:
             yield f"It starts from the profile **{layer.profile}**, which is for {FOR[layer.profile]}."
+
+
+def _pod_security(spec: Mapping[str, Any]) -> tuple[str, str]:
+    """The PodSecurityPolicy within a policy: each field that it says, and what that is about."""
+    stated = mapping(spec.get("podSecurityPolicy"))
+    known = schema.spec_schema()["properties"]["podSecurityPolicy"]["properties"]["spec"]["properties"]
+    said = [
+        (f"{name}: {written(value)}", str(mapping(known.get(name)).get("description", "no field of it: ignored")))
+        for name, value in mapping(stated.get("spec")).items()
+    ]
+    said += [(f"{name}: {value}", "") for name, value in mapping(stated.get("annotations")).items() if "/" in name]
+    return f"PodSecurityPolicy {stated.get('name', '')}: it sets and refuses what it did in the cluster", rows(said)
 
 
 def _section(title: str, text: str) -> list[str]:
@@ -117,7 +134,8 @@ def _setting(control: str, key: str, value: Any) -> str:
 def _rules(policy: Policy) -> Iterator[str]:
     for rule in policy.rules:
         said = [
-            f"{name}: {written(value)}" + (f" ({softer})" if (softer := _is_softer(name, value, policy.spec)) else "")
+            f"{name}: {written(value['name'] if name == 'podSecurityPolicy' else value)}"
+            + (f" ({softer})" if (softer := _is_softer(name, value, policy.spec)) else "")
             for name, value in rule.items()
             if name not in {"match", "controls"}
         ]

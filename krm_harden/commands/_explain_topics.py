@@ -10,6 +10,7 @@ from krm_harden import controls, namespaces, scanning, schema
 from krm_harden.commands._explain_show import rows
 from krm_harden.commands._explain_words import CHOICES, CODES, NOTICES, RISKS, STATES
 from krm_harden.profiles import FOR
+from krm_harden.psp import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,6 +59,7 @@ def topics() -> list[Topic]:
         Topic("control", controls.NAMESPACES, LABELS),
         Topic("control", controls.VULNERABILITIES, SCANS),
         *(Topic("control", name, text.partition(". ")[0]) for name, text in NOTICES.items()),
+        *(Topic("control", name, explained.title(name)) for name in explained.names()),
         *(Topic("state", name, meaning) for name, (meaning, _) in STATES.items()),
         *(Topic("risk", name, meaning) for name, meaning in RISKS.items()),
         *(Topic("code", name, meaning) for name, (meaning, _) in CODES.items()),
@@ -77,6 +79,9 @@ def meant(word: str, kind: str = "") -> list[Topic]:
 
 
 def _alias(word: str) -> str:
+    if word.lower() == controls.POD_SECURITY_POLICY.lower():
+        # The page of all, not one for each.
+        return ""
     return next((name for name in controls.ALIASES if name.lower() == word.lower()), word)
 
 
@@ -116,6 +121,8 @@ def control_page(name: str) -> str:
     if name == controls.VULNERABILITIES:
         parts = [f"# {name}: {SCANS} (beyond it)", (scanning.__doc__ or "").strip(), *_settings(controls.GATE)]
         return "\n\n".join(parts) + "\n"
+    if explained.is_ours(name):
+        return f"# {name}: {explained.title(name)}\n\n{explained.documentation(name)}\n"
     control = controls.load()[name]
     parts = [f"# {control.id}: {control.title} ({standard(control)})", documentation(control)]
     return "\n\n".join([*parts, *_settings(control.settings)]) + "\n"
@@ -288,6 +295,7 @@ def listed(kind: str) -> str:
     if kind == "control":
         known = [(one.id, standard(one), one.title) for one in controls.load().values()]
         known += [(controls.NAMESPACES, "beyond it", LABELS), (controls.VULNERABILITIES, "beyond it", SCANS)]
+        known += [(name, "beyond it", explained.title(name)) for name in explained.names()]
         width = max(len(where) for _, where, _ in known)
         return rows((name, f"{where:{width}}  {title}") for name, where, title in known)
     chosen = [one for one in topics() if one.kind == kind and one.name.count(".") <= 1]

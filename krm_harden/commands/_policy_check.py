@@ -26,7 +26,9 @@ exit codes: 0 all is well, 1 there are warnings, 3 a policy is wrong
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a HardeningPolicy or a flat ConfigMap")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a HardeningPolicy, a PodSecurityPolicy or a flat ConfigMap"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,7 +67,9 @@ def _warnings(path: str) -> Iterator[ConfigError]:
     made = _policies.read(path)
     for layer in made.layers:
         if layer.document is not None:
-            yield from excerpts.every(_policy_lint.warnings(made, layer.spec), layer.document, path)
+            whole = layer.document.data
+            found = _policy_lint.of_manifest(whole) if layer.implied else _policy_lint.warnings(made, layer.spec)
+            yield from excerpts.every(list(found), layer.document, path)
 
 
 def _shown(severity: str, error: ConfigError) -> str:

@@ -33,6 +33,31 @@ def warnings(policy: Policy, spec: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _rules(policy, spec)
     yield from _switched_off(policy, spec)
     yield from _hidden_images(spec)
+    yield from _pod_security(policy, spec)
+
+
+def of_manifest(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is doubtful in a PodSecurityPolicy of its own."""
+    from krm_harden.psp.policy import of_data
+    from krm_harden.psp.stated import LEVEL, doubts
+
+    return doubts(of_data(data), LEVEL)
+
+
+def _pod_security(policy: Policy, spec: Mapping[str, Any]) -> Iterator[Problem]:
+    places: list[tuple[Pointer, Mapping[str, Any]]] = [((), spec)]
+    places += [(("rules", index), rule) for index, rule in enumerate(sequence(spec.get("rules")))]
+    for place, layer in places:
+        if "podSecurityPolicy" in layer:
+            from krm_harden.psp.demands import manifest_of
+            from krm_harden.psp.policy import of_data
+            from krm_harden.psp.stated import doubts, moved
+
+            held = of_data(manifest_of(layer["podSecurityPolicy"]))
+            exempt = any("podSecurityPolicy.seccomp" in one.controls and not one.match for one in policy.exemptions)
+            level = "" if exempt else layer.get("level", policy.level)
+            for problem in doubts(held, level):
+                yield moved(problem, ("spec", *place, "podSecurityPolicy"))
 
 
 def _warning(pointer: Pointer, said: str) -> Problem:

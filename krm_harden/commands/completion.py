@@ -124,7 +124,7 @@ def _kind(action: argparse.Action) -> str:
 def _words(action: argparse.Action) -> list[str]:
     """What isn't checked while a command line is read, because a list or a file may stand there too."""
     if action.dest == "control" or action.metavar in {"ID", "CONTROL"}:
-        return [*controls.load(), controls.NAMESPACES]
+        return [*controls.load(), controls.NAMESPACES, controls.POD_SECURITY_POLICY, *controls.POD_SECURITY_POLICY_IDS]
     if action.metavar == EXPLAINED:
         from krm_harden.commands import _explain_topics
 

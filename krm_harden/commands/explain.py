@@ -13,7 +13,7 @@ from krm_harden.commands import _explain_topics as topics
 from krm_harden.commands._explain_topics import LABELS, SCANS, about, documentation, standard
 from krm_harden.commands._parser import Parser, make
 from krm_harden.errors import ConfigError, InputError
-from krm_harden.schema import KIND, LOCK_KIND, similar
+from krm_harden.schema import KIND, LOCK_KIND, POD_SECURITY_POLICY, similar
 
 if TYPE_CHECKING:
     import argparse
@@ -173,7 +173,7 @@ def _of_file(options: argparse.Namespace, word: str) -> tuple[list[str], int]:
 def _of_path(options: argparse.Namespace, path: str) -> tuple[list[str], int]:
     """A policy by its words, anything else by its findings."""
     kind = _kind(path)
-    if kind == KIND:
+    if kind in {KIND, POD_SECURITY_POLICY}:
         return _of_policy(options, path)
     if kind == LOCK_KIND:
         step = f"`krm-harden explain --images {path} IMAGE`"

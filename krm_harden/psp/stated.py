@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from krm_harden.errors import ConfigError, Problem
-from krm_harden.model import mapping, sequence, text
+from krm_harden.model import LEVELS, mapping, sequence, text
 from krm_harden.policy import Layer, Policy
 from krm_harden.psp.demands import manifest_of, stated_of
+from krm_harden.psp.fields.app_armor import DEFAULT as APP_ARMOR
+from krm_harden.psp.fields.seccomp import ALLOWED
+from krm_harden.psp.fields.seccomp import DEFAULT as SECCOMP
 from krm_harden.psp.model import KIND
-from krm_harden.psp.policy import of_data
-from krm_harden.schema import path_of
+from krm_harden.psp.policy import SPEC, of_data
+from krm_harden.schema import did_you_mean, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +19,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.model import Pointer
+    from krm_harden.psp.model import PodSecurityPolicy
     from krm_harden.source import Document
 
 LEVEL = "privileged"
 """What a PodSecurityPolicy alone asks for: it sets and refuses what the cluster did, and nothing else is checked."""
-SECCOMP = "seccomp.security.alpha.kubernetes.io/defaultProfileName"
-APP_ARMOR = "apparmor.security.beta.kubernetes.io/defaultProfileName"
 UNCONFINED = "unconfined"
 
 
@@ -39,12 +41,25 @@ def problems(stated: Mapping[str, Any], pointer: Pointer, where: str) -> Iterato
         of_data(manifest_of(stated), where)
     except ConfigError as error:
         for problem in error.problems:
-            yield _moved(problem, pointer)
+            yield moved(problem, pointer)
         if not error.problems:
             yield Problem(pointer, f"{path_of(pointer)}: {error.message}")
 
 
-def _moved(problem: Problem, pointer: Pointer) -> Problem:
+def doubts(policy: PodSecurityPolicy, level: str) -> Iterator[Problem]:
+    """What a policy says in vain, or against the level that is asked for beside it, at its places in a manifest."""
+    for pointer in policy.unknown:
+        hint = did_you_mean(pointer[-1], SPEC) if pointer[:-1] == ("spec",) else ""
+        yield Problem(pointer, f"{path_of(pointer)} is no field of a {KIND}: the cluster ignored it{hint}", is_key=True)
+    if policy.unusable:
+        yield Problem(("spec",), f"spec admits nothing: {policy.unusable}")
+    if level == LEVELS[-1] and not policy.annotations.get(ALLOWED):
+        said = f"no seccomp profile is allowed, but {level} asks for one: allow runtime/default, or exempt from"
+        pointer = ("metadata", "annotations") if policy.annotations else ("metadata",)
+        yield Problem(pointer, f"{path_of(pointer)}: {said} podSecurityPolicy.seccomp")
+
+
+def moved(problem: Problem, pointer: Pointer) -> Problem:
     """A problem of a manifest, at the place of the same in a HardeningPolicy."""
     old = problem.pointer
     new = (*pointer, *(old[1:] if old[:1] == ("metadata",) else old))

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from krm_harden import __version__, controls, namespaces, scanning
 from krm_harden.commands import explain
 from krm_harden.model import one_line
+from krm_harden.psp import explained
 from krm_harden.reports import _documents, json
 from krm_harden.reports._hunks import hunks
 from krm_harden.reports._places import STDIN, Repository, at, fingerprints
@@ -150,7 +151,13 @@ def _rules(document: Part) -> list[Made]:
         others.remove(controls.VULNERABILITIES)
         text, page = (scanning.__doc__ or "").strip(), f"controls.md#{controls.VULNERABILITIES.lower()}"
         made.append(_rule(controls.VULNERABILITIES, explain.SCANS, text, page, level="error"))
-    return [*made, *(_rule(name, one_line(name), one_line(name), "controls.md") for name in sorted(others))]
+    return [*made, *map(_other_rule, sorted(others))]
+
+
+def _other_rule(name: str) -> Made:
+    if explained.is_ours(name):
+        return _rule(name, explained.title(name), explained.documentation(name), "podsecuritypolicy.md", level="error")
+    return _rule(name, one_line(name), one_line(name), "controls.md")
 
 
 def _rule_of(control: Control) -> dict[str, Any]:
