@@ -283,7 +283,8 @@ def facts_of(inputs: Iterable[Input]) -> Facts:
 def warnings(engine: Engine, inputs: Iterable[Input]) -> list[str]:
     """What concerns no object: exemptions that nothing needed, an ImageLock that nothing uses."""
     inputs = list(inputs)
-    found = list(engine.policy.unused(facts_of(inputs))) if engine.policy.exemptions else []
+    found = [text for severity, text in engine.policy.notes if severity == "warning"]
+    found += engine.policy.unused(facts_of(inputs)) if engine.policy.exemptions else []
     idle = [made.name for made in inputs if made.locks and not any(chunk.resources for chunk in made.chunks)]
     hint = "holds an ImageLock that is for itself alone: name it with --images"
     return found if engine.policy.locks else [*found, *(f"{name} {hint}" for name in idle)]

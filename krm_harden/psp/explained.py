@@ -10,8 +10,8 @@ TITLE = f"All that a {KIND} sets and refuses"
 PAGE = f"""{TITLE}.
 
 A {KIND} (policy/v1beta1, extensions/v1beta1) is taken in place of a HardeningPolicy: as `--policy`, as
-functionConfig, in `spec.podSecurityPolicy` of a HardeningPolicy, or among the manifests. It sets and refuses what it did
-in Kubernetes 1.24, in the words of its API server.
+functionConfig, in `spec.podSecurityPolicy` of a HardeningPolicy, or among the manifests. It sets and refuses what it
+did in Kubernetes 1.24, in the words of its API server.
 
 **Sets**: what the policy sets where a pod says nothing, at the same place: the container's, or the pod's.
 

@@ -32,7 +32,10 @@ def as_policy(data: Mapping[str, Any], where: str, document: Document | None) ->
     made = of_data(data, where)
     spec = {"level": LEVEL, "podSecurityPolicy": stated_of(data)}
     name = f"{KIND} {made.name}"
-    return Policy(spec, name, layers=[Layer(spec, where, name, document, implied=("level",))])
+    found = Policy(spec, name, layers=[Layer(spec, where, name, document, implied=("level",))])
+    for problem in doubts(made, LEVEL):
+        found = found.with_note("warning", f"{where}: {problem.text}")
+    return found
 
 
 def problems(stated: Mapping[str, Any], pointer: Pointer, where: str) -> Iterator[Problem]:
