@@ -143,6 +143,7 @@ class Standing:
         "_base",
         "_data",
         "_demands",
+        "_first",
         "_kept",
         "_later",
         "_stages",
@@ -173,7 +174,8 @@ class Standing:
         draft = Draft(data)
         for demand in self._demands:
             self._stages.append(self._stage(demand, draft))
-        self._base = {one.key for one in self._refusals(self.pod)}
+        self._first = self._at_first()
+        self._base = {one.key for one in self._first}
 
     def _stage(self, demand: ForAll | Among, draft: Draft) -> _Stage:
         view = View(self.pod)
@@ -274,7 +276,8 @@ class Standing:
         `later` are policies below a ceiling: they see what it writes, and take nothing of that away.
         """
         kept = list(judged)
-        refusals = self._refusals(self._after(kept)[0])
+        writes = any(judgement.state == "fixed" for *_, judgement in kept)
+        refusals = self._refusals(self._after(kept)[0]) if writes else self._first
         if any(one.key not in self._base for one in refusals):
             kept = self._without_refused(judged)
             refusals = self._refusals(self._after(kept)[0])
@@ -308,6 +311,16 @@ class Standing:
         for operation in (*mine, *sorted(filter(_adds, writes), key=order)):
             draft.apply(operation)
         return (self._again(draft.data), draft.data) if draft.operations else (self.situation.pod, self._data)
+
+    def _at_first(self) -> list[Refused]:
+        """What the policies refuse in the pod as they leave it."""
+        if len(self._stages) != 1:
+            return self._refusals(self.pod)
+        # Asked once more, an admission may word it otherwise: it has nothing to change then.
+        (stage,) = self._stages
+        view = View(self.pod)
+        errors = [list(_refused(view, outcome)) for outcome in stage.asked]
+        return [one for some in errors for one in some] if all(errors) else []
 
     def _refusals(self, pod: Pod) -> list[Refused]:
         """What the chosen policies, or where none was chosen all that were tried, refuse in a pod."""
