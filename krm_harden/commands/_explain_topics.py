@@ -295,9 +295,9 @@ def listed(kind: str) -> str:
     if kind == "control":
         known = [(one.id, standard(one), one.title) for one in controls.load().values()]
         known += [(controls.NAMESPACES, "beyond it", LABELS), (controls.VULNERABILITIES, "beyond it", SCANS)]
-        known += [(name, "beyond it", explained.title(name)) for name in explained.names()]
         width = max(len(where) for _, where, _ in known)
-        return rows((name, f"{where:{width}}  {title}") for name, where, title in known)
+        of_policies = rows((name, explained.title(name)) for name in explained.names())
+        return rows((name, f"{where:{width}}  {title}") for name, where, title in known) + f"\n\n{of_policies}"
     chosen = [one for one in topics() if one.kind == kind and one.name.count(".") <= 1]
     return rows((one.name, _clause(one.title)) for one in chosen)
 

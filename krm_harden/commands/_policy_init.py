@@ -83,6 +83,17 @@ BODY = """\
   #  readOnlyRootFilesystem: {{writablePaths: [/tmp]}}
   #  seccompProfile: {{explicit: override}}
 
+  # A PodSecurityPolicy of older clusters, which holds too. A manifest of one may also be given in place of this file.
+  #podSecurityPolicy:
+  #  name: nonroot
+  #  spec:
+  #    runAsUser: {{rule: MustRunAsNonRoot}}
+  #    seLinux: {{rule: RunAsAny}}
+  #    supplementalGroups: {{rule: RunAsAny}}
+  #    fsGroup: {{rule: MustRunAs, ranges: [{{min: 1, max: 65535}}]}}
+  # Whether those among the manifests hold, for whom the Roles and bindings beside them say: ignore or items.
+  #podSecurityPolicies: ignore
+
   # What you know of your images; `krm-harden images resolve` finds out more. The longest match wins.
   #images:
   #- match: "registry.example/shop/*"

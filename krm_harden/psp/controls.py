@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     About: TypeAlias = "Callable[[Pod], decide.Situation]"
     Again: TypeAlias = "Callable[[Any], Pod]"
 
+TOKEN = "this is the token that the server mounts: say automountServiceAccountToken: false, or allow the volume"
 _controls: dict[str, Control] = {}
 
 
@@ -340,13 +341,20 @@ class Standing:
                 yield control(), self.situation, self._without_policy(stage)
         for one in refusals:
             exemptions = self._exemptions(one.error.field, one.violation)
-            reason = f"{KIND} {one.name} refuses it: {one.error}"
+            reason = f"{KIND} {one.name} refuses it: {one.error}{self._token(one.violation)}"
             judgement = (
                 decide.exempted(one.violation, exemptions)
                 if exemptions
                 else decide.Judgement(one.violation, Proposal("manual", None, reason), "manual")
             )
             yield control(one.error.field), self.situation, judgement
+
+    def _token(self, violation: Violation) -> str:
+        """What to say of a volume that isn't in the manifest."""
+        pod = self.pod
+        is_volume = violation.pointer[:-1] == pod.volumes_pointer and violation.container < 0
+        there = lookup(pod.resource.data, violation.pointer[len(pod.resource.base) :])
+        return f"; {TOKEN}" if is_volume and there is None else ""
 
     def _without_policy(self, stage: _Stage) -> decide.Judgement:
         """What becomes of a pod for which nothing may be used, or only what no cluster could use."""
