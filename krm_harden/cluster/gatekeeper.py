@@ -1,0 +1,198 @@
+"""A policy for Gatekeeper: a constraint for each control, what expands workloads to pods, and mutators.
+
+The checks are in CEL, by the engine K8sNativeValidation, and the same as those of an admission policy. Each control is
+a template of its own: so each has its own count of violations, and its own budget, for Gatekeeper gives all
+expressions of one template together as much as the API server gives each.
+
+Source: Gatekeeper, pkg/drivers/k8scel/driver.go, pkg/webhook/policy.go, pkg/expansion/system.go.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from krm_harden.cluster import Emitted, _gatekeeper_mutators, _gatekeeper_tests
+from krm_harden.cluster._cel import judging, matching
+from krm_harden.cluster._cel.words import listed, literal
+from krm_harden.controls import load
+from krm_harden.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from krm_harden.cluster import Options
+    from krm_harden.cluster._cel.checks import Variables
+    from krm_harden.cluster._cel.judging import Judgement
+    from krm_harden.policy import Policy
+
+SUMMARY = "constraints with their templates and tests, expansion templates, mutators"
+TARGET = "admission.k8s.gatekeeper.sh"
+ENGINE = "K8sNativeValidation"
+ACTIONS = {"deny": "deny", "warn": "warn", "audit": "dryrun"}
+"""Gatekeeper's words for what becomes of a violation."""
+LONGEST_KIND = 63
+NOBODY = "request.userInfo.username == ''"
+"""Whether nothing is to be stored: in an audit, in gator, and for a pod that a workload is expanded to."""
+CONDITION = {
+    "name": "significant",
+    # A DELETE has no object. An expanded pod comes with its workload's UPDATE, and without an old pod.
+    "expression": f"object != null && (oldObject == null ||\n{judging.SIGNIFICANT})",
+}
+WORKLOADS = (
+    ("templates", "spec.template", "", "v1", ("ReplicationController",)),
+    ("templates", "spec.template", "apps", "v1", ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")),
+    ("templates", "spec.template", "batch", "v1", ("Job",)),
+    ("pod-templates", "template", "", "v1", ("PodTemplate",)),
+)
+"""What makes pods: the name of the ExpansionTemplate, where the pod lies, group, version and kinds."""
+POD = {"group": "", "version": "v1", "kind": "Pod"}
+JOB = {"group": "batch", "version": "v1", "kind": "Job"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A control as a ConstraintTemplate: its variables, and what they must come to."""
+
+    control: str
+    kind: str
+    variables: Variables
+    judgement: Judgement
+
+    @property
+    def expression(self) -> str:
+        """What is true for what the control allows."""
+        passes = f"variables.{self.control} == ''"
+        return f"!variables.applies || {passes}" if any(name == "applies" for name, _ in self.variables) else passes
+
+
+def emitted(policy: Policy, options: Options) -> Emitted:
+    """The objects of a policy. Raises ConfigError for a name that is too long for Gatekeeper's kinds."""
+    judged = judging.judgements(policy, options.kubernetes, identity=_identity())
+    checks = [check for index, one in enumerate(judged) for check in _checks(one, options.name, index)]
+    templates = [_template(check) for check in checks]
+    constraints = [_constraint(check, options) for check in checks]
+    mutators, unwritten = _gatekeeper_mutators.of_policy(policy, options)
+    cannot = [line for one in judged for line in one.cannot] + unwritten
+    objects = [*templates, *constraints, *(_expansions(judged, options) if checks else ()), *mutators]
+    tests = _gatekeeper_tests.files(
+        options.name,
+        [
+            (check.control, _file(template), _file(constraint))
+            for check, template, constraint in zip(checks, templates, constraints, strict=True)
+        ],
+    )
+    return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)), tests if checks else {})
+
+
+def _identity() -> Variables:
+    """Which workload a pod is of. An expanded pod's owner is the workload itself, which no controller vouches for."""
+    found = matching.identity(f"request.userInfo.username in {listed(['', *matching.CONTROLLERS])}")
+    made = [(name, text.replace(".orValue(false)", f".orValue({NOBODY})")) for name, text in found]
+    name = "{'kind': 'CronJob', 'name': owner.name.substring(0, owner.name.size() - 4)}"
+    of_cron_job = (
+        f"variables.owners.map(owner, {NOBODY} && owner.kind == 'Job' && owner.name.endsWith('-job'),\n    {name})"
+    )
+    return [(name, f"{text}\n  + {of_cron_job}" if name == "workloads" else text) for name, text in made]
+
+
+def _checks(judgement: Judgement, prefix: str, index: int) -> Iterator[Check]:
+    """The checks of a judgement, one by one."""
+    controls = load()
+    base = _camel(prefix) + (str(index + 1) if index else "")
+    for name, _ in judgement.variables:
+        if name in controls:
+            kind = base + _camel(name)
+            if len(kind) > LONGEST_KIND:
+                message = f"--name {prefix!r} is too long: Gatekeeper's kind would be {kind}"
+                raise ConfigError(message, next_step=f"{len(kind) - LONGEST_KIND} letters less, or more")
+            wanted = [name, "applies"] if any(known == "applies" for known, _ in judgement.variables) else [name]
+            yield Check(name, kind, _needed(judgement.variables, wanted), judgement)
+
+
+def _camel(name: str) -> str:
+    return "".join(part[0].upper() + part[1:] for part in re.split(r"[-_]", name) if part)
+
+
+def _needed(variables: Variables, wanted: Iterable[str]) -> Variables:
+    """Those of the variables that are wanted, and what they read."""
+    names = {*wanted}
+    kept: Variables = []
+    for name, text in reversed(variables):
+        if name in names:
+            kept.append((name, text))
+            names.update(re.findall(r"variables\.(\w+)", text))
+    return kept[::-1]
+
+
+def _template(check: Check) -> Mapping[str, Any]:
+    control = load()[check.control]
+    source = {
+        "failurePolicy": "Fail",
+        "matchCondition": [CONDITION],
+        "variables": [{"name": name, "expression": text} for name, text in check.variables],
+        "validations": [
+            {
+                "expression": check.expression,
+                "message": check.judgement.message,
+                "messageExpression": f"{literal(check.judgement.message + ': ')} + variables.{check.control}",
+            }
+        ],
+    }
+    return {
+        "apiVersion": "templates.gatekeeper.sh/v1",
+        "kind": "ConstraintTemplate",
+        "metadata": {"name": check.kind.lower(), "annotations": {"description": f"{control.title}."}},
+        "spec": {
+            "crd": {"spec": {"names": {"kind": check.kind}}},
+            "targets": [{"target": TARGET, "code": [{"engine": ENGINE, "source": source}]}],
+        },
+    }
+
+
+def _constraint(check: Check, options: Options) -> Mapping[str, Any]:
+    return {
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+        "kind": check.kind,
+        "metadata": {"name": options.name},
+        "spec": {
+            "enforcementAction": ACTIONS[options.action_for(check.judgement.settings.on_violation)],
+            "match": {
+                "kinds": [{"apiGroups": [""], "kinds": ["Pod"]}],
+                "excludedNamespaces": [_gatekeeper_mutators.SYSTEM],
+            },
+        },
+    }
+
+
+def _expansions(judged: Sequence[Judgement], options: Options) -> Iterator[Mapping[str, Any]]:
+    """What makes the pods of workloads, so that the constraints judge them; they warn, as Pod Security does."""
+    actions = {options.action_for(one.settings.on_violation) for one in judged}
+    action = {"enforcementAction": "warn"} if actions - {"audit"} else {}
+    for name, source in dict.fromkeys((name, source) for name, source, *_ in WORKLOADS):
+        kinds = [
+            {"groups": [group], "kinds": [*kinds], "versions": [version]}
+            for known, _, group, version, kinds in WORKLOADS
+            if known == name
+        ]
+        yield _expansion(f"{options.name}-{name}", kinds, source, POD, action)
+    cron_jobs = [{"groups": ["batch"], "kinds": ["CronJob"], "versions": ["v1"]}]
+    yield _expansion(f"{options.name}-cron-jobs", cron_jobs, "spec.jobTemplate", JOB, action)
+
+
+def _expansion(
+    name: str, kinds: Sequence[Mapping[str, Any]], source: str, made: Mapping[str, str], action: Mapping[str, str]
+) -> Mapping[str, Any]:
+    return {
+        "apiVersion": "expansion.gatekeeper.sh/v1beta1",
+        "kind": "ExpansionTemplate",
+        "metadata": {"name": name},
+        "spec": {"applyTo": kinds, "templateSource": source, **action, "generatedGVK": made},
+    }
+
+
+def _file(one: Mapping[str, Any]) -> str:
+    """The file of an object, as `krm-harden emit -o FOLDER/` calls it."""
+    return f"{one['kind']}-{one['metadata']['name']}.yaml".lower()
