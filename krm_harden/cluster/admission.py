@@ -85,7 +85,7 @@ def emitted(policy: Policy, options: Options) -> Emitted:
             objects += _validating(name, one, options)
     cannot = [line for one in judged for line in one.cannot]
     if options.kubernetes >= MUTATING:
-        for index, made in enumerate(_writings(policy, options)):
+        for index, made in enumerate(writings(policy, options)):
             objects += _mutating(options.name if index == 0 else f"{options.name}-{index + 1}", made)
             cannot += made.cannot
     else:
@@ -96,7 +96,8 @@ def emitted(policy: Policy, options: Options) -> Emitted:
     return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)))
 
 
-def _writings(policy: Policy, options: Options) -> Iterator[Writing]:
+def writings(policy: Policy, options: Options) -> Iterator[Writing]:
+    """What is written, for each sort of pod that the policy's rules tell apart."""
     kept = [one for one in policy.exemptions if not one.expired]
     for settings, applies in judging.settings_of(policy, writing.FIELDS):
         made = writing.writing(settings, kept, applies, options.kubernetes)
