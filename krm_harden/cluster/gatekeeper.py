@@ -34,7 +34,8 @@ ENGINE = "K8sNativeValidation"
 ACTIONS = {"deny": "deny", "warn": "warn", "audit": "dryrun"}
 """Gatekeeper's words for what becomes of a violation."""
 LONGEST_KIND = 63
-NOBODY = "request.userInfo.username == ''"
+USER = "request.?userInfo.?username.orValue('')"
+NOBODY = f"{USER} == ''"
 """Whether nothing is to be stored: in an audit, in gator, and for a pod that a workload is expanded to."""
 CONDITION = {
     "name": "significant",
@@ -89,7 +90,7 @@ def emitted(policy: Policy, options: Options) -> Emitted:
 
 def _identity() -> Variables:
     """Which workload a pod is of. An expanded pod's owner is the workload itself, which no controller vouches for."""
-    found = matching.identity(f"request.userInfo.username in {listed(['', *matching.CONTROLLERS])}")
+    found = matching.identity(f"{USER} in {listed(['', *matching.CONTROLLERS])}")
     made = [(name, text.replace(".orValue(false)", f".orValue({NOBODY})")) for name, text in found]
     name = "{'kind': 'CronJob', 'name': owner.name.substring(0, owner.name.size() - 4)}"
     of_cron_job = (

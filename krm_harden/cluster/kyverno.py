@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 SUMMARY = "ValidatingPolicy and MutatingPolicy, for its engine and its command line"
 API_VERSION = "policies.kyverno.io/v1"
-TRUSTED = f"request.userInfo.username in {listed(['', *matching.CONTROLLERS])}"
+TRUSTED = f"request.?userInfo.?username.orValue('') in {listed(['', *matching.CONTROLLERS])}"
 """Nobody asks in a background scan and on the command line, and nothing is stored: then any owner is believed."""
 
 
-BY_THEMSELVES = {"podControllers": {"controllers": []}}
+BY_THEMSELVES: Mapping[str, Any] = {"podControllers": {"controllers": []}}
 """No rules for other kinds are made of a policy: Kyverno would rewrite the text of expressions that know every kind."""
 CONTEXT = (
     "(object.spec.?securityContext.hasValue() ? [] :\n"
