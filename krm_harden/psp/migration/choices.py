@@ -1,0 +1,365 @@
+"""Which policy each pod got, and why not another: the rule of the admission plugin, with everything that was tried.
+
+A policy counts where the pod's service account or whoever makes the pod may `use` it. The first by name that takes the
+pod as it is wins, else the first by name that takes it after its changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from krm_harden import workloads
+from krm_harden.model import LATEST, lookup, mapping, text
+from krm_harden.patch import Draft
+from krm_harden.psp.created import created
+from krm_harden.psp.migration.objects import CHOSEN, RBAC_GROUP, Open, account_of, grants_use
+from krm_harden.psp.rbac import Grants
+from krm_harden.psp.selection import choose
+from krm_harden.resources import is_pod, owner
+from krm_harden.workloads import POD_LISTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from krm_harden.model import Operation, Pod
+    from krm_harden.psp.migration.objects import Cluster, Item
+    from krm_harden.psp.model import Chosen, Outcome, PodSecurityPolicy
+
+CONTROLLERS = {
+    **dict.fromkeys(("Deployment", "ReplicaSet", "Rollout"), "replicaset-controller"),
+    **dict.fromkeys(("StatefulSet", "LeaderWorkerSet"), "statefulset-controller"),
+    **dict.fromkeys(("Job", "CronJob", "JobSet"), "job-controller"),
+    **dict.fromkeys(("ReplicationController", "DeploymentConfig"), "replication-controller"),
+    "DaemonSet": "daemon-set-controller",
+}
+"""The account in kube-system that makes a kind's pods, as the controller manager has them
+(--use-service-account-credentials)."""
+SYSTEM = "system:serviceaccount:"
+ALL_ACCOUNTS = "system:serviceaccounts"
+AUTHENTICATED = "system:authenticated"
+MASTERS = "system:masters"
+_BUILT_IN = [
+    {
+        "apiVersion": f"{RBAC_GROUP}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "cluster-admin"},
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
+    }
+]
+"""What each cluster has, and nobody's manifests: the one role of Kubernetes' own that grants `use`."""
+_HARMLESS = {"admin", "edit", "view"}
+"""Kubernetes' own roles beside those of `system:`: none of them grants `use`."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who asks for a pod: a user with groups. `kind` says which of them, for people."""
+
+    kind: str
+    user: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says of who makes pods.
+
+    `people` are those who apply bare Pods, `controllers` the accounts (namespace/name) that make the pods of kinds.
+    """
+
+    people: tuple[Subject, ...] = ()
+    controllers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One policy that a pod could have got: by which binding, and what became of it."""
+
+    policy: str
+    evidence: str
+    result: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a pod got. `index` is its place among the resource's; `policy` is empty where it is open.
+
+    `writes` are the policy's changes, absolute in the document; `changed` (field of the policy, path, value) the same
+    for people. `single`: nothing here grants `use`, and there is one policy alone.
+    """
+
+    item: Item
+    index: int
+    pod: Mapping[str, Any]
+    account: str
+    creator: str
+    policy: str = ""
+    outcome: Outcome | None = None
+    tried: tuple[Tried, ...] = ()
+    writes: tuple[Operation, ...] = ()
+    candidates: tuple[str, ...] = ()
+    refusal: Open | None = None
+    by_annotation: bool = False
+
+
+def account_subject(namespace: str, name: str) -> Subject:
+    """A pod's service account, as the plugin makes it up: it isn't in system:authenticated."""
+    groups = (ALL_ACCOUNTS, f"{ALL_ACCOUNTS}:{namespace}")
+    return Subject(f"service account {name}", f"{SYSTEM}{namespace}:{name}", groups)
+
+
+def controller_subject(namespace: str, name: str) -> Subject:
+    """A controller's account, as it comes with its token."""
+    made = account_subject(namespace, name)
+    return Subject(f"controller {name}", made.user, (*made.groups, AUTHENTICATED))
+
+
+def person(user: str, groups: Iterable[str]) -> Subject:
+    return Subject(f"user {user}" if user else f"group {', '.join(groups)}", user, (*groups, AUTHENTICATED))
+
+
+class Choices:
+    """The rule at work over one cluster. `single` is the one policy that holds for all where nothing grants any."""
+
+    def __init__(self, cluster: Cluster, asked: Asked, server: tuple[int, int] = LATEST) -> None:
+        self.cluster = cluster
+        self.asked = asked
+        self.server = server
+        given = {item.name for item in cluster.rbac if item.kind == "ClusterRole"}
+        built_in = [role for role in _BUILT_IN if role["metadata"]["name"] not in given]  # type: ignore[index]
+        self.grants = Grants.of([*(_placed(item) for item in cluster.rbac), *built_in])
+        self.single = "" if _speaks_of_use(cluster) or len(cluster.policies) != 1 else next(iter(cluster.policies))
+        self.absent = dict(_absent_roles(cluster))
+
+    def every(self) -> list[Choice]:
+        """One for each pod of each workload, in the order in which they were read."""
+        return [choice for item in self.cluster.workloads for choice in self._of(item)]
+
+    def _of(self, item: Item) -> Iterator[Choice]:
+        for index, pod in enumerate(workloads.pods(item.resource, workloads.shapes_of(item.resource, {}), self.server)):
+            yield self._chosen(item, index, pod)
+
+    def _chosen(self, item: Item, index: int, view: Pod) -> Choice:
+        pod = seen(item, view)
+        account = account_of(pod)
+        creator = self.creator(item)
+        kind = creator.kind if isinstance(creator, Subject) else ""
+        choice = Choice(item, index, pod, account, kind)
+        if isinstance(creator, Open):
+            return _open(choice, creator.reason, creator.next_step)
+        blocked = self._blocked(item, account, creator)
+        if blocked:
+            return _open(choice, *blocked)
+        told = text(mapping(item.resource.annotations).get(CHOSEN)) if is_pod(item.resource) else ""
+        candidates = self.candidates(item.namespace, account, (creator,) if creator else self.asked.people)
+        return self._tried(choice, view, candidates, told)
+
+    def _tried(self, choice: Choice, view: Pod, candidates: Mapping[str, str], told: str) -> Choice:
+        names = tuple(sorted(candidates, key=str.encode))
+        if told:
+            if told not in self.cluster.policies:
+                return _open(choice, f"says that the policy {told} admitted it, which isn't here", "add that policy")
+            candidates, names = {told: f"annotation {CHOSEN} of the pod"}, (told,)
+        if not names:
+            return _open(choice, "no policy may be used for it: its pods are refused", NO_POLICY)
+        pod = created(choice.pod, account_automounts=self.cluster.accounts.get((choice.item.namespace, choice.account)))
+        chosen = choose([self.cluster.policies[name] for name in names], pod, self.server)
+        tried = tuple(_tries(chosen, candidates))
+        made = _with(choice, tried=tried, candidates=names, by_annotation=bool(told))
+        if chosen.outcome is None:
+            return _open(made, chosen.message, "correct the manifest, or add what lets another policy be used")
+        writes = tuple(_absolute(view, change.operation) for change in chosen.outcome.changes)
+        return _with(made, policy=chosen.outcome.policy.name, outcome=chosen.outcome, writes=writes)
+
+    def creator(self, item: Item) -> Subject | Open | None:
+        """Who makes an item's pods; None for a bare Pod of the people that the command line names."""
+        asked = self.asked.controllers.get(item.kind)
+        if asked:
+            namespace, _, name = asked.rpartition("/")
+            return controller_subject(namespace, name)
+        if is_pod(item.resource):
+            return self._applies(item)
+        unusual = _unusual(item)
+        if unusual:
+            return Open(item.where, str(item), unusual, "find out what its pods are, and give those")
+        name = CONTROLLERS.get(item.kind, "")
+        if not name:
+            step = f"name its controller's account by --controller {item.kind}=NAMESPACE/NAME"
+            return Open(item.where, str(item), f"which account makes the pods of a {item.kind} isn't known", step)
+        return controller_subject("kube-system", name)
+
+    def _applies(self, item: Item) -> Subject | Open | None:
+        if self.asked.people or self.single or text(item.resource.annotations.get(CHOSEN)):
+            return None
+        if owner(item.resource):
+            reason = f"is made by {owner(item.resource)}, and which account does that isn't known"
+        else:
+            reason = "is a bare Pod, and who applies it isn't known"
+        return Open(item.where, str(item), reason, "say who by --user NAME and --group NAME")
+
+    def _blocked(self, item: Item, account: str, creator: Subject | None) -> tuple[str, str] | None:
+        """Why nothing can be said of who may use what, if so."""
+        if self.cluster.blockers:
+            return f"not decided: {self.cluster.blockers[0]}", "mend that first"
+        if len(self.cluster.policies) > 1 and not _speaks_of_use(self.cluster):
+            return "there are several policies, and nothing that says who may use which", "add Roles and bindings"
+        subjects = [account_subject(item.namespace, account), *((creator,) if creator else self.asked.people)]
+        for binding, reason in self.absent.items():
+            if any(_is_bound(binding, item.namespace, subject) for subject in subjects):
+                return f"not decided: {reason}", "add it to the input: whether it grants a policy isn't known"
+        return None
+
+    def candidates(self, namespace: str, account: str, makers: Sequence[Subject]) -> dict[str, str]:
+        """The policies that may be used for a pod, each with its evidence. An empty account stands for any other."""
+        if self.single:
+            return {self.single: "the only policy here, and nothing says who may use it"}
+        own = account_subject(namespace, account)
+        found = {}
+        for name in self.cluster.policies:
+            evidence = next(filter(None, (self._evidence(one, namespace, name) for one in (own, *makers))), "")
+            if evidence:
+                found[name] = evidence
+        return found
+
+    def _evidence(self, subject: Subject, namespace: str, policy: str) -> str:
+        if MASTERS in subject.groups:
+            return f"{subject.kind}: {MASTERS} may do everything"
+        said = self.grants.may_use(namespace, policy, subject.user, subject.groups)
+        return f"{subject.kind}: {said}" if said else ""
+
+
+NO_POLICY = "add the binding that is missing in the input, or leave the workload out by --exclude"
+
+
+def seen(item: Item, view: Pod) -> dict[str, Any]:
+    """A pod as the admission takes it: its metadata with the namespace, and its spec."""
+    return {"metadata": {**view.metadata, "namespace": item.namespace}, "spec": dict(view.spec)}
+
+
+def hardened(resource_data: Any, operations: Iterable[Operation]) -> Any:
+    """A document's data after some operations."""
+    draft = Draft(resource_data)
+    for operation in operations:
+        draft.apply(operation)
+    return draft.data
+
+
+def _placed(item: Item) -> Mapping[str, Any]:
+    """An RBAC object with the namespace that was asked for."""
+    data = item.resource.data
+    if not item.namespace or item.resource.namespace:
+        return data
+    return {**data, "metadata": {**mapping(data.get("metadata")), "namespace": item.namespace}}
+
+
+def _speaks_of_use(cluster: Cluster) -> bool:
+    """Whether a Role or ClusterRole here grants policies, or a binding one that isn't here."""
+    rules = (rule for item in cluster.rbac for rule in item.resource.data.get("rules") or () if isinstance(rule, dict))
+    return any(map(grants_use, rules)) or any(True for _ in _absent_roles(cluster))
+
+
+def _absent_roles(cluster: Cluster) -> Iterator[tuple[Item, str]]:
+    """The bindings whose role isn't here, and isn't one of Kubernetes' own, each with that in words."""
+    known = {(item.kind, item.namespace, item.name) for item in cluster.rbac}
+    for item in cluster.rbac:
+        if not item.kind.endswith("Binding"):
+            continue
+        role = mapping(item.resource.data.get("roleRef"))
+        kind, name = text(role.get("kind")), text(role.get("name"))
+        built_in = kind == "ClusterRole" and (name in {*_HARMLESS, "cluster-admin"} or name.startswith("system:"))
+        if not built_in and (kind, item.namespace if kind == "Role" else "", name) not in known:
+            yield item, f"{item} ({item.where}) binds the {kind} {name}, which isn't here"
+
+
+def _is_bound(binding: Item, namespace: str, subject: Subject) -> bool:
+    """Whether a binding is about a subject in a namespace."""
+    if binding.kind == "RoleBinding" and binding.namespace != namespace:
+        return False
+    for one in binding.resource.data.get("subjects") or ():
+        said = mapping(one)
+        kind, name = said.get("kind"), text(said.get("name"))
+        home = text(said.get("namespace")) or binding.namespace
+        if (kind == "Group" and name in subject.groups) or (kind == "User" and name == subject.user):
+            return True
+        if kind == "ServiceAccount" and subject.user == f"{SYSTEM}{home}:{name}":
+            return True
+    return False
+
+
+def _unusual(item: Item) -> str:
+    """Why the pods of a kind aren't what its manifest has, or empty."""
+    shapes = workloads.shapes_of(item.resource, {})
+    if all(shape.containers is POD_LISTS and shape.context is not None for shape in shapes):
+        return ""
+    return f"the controller of a {item.kind} adds to its pods what no manifest shows"
+
+
+def _tries(chosen: Chosen, candidates: Mapping[str, str]) -> Iterator[Tried]:
+    """What became of each candidate, in their order."""
+    winner = chosen.outcome.policy.name if chosen.outcome else ""
+    is_kept = bool(chosen.outcome) and not chosen.outcome.changes  # type: ignore[union-attr]
+    for outcome in chosen.tried:
+        name = outcome.policy.name
+        yield Tried(name, candidates[name], _result(outcome, winner, is_kept=is_kept))
+
+
+def _result(outcome: Outcome, winner: str, *, is_kept: bool) -> str:
+    if outcome.errors:
+        more = f" (and {len(outcome.errors) - 1} more)" if len(outcome.errors) > 1 else ""
+        return f"refuses it: {outcome.errors[0]}{more}"
+    fields = ", ".join(dict.fromkeys(change.field for change in outcome.changes))
+    takes = f"takes it after changes by {fields}" if fields else "takes it as it is"
+    if outcome.policy.name == winner:
+        return f"chosen: {takes}"
+    if fields and is_kept:
+        return f"passed over: {takes}, and {winner} takes it as it is"
+    return f"passed over: {takes}, but {winner} comes first by name"
+
+
+def _absolute(view: Pod, operation: Operation) -> Operation:
+    """An operation relative to a pod at its place in the document."""
+    from krm_harden.model import Operation as Made
+
+    head, rest = operation.path[0], operation.path[1:]
+    base = view.spec_pointer if head == "spec" else view.metadata_pointer
+    return Made(operation.op, (*base, *rest), operation.value)
+
+
+def _open(choice: Choice, reason: str, next_step: str) -> Choice:
+    return _with(choice, refusal=Open(choice.item.where, str(choice.item), reason, next_step))
+
+
+def _with(choice: Choice, **changes: Any) -> Choice:
+    from dataclasses import replace
+
+    return replace(choice, **changes)
+
+
+def unmatched(cluster: Cluster, choices: Sequence[Choice]) -> Iterator[Open]:
+    """Running pods here whose own annotation names another policy than the one worked out for their workload."""
+    chosen = {(one.item.kind, one.item.namespace, one.item.name): one for one in choices if one.index == 0}
+    parents = {(item.kind, item.namespace, item.name): item for item in cluster.owned}
+    for item in cluster.owned:
+        told = text(item.resource.annotations.get(CHOSEN)) if is_pod(item.resource) else ""
+        found = chosen.get(_root(item, parents)) if told else None
+        if found and found.policy and found.policy != told:
+            reason = f"the cluster chose {told} for it, and what is here comes to {found.policy} for {found.item}"
+            yield Open(item.where, str(item), reason, "add the policies and bindings that are missing here")
+
+
+def _root(item: Item, parents: Mapping[tuple[str, str, str], Item]) -> tuple[str, str, str]:
+    kind, _, name = owner(item.resource).partition("/")
+    above = (kind, item.namespace, name)
+    return _root(parents[above], parents) if above in parents and parents[above] is not item else above
+
+
+def at(data: Any, path: Sequence[str | int]) -> Any:
+    return lookup(data, path)
+
+
+def policies_in_use(cluster: Cluster, choices: Iterable[Choice]) -> dict[str, PodSecurityPolicy]:
+    """The policies that admit something, by name."""
+    used = {choice.policy for choice in choices if choice.policy}
+    return {name: policy for name, policy in cluster.policies.items() if name in used}
