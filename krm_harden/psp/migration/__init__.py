@@ -1,4 +1,4 @@
-"""What takes the place of a cluster's PodSecurityPolicies, worked out from its objects; pure, nothing is read or written.
+"""What takes the place of a cluster's PodSecurityPolicies, worked out from its objects. Pure: no files.
 
     objects    what was read -> Cluster: policies, who may use them, accounts, namespaces, workloads, and what is open
     choices    Cluster -> for each pod the policy that it got, with everything that was tried

@@ -6,15 +6,16 @@ pod as it is wins, else the first by name that takes it after its changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from krm_harden import workloads
-from krm_harden.model import LATEST, lookup, mapping, text
+from krm_harden.errors import KrmHardenError
+from krm_harden.model import LATEST, Operation, Resource, mapping, text
 from krm_harden.patch import Draft
+from krm_harden.psp import rbac
 from krm_harden.psp.created import created
-from krm_harden.psp.migration.objects import CHOSEN, RBAC_GROUP, Open, account_of, grants_use
-from krm_harden.psp.rbac import Grants
+from krm_harden.psp.migration.objects import CHOSEN, Open, account_of, grants_use
 from krm_harden.psp.selection import choose
 from krm_harden.resources import is_pod, owner
 from krm_harden.workloads import POD_LISTS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from krm_harden.model import Operation, Pod
+    from krm_harden.model import Pod
     from krm_harden.psp.migration.objects import Cluster, Item
     from krm_harden.psp.model import Chosen, Outcome, PodSecurityPolicy
 
@@ -36,19 +37,6 @@ CONTROLLERS = {
 }
 """The account in kube-system that makes a kind's pods, as the controller manager has them
 (--use-service-account-credentials)."""
-SYSTEM = "system:serviceaccount:"
-ALL_ACCOUNTS = "system:serviceaccounts"
-AUTHENTICATED = "system:authenticated"
-MASTERS = "system:masters"
-_BUILT_IN = [
-    {
-        "apiVersion": f"{RBAC_GROUP}/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": "cluster-admin"},
-        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
-    }
-]
-"""What each cluster has, and nobody's manifests: the one role of Kubernetes' own that grants `use`."""
 _HARMLESS = {"admin", "edit", "view"}
 """Kubernetes' own roles beside those of `system:`: none of them grants `use`."""
 
@@ -105,19 +93,17 @@ class Choice:
 
 
 def account_subject(namespace: str, name: str) -> Subject:
-    """A pod's service account, as the plugin makes it up: it isn't in system:authenticated."""
-    groups = (ALL_ACCOUNTS, f"{ALL_ACCOUNTS}:{namespace}")
-    return Subject(f"service account {name}", f"{SYSTEM}{namespace}:{name}", groups)
+    """A pod's service account, as the plugin makes it up."""
+    return Subject(f"service account {name}", *rbac.account(namespace, name))
 
 
 def controller_subject(namespace: str, name: str) -> Subject:
     """A controller's account, as it comes with its token."""
-    made = account_subject(namespace, name)
-    return Subject(f"controller {name}", made.user, (*made.groups, AUTHENTICATED))
+    return Subject(f"controller {name}", *rbac.authenticated(namespace, name))
 
 
 def person(user: str, groups: Iterable[str]) -> Subject:
-    return Subject(f"user {user}" if user else f"group {', '.join(groups)}", user, (*groups, AUTHENTICATED))
+    return Subject(f"user {user}" if user else f"group {', '.join(groups)}", user, (*groups, rbac.AUTHENTICATED))
 
 
 class Choices:
@@ -127,9 +113,7 @@ class Choices:
         self.cluster = cluster
         self.asked = asked
         self.server = server
-        given = {item.name for item in cluster.rbac if item.kind == "ClusterRole"}
-        built_in = [role for role in _BUILT_IN if role["metadata"]["name"] not in given]  # type: ignore[index]
-        self.grants = Grants.of([*(_placed(item) for item in cluster.rbac), *built_in])
+        self.grants = _grants(cluster)
         self.single = "" if _speaks_of_use(cluster) or len(cluster.policies) != 1 else next(iter(cluster.policies))
         self.absent = dict(_absent_roles(cluster))
 
@@ -217,15 +201,16 @@ class Choices:
             return {self.single: "the only policy here, and nothing says who may use it"}
         own = account_subject(namespace, account)
         found = {}
-        for name in self.cluster.policies:
+        for name, policy in self.cluster.policies.items():
+            # The server couldn't make anything of such a policy, and went on to the next.
+            if getattr(policy, "unusable", ""):
+                continue
             evidence = next(filter(None, (self._evidence(one, namespace, name) for one in (own, *makers))), "")
             if evidence:
                 found[name] = evidence
         return found
 
     def _evidence(self, subject: Subject, namespace: str, policy: str) -> str:
-        if MASTERS in subject.groups:
-            return f"{subject.kind}: {MASTERS} may do everything"
         said = self.grants.may_use(namespace, policy, subject.user, subject.groups)
         return f"{subject.kind}: {said}" if said else ""
 
@@ -238,12 +223,27 @@ def seen(item: Item, view: Pod) -> dict[str, Any]:
     return {"metadata": {**view.metadata, "namespace": item.namespace}, "spec": dict(view.spec)}
 
 
-def hardened(resource_data: Any, operations: Iterable[Operation]) -> Any:
-    """A document's data after some operations."""
-    draft = Draft(resource_data)
-    for operation in operations:
-        draft.apply(operation)
-    return draft.data
+def after(item: Item, choices: Iterable[Choice]) -> Resource:
+    """The resource with what its policies wrote into it."""
+    draft = Draft(item.resource.data)
+    depth = len(item.resource.base)
+    for choice in choices:
+        for operation in choice.writes:
+            draft.apply(Operation(operation.op, operation.path[depth:], operation.value))
+    made = Resource(item.resource.base, draft.data, item.resource.index)
+    made.api_version, made.kind = item.resource.api_version, item.resource.kind
+    return made
+
+
+def _grants(cluster: Cluster) -> rbac.Grants:
+    """Who may use what; an object that the API server wouldn't have taken leaves every choice open."""
+    try:
+        return rbac.Grants.of(map(_placed, cluster.rbac))
+    except KrmHardenError as error:
+        where = next((item.where for item in cluster.rbac if item.name and item.name in error.message), "RBAC")
+        cluster.opened.append(Open(where, "", error.message, error.next_step))
+        cluster.blockers.append(error.message)
+        return rbac.Grants.of(())
 
 
 def _placed(item: Item) -> Mapping[str, Any]:
@@ -283,7 +283,7 @@ def _is_bound(binding: Item, namespace: str, subject: Subject) -> bool:
         home = text(said.get("namespace")) or binding.namespace
         if (kind == "Group" and name in subject.groups) or (kind == "User" and name == subject.user):
             return True
-        if kind == "ServiceAccount" and subject.user == f"{SYSTEM}{home}:{name}":
+        if kind == "ServiceAccount" and subject.user == rbac.account(home, name)[0]:
             return True
     return False
 
@@ -320,11 +320,9 @@ def _result(outcome: Outcome, winner: str, *, is_kept: bool) -> str:
 
 def _absolute(view: Pod, operation: Operation) -> Operation:
     """An operation relative to a pod at its place in the document."""
-    from krm_harden.model import Operation as Made
-
     head, rest = operation.path[0], operation.path[1:]
     base = view.spec_pointer if head == "spec" else view.metadata_pointer
-    return Made(operation.op, (*base, *rest), operation.value)
+    return Operation(operation.op, (*base, *rest), operation.value)
 
 
 def _open(choice: Choice, reason: str, next_step: str) -> Choice:
@@ -332,8 +330,6 @@ def _open(choice: Choice, reason: str, next_step: str) -> Choice:
 
 
 def _with(choice: Choice, **changes: Any) -> Choice:
-    from dataclasses import replace
-
     return replace(choice, **changes)
 
 
@@ -352,11 +348,12 @@ def unmatched(cluster: Cluster, choices: Sequence[Choice]) -> Iterator[Open]:
 def _root(item: Item, parents: Mapping[tuple[str, str, str], Item]) -> tuple[str, str, str]:
     kind, _, name = owner(item.resource).partition("/")
     above = (kind, item.namespace, name)
-    return _root(parents[above], parents) if above in parents and parents[above] is not item else above
-
-
-def at(data: Any, path: Sequence[str | int]) -> Any:
-    return lookup(data, path)
+    for _ in range(len(parents)):
+        if above not in parents:
+            break
+        kind, _, name = owner(parents[above].resource).partition("/")
+        above = (kind, item.namespace, name)
+    return above
 
 
 def policies_in_use(cluster: Cluster, choices: Iterable[Choice]) -> dict[str, PodSecurityPolicy]:

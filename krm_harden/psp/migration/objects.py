@@ -75,8 +75,9 @@ class Unread:
 class Cluster:
     """What was found. `blockers` leave every choice open, `unlabelled` are namespaces whose label stays open.
 
-    `owned` are made by workloads that are here; what others make is a workload, and stays as it is. `unlabelled` has a reason for each namespace; the empty name stands for all of them. `accounts` say whether a
-    ServiceAccount mounts its token, None where it doesn't say.
+    `owned` are made by workloads that are here; what others make is a workload, and stays as it is. `unlabelled` has a
+    reason for each namespace; the empty name stands for all of them. `accounts` say whether a ServiceAccount mounts
+    its token, None where it doesn't say.
     """
 
     policies: dict[str, PodSecurityPolicy] = field(default_factory=dict)
@@ -138,7 +139,7 @@ def _take(cluster: Cluster, item: Item) -> None:
 
 def _take_rbac(cluster: Cluster, item: Item) -> None:
     if item.kind not in _CLUSTER_WIDE and not item.namespace:
-        cluster.leave_open(item, "names no namespace, so that it isn't known where it grants what", "name it by --namespace")
+        cluster.leave_open(item, "names no namespace: where it grants what isn't known", "name it by --namespace")
         cluster.blockers.append(f"{item} ({item.where}) names no namespace")
         return
     cluster.rbac.append(item)
@@ -177,9 +178,7 @@ def _no_label(cluster: Cluster, namespace: str, reason: str) -> None:
     cluster.unlabelled.setdefault(namespace, reason)
 
 
-def _read_policies(
-    cluster: Cluster, of_data: Callable[[Mapping[str, Any], str], PodSecurityPolicy]
-) -> None:
+def _read_policies(cluster: Cluster, of_data: Callable[[Mapping[str, Any], str], PodSecurityPolicy]) -> None:
     """The policies by name; one that can't be read, or is there twice, leaves open what it would have admitted."""
     for name, items in sorted(cluster.policy_items.items()):
         first = items[0]
@@ -236,7 +235,7 @@ def _take_unread(cluster: Cluster, unread: Unread) -> None:
         return
     cluster.leave_open(unread, unread.reason, unread.next_step)
     if deciding or not kinds:
-        what = f"a {sorted(deciding)[0]}" if deciding else "what it is"
+        what = f"a {min(deciding)}" if deciding else "what it is"
         cluster.blockers.append(f"{unread.where} can't be read ({what})")
     found = {match.decode() for match in _NAMESPACE.findall(unread.text)}
     for namespace in found or {""}:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from krm_harden import workloads
 from krm_harden.controls.sysctls import NAMES_1_0, NAMES_1_37
 from krm_harden.model import LATEST, LevelVersion, Resource, mapping, sequence
-from krm_harden.psp.admission import admit
+from krm_harden.psp.admission import admit, validate
 from krm_harden.psp.created import created
 from krm_harden.psp.fields import IDS as FIELDS
 from krm_harden.standard import Evaluator
@@ -79,16 +79,26 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Shift:
-    """What changes for a field where a policy gives way to a level and, for `fields`, an admission policy.
+class Difference:
+    """A pod of which something else becomes: `was` allowed, refused or set, `now` allowed or refused."""
 
-    `looser` and `stricter` are in words; `where` says what refuses now: `level`, `admission policy`, `manifest only`,
-    `nowhere`, or empty where the policy asked for nothing.
+    pod: str
+    was: str
+    now: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What changes for a field where a policy gives way to a level and, maybe, an admission policy.
+
+    `where` says what holds it now: `level`, `admission policy`, `manifest only`, `nowhere`, or empty where the policy
+    asked for nothing.
     """
 
     field: str
-    looser: tuple[str, ...]
-    stricter: tuple[str, ...]
+    looser: tuple[Difference, ...]
+    stricter: tuple[Difference, ...]
     where: str
 
     @property
@@ -103,8 +113,7 @@ def pod(
     own: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A pod that restricted allows, but for what is said: of its container, the pod's context, its spec, and the
-    container's context (`own`). None takes a field away."""
+    """A pod that restricted allows, but for what is said; None takes a field away. `own` is the container's context."""
     of_container = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -157,7 +166,14 @@ def _with_volume(source: Mapping[str, Any], *, read_only: bool = False) -> dict[
     return pod(container={"volumeMounts": [mount]}, spec={"volumes": [{"name": "probe", **source}]})
 
 
+def _lets_mount(policy: PodSecurityPolicy, source: str) -> bool:
+    """Whether a type of volumes is allowed at all: else its own field has nothing to say."""
+    return bool({"*", source}.intersection(map(str, _list(policy, "volumes"))))
+
+
 def _host_paths(policy: PodSecurityPolicy) -> Iterator[Probe]:
+    if not _lets_mount(policy, "hostPath"):
+        return
     prefixes = [str(entry.get("pathPrefix", "")) for entry in map(mapping, _list(policy, "allowedHostPaths"))]
     paths = {"/", "/etc", "/var/run/docker.sock"}
     for prefix in prefixes:
@@ -169,9 +185,11 @@ def _host_paths(policy: PodSecurityPolicy) -> Iterator[Probe]:
 
 
 def _drivers(field: str, source: str) -> Any:
+    name = "driver" if source == "flexVolume" else "name"
+
     def made(policy: PodSecurityPolicy) -> Iterator[Probe]:
-        known = [str(mapping(entry).get("driver" if source == "flexVolume" else "name")) for entry in _list(policy, field)]
-        for driver in [*known, "example.com/other"]:
+        known = [str(mapping(entry).get(name)) for entry in _list(policy, field)]
+        for driver in [*known, "example.com/other"] if _lets_mount(policy, source) else ():
             yield Probe(f"{source} {driver}", _with_volume({source: {"driver": driver}}))
 
     return made
@@ -242,7 +260,8 @@ def _escalation(_policy: PodSecurityPolicy) -> Iterator[Probe]:
     yield Probe("no allowPrivilegeEscalation", pod(own=nothing))
     yield Probe("allowPrivilegeEscalation: true", pod(own={"allowPrivilegeEscalation": True}))
     windows = {"os": {"name": "windows"}}
-    yield Probe("allowPrivilegeEscalation: true on Windows", pod(own={"allowPrivilegeEscalation": True}, spec=windows), WINDOWS)
+    on_windows = pod(own={"allowPrivilegeEscalation": True}, spec=windows)
+    yield Probe("allowPrivilegeEscalation: true on Windows", on_windows, WINDOWS)
 
 
 def _sysctls(policy: PodSecurityPolicy) -> Iterator[Probe]:
@@ -251,7 +270,8 @@ def _sysctls(policy: PodSecurityPolicy) -> Iterator[Probe]:
     named = {name.replace("*", "any") for name in said}
     for name in sorted({*NAMES_1_37, "kernel.msgmax", "net.core.somaxconn", *named}):
         is_new = name in NAMES_1_37 - NAMES_1_0 and not _matches(forbidden, name)
-        yield Probe(f"sysctl {name}", pod(context={"sysctls": [{"name": name, "value": "1"}]}), NEW_SYSCTLS if is_new else "")
+        made = pod(context={"sysctls": [{"name": name, "value": "1"}]})
+        yield Probe(f"sysctl {name}", made, NEW_SYSCTLS if is_new else "")
 
 
 def _matches(patterns: Iterable[str], name: str) -> bool:
@@ -341,83 +361,91 @@ def _word(value: bool) -> str:
 
 
 class Judged:
-    """What a policy made of each probe of its fields, and what the level says of it."""
+    """What a policy made of each probe of its fields: `allowed`, `refused`, or `set` where it wrote its own value."""
 
     def __init__(self, policy: PodSecurityPolicy, server: tuple[int, int] = LATEST) -> None:
         self.policy = policy
         self.server = server
-        self.old: dict[str, list[tuple[Probe, str]]] = {}
-        """For each field its probes, each with `admitted`, `refused` or what the policy set."""
-        for field in FIELDS:
-            self.old[field] = [(probe, self._was(field, probe)) for probe in of_field(field, policy)]
+        self.probes = {field: list(of_field(field, policy)) for field in FIELDS}
+        self._made: dict[tuple[str, bytes], str] = {}
 
-    def _was(self, field: str, probe: Probe) -> str:
-        outcome = admit(self.policy, created(probe.pod, account_automounts=False), self.server)
-        if any(error.field == field for error in outcome.errors):
-            return REFUSED
-        own = [change for change in outcome.changes if change.field == field]
-        return ADMITTED if not own else SET
+    def was(self, field: str, probe: Probe) -> str:
+        key = (field, _bytes(probe.pod))
+        if key not in self._made:
+            outcome = admit(self.policy, created(probe.pod, account_automounts=False), self.server)
+            refused = any(error.field == field for error in outcome.errors)
+            is_set = any(change.field == field for change in outcome.changes)
+            self._made[key] = REFUSED if refused else SET if is_set else ADMITTED
+        return self._made[key]
+
+    def refuses(self, field: str, probe: Probe) -> bool:
+        """Whether the field refuses a pod as it is: nothing sets anything any more."""
+        found = validate(self.policy, created(probe.pod, account_automounts=False), self.server)
+        return any(error.field == field for error in found)
 
     def escaping(self, asked: LevelVersion) -> tuple[str, ...]:
-        """The fields whose refusals a level doesn't cover: those that are worth a rule of their own."""
-        return tuple(
-            field
-            for field, found in self.old.items()
-            if any(was == REFUSED and not probe.harmless and allows(asked, probe, self.server) for probe, was in found)
-        )
+        """The fields that a level doesn't hold: those that are worth a rule of their own.
 
-    def shift(self, field: str, asked: LevelVersion | None, kept: Iterable[str]) -> Shift:
-        """What changes for a field. `kept` are the fields that an admission policy holds; without a level nothing is
-        refused but by it."""
-        is_kept = field in kept
-        looser, stricter, by = [], [], set()
-        for probe, was in self.old[field]:
+        What a policy sets it may ask for, too: without it nobody does, so its rule refuses what doesn't say it.
+        """
+        return tuple(field for field, probes in self.probes.items() if any(self._escapes(field, asked, probes)))
+
+    def _escapes(self, field: str, asked: LevelVersion, probes: Iterable[Probe]) -> Iterator[bool]:
+        for probe in probes:
+            if not probe.harmless and allows(asked, probe, self.server):
+                was = self.was(field, probe)
+                yield was == REFUSED or (was == SET and self.refuses(field, probe))
+
+    def shift(self, field: str, asked: LevelVersion | None, kept: Judged | None = None) -> Shift:
+        """What changes for a field at a level. `kept` is whose field an admission policy holds, None for none."""
+        looser: list[Difference] = []
+        stricter: list[Difference] = []
+        by: set[str] = set()
+        for probe in self.probes[field]:
+            was = self.was(field, probe)
             by_level = asked is not None and not allows(asked, probe, self.server)
-            by_rule = is_kept and was != ADMITTED
-            if was == REFUSED:
+            by_rule = kept is not None and kept.refuses(field, probe)
+            if was != ADMITTED:
                 by |= {word for word, refuses in ((LEVEL, by_level), (RULE, by_rule)) if refuses}
             now = by_level or by_rule
-            note = f" ({probe.harmless})" if probe.harmless else ""
-            if was == REFUSED and not now:
-                looser.append(f"{probe.label}: was refused, is allowed{note}")
-            elif was == SET and not now:
-                looser.append(f"{probe.label}: was given the policy's value, stays as it is")
-            elif was == SET:
-                stricter.append(f"{probe.label}: was given the policy's value, is refused")
-            elif was == ADMITTED and now:
-                stricter.append(f"{probe.label}: was allowed, is refused")
+            if was != SET and now == (was == REFUSED):
+                continue
+            note = "" if now else probe.harmless
+            differs = Difference(probe.label, was, REFUSED if now else ADMITTED, note)
+            (stricter if now else looser).append(differs)
         return Shift(field, tuple(looser), tuple(stricter), self._where(field, by))
 
     def _where(self, field: str, by: set[str]) -> str:
-        states = {was for _, was in self.old[field]}
         if by:
             return " and ".join(word for word in (LEVEL, RULE) if word in by)
+        states = {self.was(field, probe) for probe in self.probes[field]}
         return "nowhere" if REFUSED in states else "manifest only" if SET in states else ""
 
     def takes(self, other: Judged) -> bool:
-        """Whether the policy admits each probe, of its own and the other's, that the other admits."""
-        for one, two in ((self, other), (other, self)):
-            for field in FIELDS:
-                for probe, was in one.old[field]:
-                    mine = was if one is self else self._was(field, probe)
-                    theirs = was if two is self else other._was(field, probe)
-                    if mine == REFUSED and theirs != REFUSED:
-                        return False
-        return True
+        """Whether the policy admits each probe, its own and the other's, that the other admits."""
+        return not any(
+            self.was(field, probe) == REFUSED and other.was(field, probe) != REFUSED
+            for field in FIELDS
+            for probe in (*self.probes[field], *other.probes[field])
+        )
 
 
-ADMITTED, REFUSED, SET = "admitted", "refused", "set"
+ADMITTED, REFUSED, SET = "allowed", "refused", "set"
 LEVEL, RULE = "level", "admission policy"
 
 
 def allows(asked: LevelVersion, probe: Probe, server: tuple[int, int]) -> bool:
     """Whether a level allows a probe's pod."""
-    return _allows(asked.level, asked.label, server, marshal.dumps(probe.pod, 2))
+    return _allows(asked.level, asked.label, server, _bytes(probe.pod))
+
+
+def _bytes(data: Any) -> bytes:
+    """Of our own data, and so a key of a cache."""
+    return marshal.dumps(data, 2)
 
 
 @lru_cache(maxsize=20_000)
 def _allows(level: str, label: str, server: tuple[int, int], written: bytes) -> bool:
-    # Bytes of our own: a mapping is no key of a cache.
     data = {"apiVersion": "v1", "kind": "Pod", **marshal.loads(written)}  # noqa: S302
     resource = Resource((), data)
     pods = list(workloads.created_pods(resource, workloads.shapes_of(resource, {}), server))

@@ -1,0 +1,217 @@
+"""The inputs of a migration: files, folders and standard input as texts in parts, each with its objects."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from krm_harden import source, split, workloads
+from krm_harden.commands import _files, _streams
+from krm_harden.engine import frame
+from krm_harden.errors import InputError
+from krm_harden.fields import unreadable
+from krm_harden.notices import left_out, skipped
+from krm_harden.psp.migration.objects import Item, Unread, matters
+from krm_harden.resources import is_patch, resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from krm_harden.model import Resource
+    from krm_harden.source import Document
+
+STDIN = "-"
+_CLUSTER_WIDE = {"PodSecurityPolicy", "ClusterRole", "ClusterRoleBinding", "Namespace"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A document, or an item of a list, that was read: `before` is what stands in front of its text."""
+
+    before: bytes
+    document: Document
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What lies between two `---`: one part, or a list's `header`, items and `trailer`."""
+
+    parts: tuple[Part, ...]
+    header: bytes = b""
+    trailer: bytes = b""
+
+    @property
+    def is_list(self) -> bool:
+        return bool(self.header)
+
+
+@dataclass(frozen=True)
+class Text:
+    """One file or standard input. `chunks` are those in which something matters, by their place in `every`."""
+
+    name: str
+    old: bytes
+    every: tuple[bytes, ...]
+    chunks: Mapping[int, Chunk]
+    encoding: split.Encoding
+
+
+@dataclass
+class Found:
+    """Everything that was read. `files` are (name, where its copy goes)."""
+
+    texts: list[Text] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    documents: int = 0
+
+    @property
+    def items(self) -> Iterator[Item]:
+        for text in self.texts:
+            for chunk in text.chunks.values():
+                for part in chunk.parts:
+                    yield from part.items
+
+
+def read(paths: Sequence[str], exclude: Iterable[str], namespace: str, beside: str = "") -> Found:
+    """What the paths hold; what lies in the folder `beside` is our own. Raises KrmHardenError for a missing path."""
+    found = Found()
+    files = [path for path in _files.find([one for one in paths if one != STDIN], exclude) if not _within(path, beside)]
+    patches = _files.patches(files)
+    for path in files:
+        kustomization = patches.get(Path(os.path.realpath(path)))
+        if path.name in _files.LEFT_ALONE:
+            found.notes.append(
+                f"{path}: {_files.LEFT_ALONE[path.name]}: what it builds isn't seen, only the files here"
+            )
+        elif kustomization:
+            found.notes.append(f"{path}: a patch of {kustomization}: give what kustomize builds instead")
+        else:
+            _read(found, str(path), _bytes(path), namespace)
+    if STDIN in paths:
+        _read(found, STDIN, _streams.read_stdin(), namespace)
+    return found
+
+
+def _within(path: Path, folder: str) -> bool:
+    return bool(folder) and os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+
+
+def _read(found: Found, name: str, data: bytes, namespace: str) -> None:
+    try:
+        text, encoding = split.decode(data)
+    except InputError as error:
+        found.unread.append(Unread(f"{_shown(name)}:{max(error.line, 0) + 1}", error.message, b"", error.next_step))
+        return
+    every = tuple(split.documents(text))
+    chunks = {}
+    line = 0
+    for place, chunk in enumerate(every):
+        if not split.is_empty(chunk):
+            found.documents += 1
+            made = _chunk(found, _shown(name), chunk, line, namespace)
+            if made:
+                chunks[place] = made
+        line += chunk.count(b"\n")
+    found.texts.append(Text(name, data, every, chunks, encoding))
+
+
+def _shown(name: str) -> str:
+    return "stdin" if name == STDIN else name
+
+
+def _chunk(found: Found, name: str, chunk: bytes, line: int, namespace: str) -> Chunk | None:
+    """A chunk with its objects, None where nothing in it matters or can be read."""
+    known = split.can_skip(chunk, matters)
+    if known:
+        _note(found, name, skipped(chunk, known, line))
+        return None
+    cut = split.cut_items(chunk)
+    if cut and frame(cut):
+        listed = _list(found, name, cut, line, namespace)
+        if listed:
+            return listed
+    before, body = split.after_mark(chunk)
+    part = _part(found, name, before, body, line + before.count(b"\n"), namespace)
+    return Chunk((part,)) if part else None
+
+
+def _list(found: Found, name: str, cut: split.ItemList, line: int, namespace: str) -> Chunk | None:
+    """A list's items, each read alone; None where one isn't exactly an item, so that the list is read whole."""
+    line += cut.header.count(b"\n")
+    read_ = []
+    for index, text in enumerate(cut.items):
+        try:
+            document = source.read(text.decode())
+        except InputError:
+            return None
+        if not (isinstance(document.data, list) and len(document.data) == 1):
+            return None
+        read_.append((index, document, line))
+        line += text.count(b"\n")
+    parts = [Part(b"", made, tuple(_items(found, name, made, at, namespace, index))) for index, made, at in read_]
+    return Chunk(tuple(part for part in parts if part.items), cut.header, cut.trailer)
+
+
+def _part(found: Found, name: str, before: bytes, body: bytes, line: int, namespace: str) -> Part | None:
+    try:
+        document = source.read(body.decode())
+        items = tuple(_items(found, name, document, line, namespace))
+    except InputError as error:
+        found.unread.append(_unread(name, body, line, error))
+        return None
+    return Part(before, document, items) if items else None
+
+
+def _unread(name: str, body: bytes, line: int, error: InputError) -> Unread:
+    is_template = (b"{{" in body and b"}}" in body) or (b"{%" in body and b"%}" in body)
+    if is_template:
+        return Unread(f"{name}:{line + 1}", "a template, not YAML", body, "give what it renders, or --exclude it")
+    next_step = error.next_step or "correct it, or --exclude it"
+    return Unread(f"{name}:{line + max(error.line, 0) + 1}", error.message, body, next_step)
+
+
+def _items(
+    found: Found, name: str, document: Document, line: int, namespace: str, index: int | None = None
+) -> Iterator[Item]:
+    every = list(resources(document, index))
+    wanted = [resource for resource in every if matters(resource.api_version, resource.kind)]
+    _note(found, name, left_out(document, [one for one in every if one not in wanted], {}, line))
+    for resource in wanted:
+        where = f"{name}:{line + source.line_of(document, resource.base) + 1}"
+        pods = list(workloads.pods(resource, workloads.shapes_of(resource, {})))
+        wrong = next(unreadable(resource, workloads.shapes_of(resource, {}), pods), None)
+        if document.duplicates:
+            key, _, second = document.duplicates[0]
+            found.unread.append(
+                Unread(f"{name}:{line + second + 1}", f"the key {key!r} stands twice in one mapping", _kind(resource))
+            )
+        elif wrong:
+            found.unread.append(Unread(where, f"{resource}: {wrong[1]}", _kind(resource), "correct it"))
+        elif is_patch(resource, pods, directives=True):
+            found.notes.append(f"{where}: {resource}: a patch, no whole object: give what it becomes")
+        else:
+            own = resource.namespace or ("" if resource.kind in _CLUSTER_WIDE else namespace)
+            yield Item(resource, where, "" if resource.kind in _CLUSTER_WIDE else own)
+
+
+def _kind(resource: Resource) -> bytes:
+    """What an unread text is judged by."""
+    said = f"kind: {resource.kind}\n"
+    return (said + (f"namespace: {resource.namespace}\n" if resource.namespace else "")).encode()
+
+
+def _note(found: Found, name: str, notes: Iterable[object]) -> None:
+    for note in notes:
+        said = f"{note}: {note.reason}" if str(note) else note.reason  # type: ignore[attr-defined]
+        found.notes.append(f"{name}:{note.line}: {said}")  # type: ignore[attr-defined]

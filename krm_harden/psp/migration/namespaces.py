@@ -1,0 +1,170 @@
+"""The labels of each namespace: the strictest level that all its workloads pass as they are written now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from krm_harden import workloads
+from krm_harden.model import LATEST, LEVELS, LevelVersion, mapping
+from krm_harden.namespaces import MODES, PREFIX
+from krm_harden.psp.migration.choices import after
+from krm_harden.resources import owner
+from krm_harden.standard import Evaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from krm_harden.model import Resource
+    from krm_harden.psp.migration.choices import Choice
+    from krm_harden.psp.migration.objects import Cluster, Item
+
+ONCE_STRICTER = {"privileged": "baseline", "baseline": "restricted", "restricted": "restricted"}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An object that makes pods, with the choice for each of them. `resource` is what becomes of it."""
+
+    item: Item
+    choices: tuple[Choice, ...]
+    resource: Resource
+
+    @property
+    def is_open(self) -> bool:
+        return any(choice.refusal for choice in self.choices)
+
+    @property
+    def owner(self) -> str:
+        """What makes the object, which then isn't written here."""
+        return owner(self.item.resource)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(choice.policy for choice in self.choices if choice.policy))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What becomes of a namespace. `level` is the strictest that holds; `enforce` what is enforced in the end.
+
+    `writes` are the labels to write; `blockers` say what keeps the next level away, `note` why there is no label.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    level: str
+    enforce: str
+    version: str
+    writes: tuple[tuple[str, str], ...]
+    blockers: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def asked(self) -> LevelVersion | None:
+        """What holds in it, None where nothing does."""
+        return LevelVersion(self.enforce, self.version) if self.enforce else None
+
+
+def workloads_of(choices: Sequence[Choice]) -> list[Workload]:
+    """The choices by their objects, in their order."""
+    found: dict[int, list[Choice]] = {}
+    for choice in choices:
+        found.setdefault(id(choice.item), []).append(choice)
+    return [Workload(of_one[0].item, tuple(of_one), _becomes(of_one)) for of_one in found.values()]
+
+
+def _becomes(choices: list[Choice]) -> Resource:
+    item = choices[0].item
+    return item.resource if owner(item.resource) else after(item, choices)
+
+
+def labels(
+    cluster: Cluster, every: Sequence[Workload], server: tuple[int, int] = LATEST, version: str = ""
+) -> list[Labels]:
+    """What becomes of each namespace that is here, or has a workload here; by name."""
+    within: dict[str, list[Workload]] = {name: [] for name in cluster.namespaces}
+    for workload in every:
+        within.setdefault(workload.item.namespace, []).append(workload)
+    version = version or f"v1.{server[1]}"
+    return [_of(cluster, name, within[name], server, version) for name in sorted(within)]
+
+
+def _of(cluster: Cluster, name: str, inside: Sequence[Workload], server: tuple[int, int], version: str) -> Labels:
+    items = tuple(cluster.namespaces.get(name, ()))
+    if name.startswith("kube-"):
+        return Labels(name, items, "", "", version, (), note="kube-* namespaces are left alone")
+    unsure = _unsure(cluster, name, inside)
+    if unsure:
+        return Labels(name, items, "", "", version, _writes("", "restricted", version), note=unsure)
+    level, blockers = strictest(inside, server, version)
+    there = _there(items)
+    enforce = max(level, there, key=LEVELS.index) if there else level
+    note = ""
+    if LEVELS.index(enforce) > LEVELS.index(level):
+        note = f"the label that is there, {there}, stays: not all workloads pass it"
+    writes = _writes(level, ONCE_STRICTER[enforce], version)
+    return Labels(name, items, level, enforce, version, writes, blockers, note)
+
+
+def _unsure(cluster: Cluster, name: str, inside: Sequence[Workload]) -> str:
+    """Why no level is enforced in a namespace, or empty."""
+    still = [str(workload.item) for workload in inside if workload.is_open]
+    if still:
+        return f"open: {', '.join(still)}"
+    unread = cluster.unlabelled.get(name) or cluster.unlabelled.get("")
+    if unread:
+        return f"not judged: {unread}"
+    return "" if inside else "the input has no workload of it: no level is known to hold"
+
+
+def strictest(inside: Sequence[Workload], server: tuple[int, int], version: str) -> tuple[str, tuple[str, ...]]:
+    """The strictest level that every workload passes, and what keeps the next one away."""
+    blockers: tuple[str, ...] = ()
+    for level in reversed(LEVELS):
+        asked = LevelVersion(level, version, server)
+        failing = [f"{workload.item}: {said}" for workload in inside if (said := _refusal(workload, asked, server))]
+        if not failing:
+            return level, blockers
+        blockers = tuple(f"{asked}: {line}" for line in failing)
+    return "privileged", blockers
+
+
+def _refusal(workload: Workload, asked: LevelVersion, server: tuple[int, int]) -> str:
+    shapes = workloads.shapes_of(workload.resource, {})
+    return Evaluator(list(workloads.created_pods(workload.resource, shapes, server))).verdict(asked).message
+
+
+def _there(items: Sequence[Item]) -> str:
+    """The softest enforce label of a namespace's manifests, empty where one has none, or none that can be read."""
+    found = [_labels_of(item).get(f"{PREFIX}enforce") for item in items]
+    known = [level for level in found if level in LEVELS]
+    return min(known, key=LEVELS.index) if known and len(known) == len(found) else ""
+
+
+def _labels_of(item: Item) -> Mapping[str, object]:
+    return mapping(item.resource.metadata.get("labels"))
+
+
+def _writes(enforce: str, watch: str, version: str) -> tuple[tuple[str, str], ...]:
+    """The labels to write, those of enforce first; `writes_of` says which of them an object gets."""
+    wanted = dict(zip(MODES, (enforce, watch, watch), strict=True))
+    found = []
+    for mode, level in wanted.items():
+        if level:
+            found += [(PREFIX + mode, level), (f"{PREFIX}{mode}-version", version)]
+    return tuple(found)
+
+
+def writes_of(labels_: Labels, current: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The labels that a Namespace with some labels gets: none is lowered, and what can't be read is left to people."""
+    wanted = dict(labels_.writes)
+    for mode in MODES:
+        name, level = PREFIX + mode, wanted.get(PREFIX + mode)
+        there = current.get(name)
+        if level is None or (there is not None and there not in LEVELS):
+            continue
+        if there is None or LEVELS.index(str(there)) < LEVELS.index(level):
+            yield name, level
+            if current.get(f"{name}-version") != labels_.version:
+                yield f"{name}-version", labels_.version

@@ -1,0 +1,201 @@
+"""Which policy holds where by an admission policy, for what no level expresses.
+
+A rule is for namespaces, or for service accounts of theirs where these got different policies. Where one account's pods
+got several, the one that takes all that the others take holds; where there is none, nothing does, and that is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from krm_harden.psp.model import PodSecurityPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from krm_harden.psp.migration.choices import Choices
+    from krm_harden.psp.migration.namespaces import Labels, Workload
+    from krm_harden.psp.migration.probes import Judged
+
+OTHERS = "*"
+"""Stands for the service accounts of a namespace that no workload here uses."""
+ACCOUNT = "object.spec.?serviceAccountName.orValue('default')"
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A policy for the pods of a namespace that run as some accounts; without accounts for all but `beside`."""
+
+    policy: str
+    namespace: str
+    accounts: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An admission policy to be: for which policy, which of its fields, at what level, and where it holds."""
+
+    name: str
+    policy: str
+    level: str
+    fields: tuple[str, ...]
+    bound: tuple[Bound, ...]
+
+
+def bound(
+    labels: Labels, inside: Sequence[Workload], choices: Choices, judged: Mapping[str, Judged]
+) -> tuple[list[Bound], list[str]]:
+    """Which policy holds for whom in a namespace, and what can't be had, in sentences."""
+    of_account: dict[str, set[str]] = {}
+    for workload in inside:
+        for choice in workload.choices:
+            of_account.setdefault(choice.account, set()).add(choice.policy)
+    policies = {name for names in of_account.values() for name in names}
+    if len(policies) == 1:
+        return [Bound(policies.pop(), labels.name)], []
+    found, missing = [], []
+    for account, names in sorted(of_account.items()):
+        widest = _widest(sorted(names), judged)
+        if widest:
+            found.append(Bound(widest, labels.name, (account,)))
+        else:
+            missing.append(
+                f"the pods of service account {account} got {_listed(names)}, of which none takes all that the others "
+                "take: no admission policy holds for it; give each of them an account of its own"
+            )
+    known = tuple(sorted(of_account))
+    others = _of_others(labels.name, inside, choices, judged)
+    if others:
+        found.append(Bound(others, labels.name, beside=known))
+    else:
+        missing.append(f"for service accounts other than {_listed(known)} the level alone holds")
+    return _joined(found), missing
+
+
+def _of_others(namespace: str, inside: Sequence[Workload], choices: Choices, judged: Mapping[str, Judged]) -> str:
+    """The policy of accounts that no workload uses: what everybody may use there, if one of them takes it all."""
+    from krm_harden.psp.migration.choices import Subject
+
+    makers = {made.user: made for workload in inside if isinstance(made := choices.creator(workload.item), Subject)}
+    usable = [name for name in choices.candidates(namespace, "", [*makers.values()]) if name in judged]
+    return _widest(usable, judged) if usable else ""
+
+
+def _widest(names: Sequence[str], judged: Mapping[str, Judged]) -> str:
+    """The policy of several that takes whatever the others take; empty if there is none."""
+    return next((name for name in names if all(judged[name].takes(judged[other]) for other in names)), "")
+
+
+def _joined(found: Iterable[Bound]) -> list[Bound]:
+    """Accounts of one policy in one place."""
+    accounts: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for one in found:
+        accounts.setdefault((one.policy, one.namespace, one.beside), []).extend(one.accounts)
+    return [Bound(policy, namespace, tuple(names), beside) for (policy, namespace, beside), names in accounts.items()]
+
+
+def rules(everything: Iterable[tuple[Labels, Bound]], judged: Mapping[str, Judged]) -> list[Rule]:
+    """The admission policies: one for each policy and level, without those that have nothing to hold."""
+    where: dict[tuple[str, str], list[Bound]] = {}
+    for labels, one in everything:
+        where.setdefault((one.policy, labels.enforce), []).append(one)
+    found = []
+    for (policy, level), bounds in sorted(where.items()):
+        asked = next(labels.asked for labels, one in everything if one in bounds and labels.enforce == level)
+        fields = judged[policy].escaping(asked) if asked else ()
+        if fields:
+            found.append(Rule(f"psp-{policy}-{level}", policy, level, fields, tuple(bounds)))
+    return found
+
+
+PERMISSIVE: Mapping[str, Any] = {
+    "privileged": True,
+    "hostNetwork": True,
+    "hostPID": True,
+    "hostIPC": True,
+    "hostPorts": [{"min": 0, "max": 65535}],
+    "volumes": ["*"],
+    "allowedHostPaths": [],
+    "allowedFlexVolumes": [],
+    "allowedCSIDrivers": [],
+    "defaultAddCapabilities": [],
+    "requiredDropCapabilities": [],
+    "allowedCapabilities": ["*"],
+    "runAsUser": {"rule": "RunAsAny"},
+    "runAsGroup": {"rule": "RunAsAny"},
+    "fsGroup": {"rule": "RunAsAny"},
+    "supplementalGroups": {"rule": "RunAsAny"},
+    "seLinux": {"rule": "RunAsAny"},
+    "readOnlyRootFilesystem": False,
+    "allowPrivilegeEscalation": True,
+    "allowedProcMountTypes": ["Default", "Unmasked"],
+}
+"""What refuses nothing, for each field that stands in a policy's spec under its own name."""
+_SECCOMP = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
+_APP_ARMOR = "apparmor.security.beta.kubernetes.io/allowedProfileNames"
+
+
+def narrowed(policy: PodSecurityPolicy, fields: Sequence[str]) -> PodSecurityPolicy:
+    """A policy that refuses what some of its fields refuse, and nothing else."""
+    spec: dict[str, Any] = dict(policy.spec)
+    annotations = dict(policy.annotations)
+    spec |= {name: value for name, value in PERMISSIVE.items() if name not in fields}
+    if "requiredDropCapabilities" in fields and "allowedCapabilities" not in fields:
+        # "*" would let go what must be dropped, too.
+        spec["allowedCapabilities"] = policy.spec.get("allowedCapabilities") or []
+    if "defaultAddCapabilities" not in fields and "allowedCapabilities" in fields:
+        spec["defaultAddCapabilities"] = policy.spec.get("defaultAddCapabilities") or []
+    if "sysctls" not in fields:
+        spec["forbiddenSysctls"], spec["allowedUnsafeSysctls"] = [], ["*"]
+    if "runtimeClass" not in fields:
+        spec.pop("runtimeClass", None)
+    if "seccomp" not in fields:
+        annotations[_SECCOMP] = "*"
+    if "appArmor" not in fields:
+        annotations.pop(_APP_ARMOR, None)
+    return PodSecurityPolicy(policy.name, spec, annotations, policy.where)
+
+
+def placed(objects: Iterable[Mapping[str, Any]], rule: Rule, action: str) -> list[dict[str, Any]]:
+    """An admission policy and its binding, for the places of a rule alone."""
+    found = []
+    for one in objects:
+        spec = dict(one["spec"])
+        if one["kind"].endswith("Binding"):
+            spec["validationActions"] = ["Deny"] if action == "deny" else ["Warn", "Audit"]
+            spec["matchResources"] = {"namespaceSelector": _selector(rule)}
+        else:
+            condition = _condition(rule)
+            if condition:
+                known = list(spec.get("matchConditions") or ())
+                spec["matchConditions"] = [*known, {"name": "accounts", "expression": condition}]
+        found.append({**one, "spec": spec})
+    return found
+
+
+def _selector(rule: Rule) -> dict[str, Any]:
+    names = sorted({one.namespace for one in rule.bound})
+    return {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": names}]}
+
+
+def _condition(rule: Rule) -> str:
+    """For which pods a rule holds, in CEL; empty where it is for all of its namespaces."""
+    whole = sorted({one.namespace for one in rule.bound if not (one.accounts or one.beside)})
+    parts = [f"request.namespace in {_cel(whole)}"] if whole else []
+    for one in rule.bound:
+        if one.accounts:
+            parts.append(f"request.namespace == '{one.namespace}' && {ACCOUNT} in {_cel(one.accounts)}")
+        elif one.beside:
+            parts.append(f"request.namespace == '{one.namespace}' && !({ACCOUNT} in {_cel(one.beside)})")
+    return "" if len(whole) == len({one.namespace for one in rule.bound}) else " ||\n".join(parts)
+
+
+def _cel(names: Iterable[str]) -> str:
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
