@@ -119,7 +119,7 @@ def _fields(workloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 groups.setdefault(key, (pod, []))[1].append(workload["object"])
     yield "## Field by field"
     yield ""
-    yield "What the fields of the policy refused and set, and what holds it now. *Looser*: it was refused or set, and is"
+    yield "What the policy's fields refused and set, and what holds it now. *Looser*: it was refused or set, and is"
     yield "neither now; *stricter*: it was allowed or set, and is refused. `manifest only`: nothing else has it."
     yield "A field that isn't here asked for nothing."
     yield ""
