@@ -183,7 +183,8 @@ def _reports(
     names = [*files, "REPORT.md", "STEPS.md", "report.json"]
     data = document(plan, opened, notes, names)
     files["REPORT.md"] = markdown(data).encode()
-    files["STEPS.md"] = steps(plan, names, _again(options), in_place=options.in_place).encode()
+    spaces = [name for name in files if name.startswith("manifests/") and b"kind: Namespace" in files[name]]
+    files["STEPS.md"] = steps(plan, names, spaces, _again(options), in_place=options.in_place).encode()
     files["report.json"] = (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
     return data
 
@@ -206,7 +207,8 @@ def _say(
     if options.output == "json":
         _streams.print_report(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         return
-    _streams.print_lines(_summary(plan))
+    if _streams.detail() >= 0:
+        _streams.print_lines(_summary(plan))
     verb = "would write" if options.dry_run else "wrote"
     count = len(list(files))
     what = [f"krm-harden: {len(opened)} open, nothing is written for these"] if opened else []

@@ -37,11 +37,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What lies between two `---`: one part, or a list's `header`, items and `trailer`."""
+    """What lies between two `---`: one piece, or a list's `header`, items and `trailer`.
 
-    parts: tuple[Part, ...]
+    A piece is its text and what was read of it, None where nothing in it matters.
+    """
+
+    pieces: tuple[tuple[bytes, Part | None], ...]
     header: bytes = b""
     trailer: bytes = b""
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for _, part in self.pieces if part]
 
     @property
     def is_list(self) -> bool:
@@ -143,7 +150,7 @@ def _chunk(found: Found, name: str, chunk: bytes, line: int, namespace: str) -> 
             return listed
     before, body = split.after_mark(chunk)
     part = _part(found, name, before, body, line + before.count(b"\n"), namespace)
-    return Chunk((part,)) if part else None
+    return Chunk(((chunk, part),)) if part else None
 
 
 def _list(found: Found, name: str, cut: split.ItemList, line: int, namespace: str) -> Chunk | None:
@@ -160,7 +167,8 @@ def _list(found: Found, name: str, cut: split.ItemList, line: int, namespace: st
         read_.append((index, document, line))
         line += text.count(b"\n")
     parts = [Part(b"", made, tuple(_items(found, name, made, at, namespace, index))) for index, made, at in read_]
-    return Chunk(tuple(part for part in parts if part.items), cut.header, cut.trailer)
+    pieces = [(text, part if part.items else None) for text, part in zip(cut.items, parts, strict=True)]
+    return Chunk(tuple(pieces), cut.header, cut.trailer)
 
 
 def _part(found: Found, name: str, before: bytes, body: bytes, line: int, namespace: str) -> Part | None:

@@ -63,18 +63,17 @@ def in_place(text: Text, changes: Changes, opened: list[Open]) -> bytes:
     made = []
     for index, chunk in enumerate(text.every):
         known = text.chunks.get(index)
-        made.append(_with(chunk, known, changes, opened) if known else chunk)
+        made.append(_with(known, changes, opened) if known else chunk)
     return text.encoding.encode(b"".join(made))
 
 
-def _with(chunk: bytes, known: Chunk, changes: Changes, opened: list[Open]) -> bytes:
-    for part in known.parts:
-        old = part.document.text.encode()
-        new = _edited(part, _operations(part, changes), opened)
-        if new is not None and new.text.encode() != old:
-            at = chunk.find(part.before + old)
-            chunk = chunk[:at] + part.before + new.text.encode() + chunk[at + len(part.before + old) :]
-    return chunk
+def _with(known: Chunk, changes: Changes, opened: list[Open]) -> bytes:
+    made = []
+    for text, part in known.pieces:
+        operations = _operations(part, changes) if part else []
+        new = _edited(part, operations, opened) if part and operations else None
+        made.append(part.before + new.text.encode() if part and new else text)
+    return known.header + b"".join(made) + known.trailer
 
 
 def copied(text: Text, changes: Changes, opened: list[Open]) -> bytes:

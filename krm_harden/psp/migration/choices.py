@@ -114,7 +114,7 @@ class Choices:
         self.asked = asked
         self.server = server
         self.grants = _grants(cluster)
-        self.single = "" if _speaks_of_use(cluster) or len(cluster.policies) != 1 else next(iter(cluster.policies))
+        self.single = next(iter(cluster.policies)) if len(cluster.policies) == 1 and not cluster.rbac else ""
         self.absent = dict(_absent_roles(cluster))
 
     def every(self) -> list[Choice]:
@@ -333,16 +333,25 @@ def _with(choice: Choice, **changes: Any) -> Choice:
     return replace(choice, **changes)
 
 
-def unmatched(cluster: Cluster, choices: Sequence[Choice]) -> Iterator[Open]:
-    """Running pods here whose own annotation names another policy than the one worked out for their workload."""
+def settled(cluster: Cluster, choices: Sequence[Choice]) -> list[Choice]:
+    """The choices, without those that a running pod contradicts: its annotation says what the cluster did."""
+    against: dict[tuple[str, str, str], Open] = {}
     chosen = {(one.item.kind, one.item.namespace, one.item.name): one for one in choices if one.index == 0}
     parents = {(item.kind, item.namespace, item.name): item for item in cluster.owned}
     for item in cluster.owned:
         told = text(item.resource.annotations.get(CHOSEN)) if is_pod(item.resource) else ""
         found = chosen.get(_root(item, parents)) if told else None
         if found and found.policy and found.policy != told:
-            reason = f"the cluster chose {told} for it, and what is here comes to {found.policy} for {found.item}"
-            yield Open(item.where, str(item), reason, "add the policies and bindings that are missing here")
+            running = f"the running {item} ({item.where})"
+            reason = f"the cluster chose {told} for {running}, and what is here comes to {found.policy}"
+            step = "add the policies and bindings that are missing here, or leave that pod out if it is from before"
+            key = (found.item.kind, found.item.namespace, found.item.name)
+            against.setdefault(key, Open(found.item.where, str(found.item), reason, step))
+    return [_against(one, against.get((one.item.kind, one.item.namespace, one.item.name))) for one in choices]
+
+
+def _against(choice: Choice, refusal: Open | None) -> Choice:
+    return choice if refusal is None else replace(choice, policy="", outcome=None, writes=(), refusal=refusal)
 
 
 def _root(item: Item, parents: Mapping[tuple[str, str, str], Item]) -> tuple[str, str, str]:

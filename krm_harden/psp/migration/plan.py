@@ -9,7 +9,7 @@ from krm_harden.errors import ConfigError
 from krm_harden.model import LATEST
 from krm_harden.psp.fields import IDS
 from krm_harden.psp.migration import leftovers
-from krm_harden.psp.migration.choices import Asked, Choices, unmatched
+from krm_harden.psp.migration.choices import Asked, Choices, settled
 from krm_harden.psp.migration.namespaces import labels, workloads_of
 from krm_harden.psp.migration.probes import Judged
 from krm_harden.psp.migration.rules import bound, rules
@@ -77,7 +77,7 @@ def made(cluster: Cluster, asked: Asked, server: tuple[int, int] = LATEST) -> Pl
             next_step="name the files that have them, or a dump: kubectl get podsecuritypolicies -o yaml",
         )
     choices = Choices(cluster, asked, server)
-    every = choices.every()
+    every = settled(cluster, choices.every())
     objects = workloads_of(every)
     found = labels(cluster, objects, server)
     used = sorted({choice.policy for choice in every if choice.policy}, key=str.encode)
@@ -91,7 +91,7 @@ def made(cluster: Cluster, asked: Asked, server: tuple[int, int] = LATEST) -> Pl
             bounds, missing = bound(one, inside, choices, judged)
             placed += [(one, each) for each in bounds]
             notes[one.name] = tuple(missing)
-    opened = [*cluster.opened, *_refusals(every), *unmatched(cluster, every)]
+    opened = [*cluster.opened, *_refusals(every)]
     return Plan(
         cluster,
         server,

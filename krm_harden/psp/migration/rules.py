@@ -69,7 +69,9 @@ def bound(
     known = tuple(sorted(of_account))
     others = _of_others(labels.name, inside, choices, judged)
     if others:
-        found.append(Bound(others, labels.name, beside=known))
+        found = [one for one in found if one.policy != others]
+        alike = {account for account, names in of_account.items() if _widest(sorted(names), judged) == others}
+        found.append(Bound(others, labels.name, beside=tuple(name for name in known if name not in alike)))
     else:
         missing.append(f"for service accounts other than {_listed(known)} the level alone holds")
     return _joined(found), missing

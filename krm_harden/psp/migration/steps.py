@@ -20,13 +20,13 @@ KUBECTL |= {"ClusterRoleBinding": "clusterrolebinding"}
 WIDTH = 110
 
 
-def steps(plan: Plan, files: Iterable[str], again: str, *, in_place: bool) -> str:
-    """The steps. `files` are those that are written, `again` the command line of this run."""
+def steps(plan: Plan, files: Iterable[str], spaces: Sequence[str], again: str, *, in_place: bool) -> str:
+    """The steps. `files` are written, `spaces` those with Namespaces; `again` is the command line of this run."""
     names = set(files)
     sections = (
         _save(),
         _look(names),
-        _manifests(names, in_place=in_place),
+        _manifests(names, spaces, in_place=in_place),
         _disable(),
         _delete(plan),
         _admission(plan, again),
@@ -49,8 +49,8 @@ def _shell(commands: Iterable[str]) -> list[str]:
 def _intro(plan: Plan) -> Iterator[str]:
     if plan.opened:
         yield from _prose(
-            f"**{len(plan.opened)} questions are open** ([REPORT.md](REPORT.md)): answer them first, and run the command "
-            "again. Until then their namespaces get no enforce label, and the policies must stay."
+            f"**{len(plan.opened)} questions are open** ([REPORT.md](REPORT.md)): answer them first, and run the "
+            "command again. Until then their namespaces get no enforce label, and the policies must stay."
         )
     yield from _prose(
         "The commands are for the folder of this file, but for `krm-harden psp migrate`, which is for where it was run."
@@ -83,7 +83,7 @@ def _look(files: set[str]) -> tuple[str, list[str]] | None:
     ]
 
 
-def _manifests(files: set[str], *, in_place: bool) -> tuple[str, list[str]]:
+def _manifests(files: set[str], spaces: Sequence[str], *, in_place: bool) -> tuple[str, list[str]]:
     said = _prose(
         "They say themselves what the policies wrote into their pods, so that the pods stay what they are; the "
         "Namespaces "
@@ -94,6 +94,7 @@ def _manifests(files: set[str], *, in_place: bool) -> tuple[str, list[str]]:
     if in_place:
         said += _prose("They were changed where they are: look at the diff, and let your pipeline apply them.")
     shell = ["git diff"] if in_place else []
+    shell += [f"kubectl apply -f {shlex.quote(name)}" for name in spaces if _applied(files) == ["manifests/"]]
     shell += [f"kubectl apply {_named_files(one)}" for one in _applied(files)]
     return "Roll out the hardened manifests and the labels", [*said, *_shell(shell)]
 
