@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from krm_harden import cli, controls, namespaces, schema  # noqa: E402
+from krm_harden import cli, controls, namespaces, scanning, schema  # noqa: E402
 from krm_harden.commands import explain  # noqa: E402
 from krm_harden.commands.schema import definition_text, report_text, schema_text  # noqa: E402
 
@@ -47,7 +47,9 @@ def pages() -> dict[str, str]:
         "docs/controls.md": HEAD
         + overview()
         + "".join(section(control) for control in controls.load().values())
-        + labels(),
+        + labels()
+        + "\n"
+        + scans(),
         "docs/command-line.md": command_line(),
         "docs/policy.md": FIELDS.sub(lambda found: found[1] + table + found[2], policy),
         "function/hardeningpolicy.schema.json": schema_text(),
@@ -83,11 +85,17 @@ def labels() -> str:
     return f"## {controls.NAMESPACES}\n\n**{explain.LABELS}.** {fenced((namespaces.__doc__ or '').strip())}\n"
 
 
+def scans() -> str:
+    """The control of what scanners report."""
+    return f"## {controls.VULNERABILITIES}\n\n**{explain.SCANS}.** {fenced((scanning.__doc__ or '').strip())}\n"
+
+
 def overview() -> str:
     """The table of all controls."""
     rows = ["| control | what it asks for | standard |", "|---|---|---|"]
     known = [(control.id, control.title, explain.standard(control)) for control in controls.load().values()]
     known.append((controls.NAMESPACES, explain.LABELS, "beyond it"))
+    known.append((controls.VULNERABILITIES, explain.SCANS, "beyond it"))
     rows += [f"| [`{name}`](#{name.lower()}) | {title} | {standard} |" for name, title, standard in known]
     return "\n".join(rows) + "\n\n"
 
