@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from krm_harden import controls
 from krm_harden.model import dotted, lookup
 from krm_harden.patch import Draft
+from krm_harden.psp import admission
 from krm_harden.psp.admission import admit, validate
 from krm_harden.psp.created import created
-from krm_harden.psp.fields import IDS, documentation, load, module_of
+from krm_harden.psp.fields import IDS, documentation, load, module_of, nothing
 
 FILES = sorted(psp_cases.FOLDER.glob("*.yaml"))
 CASES = psp_cases.cases()
@@ -265,3 +266,18 @@ def test_a_hostile_pod_costs_in_proportion_to_its_size():
 
     assert (errors, more) == (5 * 400, 5 * 2400)
     assert big / small < 6 * 4
+
+
+def test_all_that_a_field_does_is_asked_of_it():
+    asked = {
+        "sets": admission.SETS_POD,
+        "sets_in": admission.SETS_CONTAINER,
+        "refuses": admission.REFUSES_POD + admission.REFUSES_POD_AFTER_VOLUMES,
+        "refuses_volume": admission.REFUSES_VOLUME,
+        "refuses_in": admission.REFUSES_CONTAINER,
+    }
+
+    for what, fields in asked.items():
+        assert {field.id for field in fields} == {name for name in IDS if getattr(load(name), what) is not nothing}, (
+            what
+        )

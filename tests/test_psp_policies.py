@@ -110,6 +110,12 @@ def test_what_is_no_policy_is_refused_with_its_place(data, said):
     assert problems_of(data)[0].text == said
 
 
+def test_a_name_that_the_server_makes_is_one():
+    data = manifest(metadata={"name": None, "generateName": "restricted-"})
+
+    assert of_data(data).name == "restricted-xxxxx"
+
+
 def test_all_problems_are_named_at_once_with_the_file():
     with pytest.raises(ConfigError) as caught:
         of_data(manifest({"privileged": "x", "volumes": 1}), "psp.yaml")

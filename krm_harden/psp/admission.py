@@ -15,56 +15,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from krm_harden.psp.fields import Effect
+    from krm_harden.psp.fields import Effect, Field
     from krm_harden.psp.model import Change, FieldError, PodSecurityPolicy
 
-SETS_POD = tuple(load(name).sets for name in ("supplementalGroups", "fsGroup", "seLinux", "seccomp", "runtimeClass"))
-SETS_CONTAINER = tuple(
-    load(name).sets_in
-    for name in (
-        "runAsUser",
-        "runAsGroup",
-        "appArmor",
-        "defaultAddCapabilities",
-        "requiredDropCapabilities",
-        "readOnlyRootFilesystem",
-        "allowPrivilegeEscalation",
-    )
+
+def _rows(*names: str) -> tuple[Field, ...]:
+    return tuple(load(name) for name in names)
+
+
+SETS_POD = _rows("supplementalGroups", "fsGroup", "seLinux", "seccomp", "runtimeClass")
+SETS_CONTAINER = _rows(
+    "runAsUser",
+    "runAsGroup",
+    "appArmor",
+    "defaultAddCapabilities",
+    "requiredDropCapabilities",
+    "readOnlyRootFilesystem",
+    "allowPrivilegeEscalation",
 )
-REFUSES_POD = tuple(
-    load(name).refuses
-    for name in (
-        "fsGroup",
-        "supplementalGroups",
-        "seccomp",
-        "seLinux",
-        "hostNetwork",
-        "hostPID",
-        "hostIPC",
-        "sysctls",
-    )
+REFUSES_POD = _rows(
+    "fsGroup", "supplementalGroups", "seccomp", "seLinux", "hostNetwork", "hostPID", "hostIPC", "sysctls"
 )
-REFUSES_VOLUME = tuple(
-    load(name).refuses_volume for name in ("volumes", "allowedHostPaths", "allowedFlexVolumes", "allowedCSIDrivers")
-)
+REFUSES_VOLUME = _rows("volumes", "allowedHostPaths", "allowedFlexVolumes", "allowedCSIDrivers")
 """A type that isn't allowed is the last word about a volume; each of the others is about one type."""
-REFUSES_POD_AFTER_VOLUMES = (load("runtimeClass").refuses,)
-REFUSES_CONTAINER = tuple(
-    load(name).refuses_in
-    for name in (
-        "runAsUser",
-        "runAsGroup",
-        "seLinux",
-        "appArmor",
-        "seccomp",
-        "privileged",
-        "allowedProcMountTypes",
-        "allowedCapabilities",
-        "requiredDropCapabilities",
-        "hostPorts",
-        "readOnlyRootFilesystem",
-        "allowPrivilegeEscalation",
-    )
+REFUSES_POD_AFTER_VOLUMES = _rows("runtimeClass")
+REFUSES_CONTAINER = _rows(
+    "runAsUser",
+    "runAsGroup",
+    "seLinux",
+    "appArmor",
+    "seccomp",
+    "privileged",
+    "allowedProcMountTypes",
+    "allowedCapabilities",
+    "requiredDropCapabilities",
+    "hostPorts",
+    "readOnlyRootFilesystem",
+    "allowPrivilegeEscalation",
 )
 """All in the order of the admission."""
 
@@ -86,11 +73,11 @@ def validate(policy: PodSecurityPolicy, pod: Mapping[str, Any], server: tuple[in
 
 def _mutated(policy: PodSecurityPolicy, pod: PodDraft) -> Iterator[Effect]:
     """Each effect, once it has been applied to the draft."""
-    for of_pod in filter(None, SETS_POD):
-        yield from _applied(pod, [*of_pod(policy, pod)])
+    for field in SETS_POD:
+        yield from _applied(pod, [*field.sets(policy, pod)])
     for container in pod.containers:
-        for of_container in filter(None, SETS_CONTAINER):
-            yield from _applied(pod, [*of_container(policy, pod, container)])
+        for field in SETS_CONTAINER:
+            yield from _applied(pod, [*field.sets_in(policy, pod, container)])
 
 
 def _applied(pod: PodDraft, effects: list[Effect]) -> list[Effect]:
@@ -100,16 +87,16 @@ def _applied(pod: PodDraft, effects: list[Effect]) -> list[Effect]:
 
 
 def _refused(policy: PodSecurityPolicy, pod: PodDraft) -> Iterator[FieldError]:
-    for of_pod in filter(None, REFUSES_POD):
-        yield from of_pod(policy, pod)
+    for field in REFUSES_POD:
+        yield from field.refuses(policy, pod)
     for index, volume in enumerate(sequence(pod.spec.get("volumes"))):
-        for of_volume in filter(None, REFUSES_VOLUME):
-            found = [*of_volume(policy, pod, index, mapping(volume))]
+        for field in REFUSES_VOLUME:
+            found = [*field.refuses_volume(policy, pod, index, mapping(volume))]
             yield from found
             if found:
                 break
-    for of_pod in filter(None, REFUSES_POD_AFTER_VOLUMES):
-        yield from of_pod(policy, pod)
+    for field in REFUSES_POD_AFTER_VOLUMES:
+        yield from field.refuses(policy, pod)
     for container in pod.containers:
-        for of_container in filter(None, REFUSES_CONTAINER):
-            yield from of_container(policy, pod, container)
+        for field in REFUSES_CONTAINER:
+            yield from field.refuses_in(policy, pod, container)

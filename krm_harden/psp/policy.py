@@ -71,8 +71,13 @@ def of_data(data: Any, where: str = "") -> PodSecurityPolicy:
     _reject(problems, where)
     unknown = tuple((name,) for name in data if name not in _ENVELOPE)
     found = mapping(metadata)
-    name = found.get("name") or found.get("generateName")
-    return _decoded_policy(name, found.get("annotations"), data.get("spec"), where, unknown)
+    return _decoded_policy(_name(found), found.get("annotations"), data.get("spec"), where, unknown)
+
+
+def _name(metadata: Mapping[str, Any]) -> Any:
+    """The name, or the one that the server would make of `generateName`: five letters of chance are added."""
+    begin = metadata.get("generateName")
+    return metadata.get("name") or (begin + "xxxxx" if isinstance(begin, str) and begin else begin)
 
 
 def _decoded_policy(

@@ -70,8 +70,13 @@ def sets(field: str, operation: Operation, container: ContainerDraft | None = No
     return Effect(operation, Change(field, operation, container.at if container else None))
 
 
+def nothing(*_: Any) -> Iterator[Any]:
+    """What a field does where it has nothing to do."""
+    return iter(())
+
+
 class Field:
-    """The row of one field. What it doesn't do is None.
+    """The row of one field.
 
     `sets` and `refuses` look at the pod, `sets_in` and `refuses_in` at a container, `refuses_volume` at a volume.
     """
@@ -82,11 +87,11 @@ class Field:
         self,
         id: str,  # noqa: A002 - as controls have it
         *,
-        sets: Sets | None = None,
-        sets_in: SetsIn | None = None,
-        refuses: Refuses | None = None,
-        refuses_in: RefusesIn | None = None,
-        refuses_volume: RefusesVolume | None = None,
+        sets: Sets = nothing,
+        sets_in: SetsIn = nothing,
+        refuses: Refuses = nothing,
+        refuses_in: RefusesIn = nothing,
+        refuses_volume: RefusesVolume = nothing,
     ) -> None:
         self.id = id
         self.sets = sets
