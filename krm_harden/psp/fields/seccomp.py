@@ -39,7 +39,7 @@ OF_POD = "seccomp.security.alpha.kubernetes.io/pod"
 OF_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
 FIELDS_FROM = (1, 19)
 """The first server with the field."""
-_RUNTIME = ("runtime/default", "docker/default")
+RUNTIME = ("runtime/default", "docker/default")
 _TYPES = {"runtime/default": "RuntimeDefault", "docker/default": "RuntimeDefault", "unconfined": "Unconfined"}
 _NAMES = {"RuntimeDefault": "runtime/default", "Unconfined": "unconfined"}
 _LOCAL = "localhost/"
@@ -114,8 +114,8 @@ def _refused(
     allowed = set() if said is None else {*said.split(",")}
     if "*" in allowed:
         return
-    if allowed.intersection(_RUNTIME):
-        allowed.update(_RUNTIME)
+    if allowed.intersection(RUNTIME):
+        allowed.update(RUNTIME)
     if not allowed:
         if name:
             yield worded(FORBIDDEN, ID, path, "seccomp may not be set", pointer, container)
