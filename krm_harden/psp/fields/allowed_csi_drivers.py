@@ -1,14 +1,13 @@
 """Which drivers of inline CSI volumes pods may use.
 
-**Field**: `spec.allowedCSIDrivers`, each with the driver's `name`. Any driver if absent or empty, so it only matters
+**Field**: `spec.allowedCSIDrivers`, each the `name` of a driver. Any driver if absent or empty, so it only matters
 next to `volumes` with csi.
 
 **Sets**: nothing.
 
 **Refuses**: another driver. Claims aren't looked at: their class says what is behind them.
 
-**Today**: an admission policy. Level restricted of the Pod Security Standards allows csi volumes of any driver, and no
-flexVolume.
+**Today**: an admission policy. The Pod Security Standards allow csi volumes of any driver.
 """
 
 from __future__ import annotations

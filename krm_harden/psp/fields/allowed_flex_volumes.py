@@ -1,14 +1,14 @@
 """Which drivers of FlexVolumes pods may use.
 
-**Field**: `spec.allowedFlexVolumes`, each with the driver's `driver`. Any driver if absent or empty, so it only matters
+**Field**: `spec.allowedFlexVolumes`, each a `driver`. Any driver if absent or empty, so it only matters
 next to `volumes` with flexVolume.
 
 **Sets**: nothing.
 
-**Refuses**: another driver. Claims aren't looked at: their class says what is behind them.
+**Refuses**: another driver.
 
-**Today**: an admission policy. Level restricted of the Pod Security Standards allows csi volumes of any driver, and no
-flexVolume.
+**Today**: an admission policy. Level restricted of the Pod Security Standards allows no flexVolume at all (control
+`restrictedVolumes`), baseline any.
 """
 
 from __future__ import annotations
