@@ -67,6 +67,8 @@ OF_TEMPLATES = {"deny": ["Warn", "Audit"], "warn": ["Warn", "Audit"], "audit": [
 
 VERB = "(object.kind == 'Pod' ? 'violates' : 'would violate')"
 """As Pod Security says it: of what makes pods it only warns."""
+SOFTLY = "'would violate'"
+"""Where nothing is refused."""
 
 
 def emitted(policy: Policy, options: Options) -> Emitted:
@@ -149,7 +151,7 @@ def _validating(name: str, judgement: Judgement, options: Options) -> Iterator[M
                 {
                     "expression": judgement.expression,
                     "message": judgement.message,
-                    "messageExpression": judgement.message_expression,
+                    "messageExpression": f"{VERB if action == 'deny' else SOFTLY} + {judgement.said}",
                     "reason": "Forbidden",
                 }
             ],

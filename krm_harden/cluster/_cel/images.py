@@ -102,11 +102,27 @@ def _column(said: str) -> str:
 def _runs(facts: ImageFacts) -> str:
     """No for what can't run restricted, or needs variables and capabilities that only `fix` writes."""
     code = mapping(facts.value("cannotRestrict")).get("code")
-    needs = facts.value("env") or facts.value("ownedFolder") or facts.value("keepsUser")
-    files = [mapping(one) for one in sequence(facts.value("fileCapabilities"))]
-    if code == HOST_AGENT:
-        return "agent"
-    return "no" if code or needs or any(one.get("capabilities") for one in files) else "yes"
+    return "agent" if code == HOST_AGENT else "no" if code or needed(facts) else "yes"
+
+
+def needed(facts: ImageFacts) -> str:
+    """What an image needs that a pod isn't given: the name of the fact, or empty."""
+    for field in ("env", "ownedFolder", "keepsUser"):
+        if facts.value(field):
+            return field
+    files = sequence(facts.value("fileCapabilities"))
+    return "fileCapabilities" if any(mapping(one).get("capabilities") for one in files) else ""
+
+
+def unwritten(policy: Policy) -> Iterator[str]:
+    """The images of a policy and its locks that need what a pod isn't given, as sentences."""
+    known = [(one.match, one.facts) for one in policy.images]
+    known += [
+        (name, lock.facts(parse(name))) for lock in policy.locks for one in lock.entries for name in one["images"]
+    ]
+    for name, facts in known:
+        if field := needed(facts):
+            yield f"images: {name}: {field}: only `krm-harden fix` writes what it asks for; its pods get what is safe"
 
 
 def _paths(paths: Iterable[WritablePath] | None) -> str:

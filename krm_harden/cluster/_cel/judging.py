@@ -41,8 +41,8 @@ there before the policy (pod-security-admission, admission/admission.go, isSigni
 class Judgement:
     """What a target writes down: variables in their order, and one validation.
 
-    `expression` is true for what is allowed; `message_expression` makes the words of a refusal, `message` stands where
-    they would be too long. `settings` are those of the policy that it is of.
+    `expression` is true for what is allowed; `message_expression` makes the words of a refusal, `said` those after its
+    verb, and `message` stands where they would be too long. `settings` are those of the policy that it is of.
     """
 
     settings: Settings
@@ -50,11 +50,16 @@ class Judgement:
     expression: str
     message_expression: str
     message: str
+    said: str
     cannot: tuple[str, ...]
 
 
 def judgements(
-    policy: Policy, server: Server, *, identity: Variables | None = None, verb: str = "'violates'"
+    policy: Policy,
+    server: Server,
+    *,
+    identity: Variables | None = None,
+    verb: str = "'violates'",
 ) -> list[Judgement]:
     """What is judged: one judgement for each sort of object that the policy's rules tell apart.
 
@@ -121,8 +126,10 @@ def _judgement(
         variables.insert(len(variables) - 1, ("applies", applies))
         expression = f"!variables.applies || {expression}"
     level = f'PodSecurity "{settings.asked}"'
-    message = f"{verb} + {literal(f' {level}: ')} + variables.failures.join(', ')"
-    return Judgement(settings, variables, expression, message, f"violates {level}", tuple(dict.fromkeys(cannot)))
+    words = f"{literal(f' {level}: ')} + variables.failures.join(', ')"
+    return Judgement(
+        settings, variables, expression, f"{verb} + {words}", f"violates {level}", words, tuple(dict.fromkeys(cannot))
+    )
 
 
 def _checked(

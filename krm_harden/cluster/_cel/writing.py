@@ -32,8 +32,8 @@ OF_CONTAINERS = (
 """The controls that write to a container."""
 BESIDE = ("fsGroup", "unprivilegedNetwork")
 """Those that write to a pod what the new user of one of its containers needs."""
-LEFT_TO_FIX = ("environment", "fileCapabilities")
-"""Those that a pod alone doesn't show the need for."""
+LEFT_TO_FIX = (("readOnlyRootFilesystem", "initCopy"), ("fsGroup", "replaceChown"))
+"""The settings of controls that ask for more than fields: init containers that come or go."""
 WINDOWS = (
     "object.spec.?os.?name.orValue('') == 'windows'\n"
     "  || object.spec.?nodeSelector[?'kubernetes.io/os'].orValue('') == 'windows'"
@@ -99,9 +99,11 @@ def writing(settings: Settings, exemptions: Sequence[Exemption], applies: str, s
 
 
 def _cannot(settings: Settings, enabled: set[str]) -> Iterator[str]:
-    left = [name for name in LEFT_TO_FIX if name in enabled]
-    if left:
-        yield f"controls {', '.join(left)}: only `krm-harden fix` writes what they ask for, to manifests"
+    for control, field in LEFT_TO_FIX:
+        if control in enabled and settings.control(control).get(field):
+            yield f"controls.{control}.{field}: only `krm-harden fix` adds and removes init containers"
+    if "numericUser" in enabled:
+        yield from images.unwritten(settings.policy)
     if settings.explicit_mode == "override":
         yield "explicit: override: what an author wrote stays in the cluster, and is refused"
     if settings.unknown_user == "userNamespace":
