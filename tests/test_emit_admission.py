@@ -192,9 +192,9 @@ def held(server: Server) -> str:
     """A namespace in which restricted is held."""
     name = "held"
     install(server, [name, "kube-held"], emitted(name, policy()))
+    in_force(server, name)
     said = {"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}
     assert server.patch(f"/api/v1/namespaces/{name}", said).code == 200
-    in_force(server, name)
     wait_until(server, name, lambda answer: any(text.startswith("would") for text in answer.warnings))
     return name
 
