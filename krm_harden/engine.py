@@ -256,7 +256,7 @@ class Engine:
         for review, result in zip(self._settled(new, reviews), results, strict=True):
             result.allowed, result.message = review.verdict()
             result.policies = review.policies()
-            result.after = result.allowed
+            result.after = result.allowed and not any(verdict.message for verdict in result.policies)
         facts = self._facts([resource.within(new.data) for resource in found], reviews)
         return ChunkResult(new.text.encode(), results, notes, changed=True, facts=facts)
 

@@ -228,8 +228,11 @@ class Review:
             self.policies(),
         )
         if self.lines:
-            made.before = allowed if settled else not self._evaluator.verdict(self.settings.asked).failures
-            made.after = allowed or (self.checking and self._can_be_fixed())
+            refused = any(verdict.message for verdict in made.policies)
+            passes = allowed if settled else not self._evaluator.verdict(self.settings.asked).failures
+            made.before = passes and not refused
+            stays = any(standing.refuses for standing in self._standings) if self.checking else refused
+            made.after = (allowed or (self.checking and self._can_be_fixed())) and not stays
         return made
 
     def _can_be_fixed(self) -> bool:

@@ -225,6 +225,8 @@ def _verdicts(place: Place) -> Iterator[str]:
     if place.before.resource.kind == "Namespace":
         return
     yield f"As it is: {f'allowed by {asked}' if place.before.allowed else one_line(words(place.before))}."
+    for verdict in place.before.policies:
+        yield one_line(verdict.message or f"It {verdict.words}, which admits it.")
     if place.result.operations and not place.before.allowed:
         after = "allowed" if place.result.allowed else f"still refused: {one_line(place.result.message)}"
         yield f"After `krm-harden fix`: {after}."

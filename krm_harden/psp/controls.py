@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     About: TypeAlias = "Callable[[Pod], decide.Situation]"
     Again: TypeAlias = "Callable[[Any], Pod]"
 
-TOKEN = "this is the token that the server mounts: say automountServiceAccountToken: false, or allow the volume"
+MOUNTED = "this is the token that the server mounts: say automountServiceAccountToken: false, or allow the volume"
 _controls: dict[str, Control] = {}
 
 
@@ -149,6 +149,7 @@ class Standing:
         "_later",
         "_stages",
         "pod",
+        "refuses",
         "situation",
         "written",
     )
@@ -170,6 +171,8 @@ class Standing:
         self._demands = tuple(demands)
         self._stages: list[_Stage] = []
         self._later: Standing | None = None
+        self.refuses = False
+        """Whether something is refused that isn't exempt, also with what other controls write."""
         self.written: list[Written] = []
         self.pod = pod
         draft = Draft(data)
@@ -282,11 +285,14 @@ class Standing:
         if any(one.key not in self._base for one in refusals):
             kept = self._without_refused(judged)
             refusals = self._refusals(self._after(kept)[0])
-        found = [*kept, *self._as_judgements(refusals)]
+        said = list(self._as_judgements(refusals))
+        self.refuses = any(judgement.state != "exempt" for *_, judgement in said)
+        found = [*kept, *said]
         if later:
             pod, data = self._after(kept)
             self._later = standing(pod, data, self._about, self._again, later, checks)
             found += [*self._later.judged(), *self._later.settled((), (), ())]
+            self.refuses |= self._later.refuses
         return found
 
     def _without_refused(self, judged: Sequence[Judged]) -> list[Judged]:
@@ -354,7 +360,7 @@ class Standing:
         pod = self.pod
         is_volume = violation.pointer[:-1] == pod.volumes_pointer and violation.container < 0
         there = lookup(pod.resource.data, violation.pointer[len(pod.resource.base) :])
-        return f"; {TOKEN}" if is_volume and there is None else ""
+        return f"; {MOUNTED}" if is_volume and there is None else ""
 
     def _without_policy(self, stage: _Stage) -> decide.Judgement:
         """What becomes of a pod for which nothing may be used, or only what no cluster could use."""
