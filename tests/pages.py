@@ -27,7 +27,7 @@ SHELL = {"sh", "bash", "shell"}
 OUTPUT = {"text", "diff"}
 FILE = re.compile(r"# ((?:[\w.-]+/)*(?:[\w.-]+\.(?:ya?ml|json)|Kptfile))\n")
 CODE = re.compile(r"#.*?\bexit code (\d)")
-CLIENTS = {"kustomize": "kustomize", "kubectl": "kubectl", "kpt": "kpt", "helm3": "helm3", "helm4": "helm4"}
+CLIENTS = {name: name for name in ("gator", "helm3", "helm4", "kpt", "kubectl", "kustomize", "kyverno")}
 SECONDS = 600
 
 

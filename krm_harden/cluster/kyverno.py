@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krm_harden.cluster import Emitted, admission
-from krm_harden.cluster._cel import judging, matching, writing
+from krm_harden.cluster._cel import judging, matching
 from krm_harden.cluster._cel.words import listed
 
 if TYPE_CHECKING:
@@ -95,10 +95,7 @@ def _mutating(name: str, made: Writing) -> Mapping[str, Any]:
             "reinvocationPolicy": "IfNeeded",
             "autogen": BY_THEMSELVES,
             "matchConstraints": {"resourceRules": [admission.CREATED]},
-            "matchConditions": [
-                admission.NOT_OF_KUBERNETES,
-                {"name": "not-for-windows", "expression": writing.WINDOWS},
-            ],
+            "matchConditions": [admission.NOT_OF_KUBERNETES],
             "variables": [{"name": key, "expression": text} for key, text in made.variables],
             "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": f"{CONTEXT} +\n{made.patches}"}}],
         },
