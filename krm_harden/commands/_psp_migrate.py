@@ -8,16 +8,20 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from krm_harden.cluster import Options
 from krm_harden.cluster._dump import dumped
+from krm_harden.cluster._psp import emitted
+from krm_harden.cluster.admission import VALIDATING
 from krm_harden.commands import _files, _psp_read, _psp_write, _streams
 from krm_harden.errors import ConfigError
 from krm_harden.model import LATEST, one_line
+from krm_harden.psp.fields import IDS
 from krm_harden.psp.migration import plan as planning
 from krm_harden.psp.migration.choices import Asked, person
 from krm_harden.psp.migration.document import document
 from krm_harden.psp.migration.markdown import markdown
 from krm_harden.psp.migration.objects import gathered
-from krm_harden.psp.migration.rules import narrowed, placed
+from krm_harden.psp.migration.rules import placed
 from krm_harden.psp.migration.steps import steps
 from krm_harden.psp.policy import of_data
 
@@ -157,12 +161,11 @@ def _admission(options: argparse.Namespace, plan: Plan) -> Iterator[tuple[str, b
 
 
 def _objects(plan: Plan, rule: Rule, action: str) -> list[dict[str, Any]]:
-    from krm_harden.cluster import Options
-    from krm_harden.cluster._psp import validating
-
-    narrow = narrowed(plan.cluster.policies[rule.policy], rule.fields)
-    made = validating(narrow, Options(name=rule.name, kubernetes=plan.server), None)
-    return placed(made, rule, action)
+    options = Options(name=rule.name, kubernetes=max(plan.server, VALIDATING), action=action)
+    uses: dict[str, tuple[str, ...]] = {one.namespace: () for one in rule.bound}
+    skip = [field for field in IDS if field not in rule.fields]
+    made = emitted(plan.cluster.policies[rule.policy], options, uses, skip)
+    return placed(made.objects, rule)
 
 
 def _mended(found: Found, changes: _psp_write.Changes, opened: list[Open]) -> dict[str, tuple[bytes, bytes]]:

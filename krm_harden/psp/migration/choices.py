@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from krm_harden import workloads
 from krm_harden.errors import KrmHardenError
-from krm_harden.model import LATEST, Operation, Resource, mapping, text
+from krm_harden.model import LATEST, Operation, Resource, mapping, sequence, text
 from krm_harden.patch import Draft
 from krm_harden.psp import rbac
 from krm_harden.psp.created import created
@@ -219,8 +219,17 @@ NO_POLICY = "add the binding that is missing in the input, or leave the workload
 
 
 def seen(item: Item, view: Pod) -> dict[str, Any]:
-    """A pod as the admission takes it: its metadata with the namespace, and its spec."""
-    return {"metadata": {**view.metadata, "namespace": item.namespace}, "spec": dict(view.spec)}
+    """A pod as its controller asks for it: its metadata with the namespace, and its spec.
+
+    A StatefulSet's has its claims as volumes, behind its own (pkg/controller/statefulset, updateStorage).
+    """
+    spec = dict(view.spec)
+    templates = sequence(mapping(item.resource.data.get("spec")).get("volumeClaimTemplates"))
+    claims = [text(mapping(mapping(one).get("metadata")).get("name")) for one in templates]
+    if claims and item.kind == "StatefulSet":
+        own = [volume for volume in sequence(spec.get("volumes")) if mapping(volume).get("name") not in claims]
+        spec["volumes"] = [*own, *({"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims)]
+    return {"metadata": {**view.metadata, "namespace": item.namespace}, "spec": spec}
 
 
 def after(item: Item, choices: Iterable[Choice]) -> Resource:

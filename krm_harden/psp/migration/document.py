@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from krm_harden.psp.migration.namespaces import Labels, Workload
     from krm_harden.psp.migration.objects import Item, Open
     from krm_harden.psp.migration.plan import Plan
-    from krm_harden.psp.migration.probes import Difference
+    from krm_harden.psp.migration.probes import Difference, Shift
     from krm_harden.psp.migration.rules import Rule
 
 TOOL = "krm-harden psp migrate"
@@ -29,7 +29,8 @@ def document(plan: Plan, opened: Iterable[Open], notes: Iterable[str], files: It
         "kubernetes": f"{plan.server[0]}.{plan.server[1]}",
         "open": [_open(one) for one in opened],
         "policies": [_policy(plan, name) for name in sorted(plan.cluster.policies, key=str.encode)],
-        "workloads": [_workload(plan, workload) for workload in plan.workloads],
+        "workloads": [_workload(workload) for workload in plan.workloads],
+        "fields": list(_fields(plan)),
         "namespaces": [_namespace(plan, labels) for labels in plan.labels],
         "admission": [_rule(rule) for rule in plan.rules],
         "leftovers": _leftovers(plan),
@@ -50,18 +51,18 @@ def _policy(plan: Plan, name: str) -> dict[str, Any]:
     return _without_nothing(found, keep=("usedBy",))
 
 
-def _workload(plan: Plan, workload: Workload) -> dict[str, Any]:
+def _workload(workload: Workload) -> dict[str, Any]:
     found = {
         "object": str(workload.item),
         "where": workload.item.where,
         "namespace": workload.item.namespace,
         "owner": workload.owner,
-        "pods": [_choice(plan, choice) for choice in workload.choices],
+        "pods": [_choice(choice) for choice in workload.choices],
     }
     return _without_nothing(found)
 
 
-def _choice(plan: Plan, choice: Choice) -> dict[str, Any]:
+def _choice(choice: Choice) -> dict[str, Any]:
     found = {
         "serviceAccount": choice.account,
         "madeBy": choice.creator,
@@ -69,7 +70,6 @@ def _choice(plan: Plan, choice: Choice) -> dict[str, Any]:
         "open": choice.refusal.reason if choice.refusal else "",
         "tried": [{"policy": one.policy, "by": one.evidence, "result": one.result} for one in choice.tried],
         "changes": list(_changes(choice)),
-        "fields": list(_fields(plan, choice)) if choice.policy else [],
     }
     return _without_nothing(found)
 
@@ -80,16 +80,31 @@ def _changes(choice: Choice) -> Iterator[dict[str, Any]]:
         yield {"field": change.field, "path": path.replace("[-]", "[+]").replace(".-", "[+]"), "value": value}
 
 
-def _fields(plan: Plan, choice: Choice) -> Iterator[dict[str, Any]]:
-    for shift in plan.shifts(choice):
-        found = {
-            "field": shift.field,
-            "state": shift.state,
-            "enforcedBy": shift.where,
-            "looser": [_difference(one) for one in shift.looser],
-            "stricter": [_difference(one) for one in shift.stricter],
-        }
+def _fields(plan: Plan) -> Iterator[dict[str, Any]]:
+    """What becomes of each field, for the workloads of which the same becomes: of one policy, where the same holds."""
+    groups: dict[tuple[str, str, str], list[Choice]] = {}
+    for workload in plan.workloads:
+        for choice in workload.choices:
+            if choice.policy:
+                rule = plan.rule_of(choice)
+                level = str(plan.labels_of(choice.item.namespace).asked or "")
+                groups.setdefault((choice.policy, level, rule.name if rule else ""), []).append(choice)
+    for (policy, level, admission), choices in sorted(groups.items()):
+        names = list(dict.fromkeys(str(choice.item) for choice in choices))
+        shifts = [_shift(shift) for shift in plan.shifts(choices[0])]
+        found = {"policy": policy, "level": level, "admission": admission, "workloads": names, "fields": shifts}
         yield _without_nothing(found)
+
+
+def _shift(shift: Shift) -> dict[str, Any]:
+    found = {
+        "field": shift.field,
+        "state": shift.state,
+        "enforcedBy": shift.where,
+        "looser": [_difference(one) for one in shift.looser],
+        "stricter": [_difference(one) for one in shift.stricter],
+    }
+    return _without_nothing(found)
 
 
 def _difference(one: Difference) -> dict[str, Any]:

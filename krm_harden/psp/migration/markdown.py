@@ -21,7 +21,7 @@ def markdown(data: Mapping[str, Any]) -> str:
         _open(data["open"]),
         _namespaces(data["namespaces"]),
         _workloads(data["workloads"]),
-        _fields(data["workloads"]),
+        _fields(data["fields"]),
         _admission(data["admission"]),
         _leftovers(data),
         _notes(data["notes"]),
@@ -109,26 +109,27 @@ def _pod(workload: Mapping[str, Any], pod: Mapping[str, Any]) -> Iterator[str]:
         yield f"  - {verb}: {', '.join(changes)}"
 
 
-def _fields(workloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What gets looser or stricter; workloads of which the same holds stand together."""
-    groups: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
-    for workload in workloads:
-        for pod in workload.get("pods", ()):
-            if pod.get("fields"):
-                key = json.dumps([pod["policy"], pod["fields"]])
-                groups.setdefault(key, (pod, []))[1].append(workload["object"])
+def _fields(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What gets looser or stricter, for the workloads of which the same holds."""
     yield "## Field by field"
     yield ""
     yield "What the policy's fields refused and set, and what holds it now. *Looser*: it was refused or set, and is"
     yield "neither now; *stricter*: it was allowed or set, and is refused. `manifest only`: nothing else has it."
     yield "A field that isn't here asked for nothing."
     yield ""
-    for pod, names in groups.values():
-        yield f"### {_code(pod['policy'])}: {', '.join(map(_code, dict.fromkeys(names)))}"
+    for group in groups:
+        yield f"### {_code(group['policy'])}, {_held(group)}"
         yield ""
-        fields = [one for one in pod["fields"] if one["state"] != "same" or one.get("enforcedBy")]
+        yield f"{', '.join(map(_code, group['workloads']))}:"
+        yield ""
+        fields = [one for one in group["fields"] if one["state"] != "same" or one.get("enforcedBy")]
         yield from _table(("field", "now", "held by", "what differs"), map(_field, fields))
         yield ""
+
+
+def _held(group: Mapping[str, Any]) -> str:
+    level = f"level {_code(group['level'])}" if "level" in group else "no level"
+    return f"{level} and {_code(group['admission'])}" if "admission" in group else level
 
 
 def _field(field: Mapping[str, Any]) -> tuple[str, ...]:

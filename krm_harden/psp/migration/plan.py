@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from krm_harden.errors import ConfigError
@@ -43,6 +43,8 @@ class Plan:
     leftovers: Leftovers
     opened: tuple[Open, ...]
     single: str
+    known: dict[tuple[str, ...], tuple[Shift, ...]] = field(default_factory=dict)
+    """The same few policies at the same few levels, in one workload after the other."""
 
     def labels_of(self, namespace: str) -> Labels:
         return next(one for one in self.labels if one.name == namespace)
@@ -55,14 +57,16 @@ class Plan:
                     return rule
         return None
 
-    def shifts(self, choice: Choice) -> Iterator[Shift]:
+    def shifts(self, choice: Choice) -> tuple[Shift, ...]:
         """For each field of its policy, what gets looser or stricter for the pods of a choice."""
         rule = self.rule_of(choice)
         asked = self.labels_of(choice.item.namespace).asked
-        mine = self.judged[choice.policy]
-        for field in IDS:
-            kept = self.judged[rule.policy] if rule and field in rule.fields else None
-            yield mine.shift(field, asked, kept)
+        key = (choice.policy, str(asked), rule.name if rule else "")
+        if key not in self.known:
+            mine = self.judged[choice.policy]
+            kept = dict.fromkeys(rule.fields, self.judged[rule.policy]) if rule else {}
+            self.known[key] = tuple(mine.shift(name, asked, kept.get(name)) for name in IDS)
+        return self.known[key]
 
 
 def _is_for(one: Bound, account: str) -> bool:

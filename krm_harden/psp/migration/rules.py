@@ -7,12 +7,11 @@ got several, the one that takes all that the others take holds; where there is n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from krm_harden.psp.model import PodSecurityPolicy
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from krm_harden.psp.migration.choices import Choices
     from krm_harden.psp.migration.namespaces import Labels, Workload
@@ -113,67 +112,17 @@ def rules(everything: Iterable[tuple[Labels, Bound]], judged: Mapping[str, Judge
     return found
 
 
-PERMISSIVE: Mapping[str, Any] = {
-    "privileged": True,
-    "hostNetwork": True,
-    "hostPID": True,
-    "hostIPC": True,
-    "hostPorts": [{"min": 0, "max": 65535}],
-    "volumes": ["*"],
-    "allowedHostPaths": [],
-    "allowedFlexVolumes": [],
-    "allowedCSIDrivers": [],
-    "defaultAddCapabilities": [],
-    "requiredDropCapabilities": [],
-    "allowedCapabilities": ["*"],
-    "runAsUser": {"rule": "RunAsAny"},
-    "runAsGroup": {"rule": "RunAsAny"},
-    "fsGroup": {"rule": "RunAsAny"},
-    "supplementalGroups": {"rule": "RunAsAny"},
-    "seLinux": {"rule": "RunAsAny"},
-    "readOnlyRootFilesystem": False,
-    "allowPrivilegeEscalation": True,
-    "allowedProcMountTypes": ["Default", "Unmasked"],
-}
-"""What refuses nothing, for each field that stands in a policy's spec under its own name."""
-_SECCOMP = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
-_APP_ARMOR = "apparmor.security.beta.kubernetes.io/allowedProfileNames"
-
-
-def narrowed(policy: PodSecurityPolicy, fields: Sequence[str]) -> PodSecurityPolicy:
-    """A policy that refuses what some of its fields refuse, and nothing else."""
-    spec: dict[str, Any] = dict(policy.spec)
-    annotations = dict(policy.annotations)
-    spec |= {name: value for name, value in PERMISSIVE.items() if name not in fields}
-    if "requiredDropCapabilities" in fields and "allowedCapabilities" not in fields:
-        # "*" would let go what must be dropped, too.
-        spec["allowedCapabilities"] = policy.spec.get("allowedCapabilities") or []
-    if "defaultAddCapabilities" not in fields and "allowedCapabilities" in fields:
-        spec["defaultAddCapabilities"] = policy.spec.get("defaultAddCapabilities") or []
-    if "sysctls" not in fields:
-        spec["forbiddenSysctls"], spec["allowedUnsafeSysctls"] = [], ["*"]
-    if "runtimeClass" not in fields:
-        spec.pop("runtimeClass", None)
-    if "seccomp" not in fields:
-        annotations[_SECCOMP] = "*"
-    if "appArmor" not in fields:
-        annotations.pop(_APP_ARMOR, None)
-    return PodSecurityPolicy(policy.name, spec, annotations, policy.where)
-
-
-def placed(objects: Iterable[Mapping[str, Any]], rule: Rule, action: str) -> list[dict[str, Any]]:
+def placed(objects: Iterable[Mapping[str, Any]], rule: Rule) -> list[dict[str, Any]]:
     """An admission policy and its binding, for the places of a rule alone."""
     found = []
     for one in objects:
         spec = dict(one["spec"])
         if one["kind"].endswith("Binding"):
-            spec["validationActions"] = ["Deny"] if action == "deny" else ["Warn", "Audit"]
             spec["matchResources"] = {"namespaceSelector": _selector(rule)}
         else:
             condition = _condition(rule)
-            if condition:
-                known = list(spec.get("matchConditions") or ())
-                spec["matchConditions"] = [*known, {"name": "accounts", "expression": condition}]
+            known = [{"name": "uses-the-policy", "expression": condition}] if condition else []
+            spec["matchConditions"] = [*known, *spec.get("matchConditions", ())]
         found.append({**one, "spec": spec})
     return found
 
