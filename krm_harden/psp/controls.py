@@ -12,6 +12,7 @@ from krm_harden.choices import NEED_USERS, OF_NEW_USERS
 from krm_harden.controls import POD_SECURITY_POLICY, Control
 from krm_harden.model import Operation, Proposal, Violation, lookup
 from krm_harden.patch import Draft
+from krm_harden.psp.acceptance import unacceptable
 from krm_harden.psp.admission import admit
 from krm_harden.psp.created import created
 from krm_harden.psp.model import KIND, PREFIX
@@ -187,7 +188,7 @@ class Standing:
         seen = _as_created(demand, self.pod, view)
         outcomes, outcome, message = self._chosen(candidates, seen, view)
         stage = _Stage(demand, candidates, outcomes, outcome, message)
-        made = list(_grouped(view, self.pod, outcome)) if outcome else []
+        made = list(_grouped(view, self.pod, outcome, seen)) if outcome else []
         self.written += made
         for one in filter(self._is_made, made):
             for operation in one.operations:
@@ -286,7 +287,7 @@ class Standing:
             kept = self._without_refused(judged)
             refusals = self._refusals(self._after(kept)[0])
         said = list(self._as_judgements(refusals))
-        self.refuses = any(judgement.state != "exempt" for *_, judgement in said)
+        self.refuses = any(judgement.state == "manual" for *_, judgement in (*said, *self.judged()))
         found = [*kept, *said]
         if later:
             pod, data = self._after(kept)
@@ -418,8 +419,9 @@ def _who(policy: PodSecurityPolicy) -> str:
     return f"{KIND} {policy.name}"
 
 
-def _grouped(view: View, pod: Pod, outcome: Outcome) -> Iterator[Written]:
-    """A policy's changes, those of one place together."""
+def _grouped(view: View, pod: Pod, outcome: Outcome, seen: Mapping[str, Any]) -> Iterator[Written]:
+    """A policy's changes of the pod that it has seen, those of one place together."""
+    invalid = {id(change): error for change, error in unacceptable(seen, outcome.changes)}
     groups: dict[tuple[str, Pointer], list[Change]] = {}
     for change in outcome.changes:
         path = change.operation.path
@@ -427,6 +429,9 @@ def _grouped(view: View, pod: Pod, outcome: Outcome) -> Iterator[Written]:
     for (field, place), changes in groups.items():
         pointer = view.writable(place)
         refused = "" if pointer else f"{_who(outcome.policy)} sets it, and a {pod.resource.kind} has no such field"
+        error = next((invalid[id(one)] for one in changes if id(one) in invalid), None)
+        if error:
+            refused = f"{_who(outcome.policy)} sets it, and the API server refuses that: {error}"
         at = view.pointer(place) if pointer is None else pointer
         current = lookup(pod.resource.data, at[len(pod.resource.base) :])
         container = view.container(changes[0].container)
