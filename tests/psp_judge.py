@@ -51,3 +51,33 @@ def a_pod(namespace: str, account: str = "") -> dict[str, Any]:
     if account:
         spec["serviceAccountName"] = account
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": namespace}, "spec": spec}
+
+
+def without_empty(data: Any) -> Any:
+    """Data without what says nothing: nulls, empty mappings and lists, as apimachinery's DeepEqual has it.
+
+    Capabilities are sorted, each once: so the admission wrote them, while we add behind what is there.
+    """
+    if isinstance(data, dict):
+        kept = {name: without_empty(value) for name, value in data.items()}
+        kept = {name: sorted({*value}) if name in ("add", "drop") else value for name, value in kept.items()}
+        return {name: value for name, value in kept.items() if value not in (None, {}, [])}
+    return [without_empty(item) for item in data] if isinstance(data, list) else data
+
+
+def applied(changes, pod: dict[str, Any]) -> dict[str, Any]:
+    """The judge's pod with our changes; parents of an addition may be missing or null in it."""
+    made = json.loads(json.dumps(pod))
+    for change in changes:
+        assert change.operation.op == "add"
+        node = made
+        *above, last = change.operation.path
+        for step, following in zip(above, change.operation.path[1:], strict=True):
+            if isinstance(node, dict) and node.get(step) is None:
+                node[step] = [] if following == "-" or isinstance(following, int) else {}
+            node = node[step]
+        if last == "-":
+            node.append(change.operation.value)
+        else:
+            node[last] = change.operation.value
+    return made

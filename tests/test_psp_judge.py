@@ -17,7 +17,7 @@ from conftest import SHARED
 from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 from pod_strategies import assigned, plain, with_said
-from psp_judge import a_policy, judged, validated
+from psp_judge import a_policy, applied, judged, validated, without_empty
 from psp_strategies import OF_CONTAINER, OF_POD, OF_POLICY, pods, policies
 
 from krm_harden.errors import ConfigError
@@ -39,36 +39,6 @@ def ours(manifest) -> tuple[Any, set[str]]:
         return of_data(manifest), set()
     except ConfigError as error:
         return None, {problem.text for problem in error.problems} or {str(error)}
-
-
-def without_empty(data: Any) -> Any:
-    """Data without what says nothing: nulls, empty mappings and lists, as apimachinery's DeepEqual has it.
-
-    Capabilities are sorted, each once: so the admission wrote them, while we add behind what is there.
-    """
-    if isinstance(data, dict):
-        kept = {name: without_empty(value) for name, value in data.items()}
-        kept = {name: sorted({*value}) if name in ("add", "drop") else value for name, value in kept.items()}
-        return {name: value for name, value in kept.items() if value not in (None, {}, [])}
-    return [without_empty(item) for item in data] if isinstance(data, list) else data
-
-
-def applied(changes, pod: dict[str, Any]) -> dict[str, Any]:
-    """The judge's pod with our changes; parents of an addition may be missing or null in it."""
-    made = json.loads(json.dumps(pod))
-    for change in changes:
-        assert change.operation.op == "add"
-        node = made
-        *above, last = change.operation.path
-        for step, following in zip(above, change.operation.path[1:], strict=True):
-            if isinstance(node, dict) and node.get(step) is None:
-                node[step] = [] if following == "-" or isinstance(following, int) else {}
-            node = node[step]
-        if last == "-":
-            node.append(change.operation.value)
-        else:
-            node[last] = change.operation.value
-    return made
 
 
 def difference(policy, pod, answer, tried) -> dict[str, Any]:
