@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.cluster import Options
+    from krm_harden.cluster._cel.checks import Variables
     from krm_harden.psp.model import PodSecurityPolicy
 
     Uses = Mapping[str, Sequence[str]]
@@ -43,7 +44,9 @@ def emitted(policy: PodSecurityPolicy, options: Options, uses: Uses | None = Non
             f"Kubernetes {said} has no ValidatingAdmissionPolicy of version v1",
             next_step="it came with 1.30: take a newer --kubernetes",
         )
-    made = [("unusable", literal(f"unusable: {policy.unusable}"))] if policy.unusable else psp.refusals(policy, skip)
+    made = psp.refusals(policy, skip)
+    if policy.unusable:
+        made = {"unusable": [("unusable", literal(f"unusable: {policy.unusable}"))]}
     if not made:
         return Emitted(())
     rule = {"policyName": options.name, "validationActions": OF_PODS[options.action_for("Fail")], **_where(uses)}
@@ -81,10 +84,11 @@ def writing(policy: PodSecurityPolicy, options: Options, uses: Uses | None = Non
 
 
 def _policy(
-    policy: PodSecurityPolicy, options: Options, uses: Uses | None, made: Sequence[tuple[str, str]]
+    policy: PodSecurityPolicy, options: Options, uses: Uses | None, made: Mapping[str, Variables]
 ) -> Mapping[str, Any]:
-    said = ", ".join(f"variables.{name}" for name, _ in made)
-    variables = [*psp.POD, *made, ("failures", f"[{said}].filter(words, words != '')")]
+    said = ",\n".join(f"  variables.{field}" for field in made)
+    of_fields = [one for variables in made.values() for one in variables]
+    variables = [*psp.POD, *of_fields, ("failures", f"[\n{said}\n].filter(words, words != '')")]
     subject = f"PodSecurityPolicy {policy.name}"
     spec = {
         "failurePolicy": "Fail",

@@ -1,6 +1,6 @@
 """The fields of a PodSecurityPolicy in CEL: what each refuses in a pod as it is, as krm_harden/psp/fields/ has it.
 
-Each makes one variable: the words of a refusal, which begin with the field's name, or an empty string. A field that
+Each makes a variable of its name: the words of a refusal, which begin with that name, or an empty string. A field that
 refuses nothing under this policy makes none. Conditions are of a container `c`, a volume `v`, or the pod itself.
 """
 
@@ -42,40 +42,40 @@ _OF_POD = "variables.spec.?securityContext"
 _OF_CONTAINER = "c.?securityContext"
 
 
-def refusals(policy: PodSecurityPolicy, skip: Iterable[str] = ()) -> Variables:
-    """A variable for each field that can refuse something, by the field's name; those of `skip` are left out."""
+def refusals(policy: PodSecurityPolicy, skip: Iterable[str] = ()) -> dict[str, Variables]:
+    """Of each field that can refuse something its variables, the last of which has the field's name; without `skip`."""
     left_out = {*skip}
-    found: Variables = []
-    for field, conditions in _FIELDS.items():
-        said = [] if field in left_out else [_words(field, *one) for one in conditions(policy)]
-        if said:
-            found.append((field, said[0] if len(said) == 1 else _first(said)))
-    return found
+    found = {field: _variables(field, [*of(policy)]) for field, of in _FIELDS.items() if field not in left_out}
+    return {field: variables for field, variables in found.items() if variables}
 
 
-def _first(said: list[str]) -> str:
-    """The words of the first of several conditions that holds."""
-    every = ",\n".join(said)
-    return f"([\n{every}\n].filter(words, words != '') + [''])[0]"
-
-
-def _words(field: str, where: str, bad: str, detail: str) -> str:
-    """The words of a refusal: of the pod, or with the names of the containers or volumes that are bad."""
-    if where == "pod":
-        return f"({bad} ? {literal(f'{field}: {detail}')} : '')"
-    name, of = ("c", "containers") if where == "containers" else ("v", "podVolumes")
-    names = f"variables.{of}.filter({name}, {bad}).map({name}, {name}.name)"
-    who = (
-        containers("names")
-        if of == "containers"
-        else f"(names.size() == 1 ? 'volume ' : 'volumes ') + {quoted('names')}"
-    )
-    return f"[{names}].map(names, names.size() == 0 ? '' : {literal(f'{field}: {detail} (')} + {who} + ')')[0]"
+def _variables(field: str, conditions: list[Condition]) -> Variables:
+    """The names of what is bad, for each condition on containers or volumes, then the words of the first that holds."""
+    made: Variables = []
+    words: list[str] = []
+    for index, (where, bad, detail) in enumerate(conditions):
+        said = f"{field}: {detail}"
+        if where == "pod":
+            words.append(f"{bad} ? {literal(said)}")
+            continue
+        name = f"{field}_{where}{index or ''}"
+        each, of = ("c", "containers") if where == "containers" else ("v", "podVolumes")
+        made.append((name, f"variables.{of}.filter({each}, {bad}).map({each}, {each}.name)"))
+        names = f"variables.{name}"
+        who = containers(names) if where == "containers" else f"'volumes ' + {quoted(names)}"
+        words.append(f"{names}.size() > 0 ?\n  {literal(f'{said} (')} + {who} + ')'")
+    return [*made, (field, " :\n".join([*words, "''"]))] if words else []
 
 
 def _effective(name: str) -> str:
     """What holds for a container: its own value over the pod's, as an optional."""
     return f"{_OF_CONTAINER}.?{name}.or({_OF_POD}.?{name})"
+
+
+def _only(allowed: Iterable[str]) -> str:
+    """What is allowed, behind what isn't."""
+    shown = ", ".join(allowed)
+    return f", only {shown}" if shown else ""
 
 
 def _switch(name: str, detail: str) -> Callable[[PodSecurityPolicy], Iterator[Condition]]:
@@ -94,7 +94,9 @@ def _privileged(policy: PodSecurityPolicy) -> Iterator[Condition]:
 
 def _host_ports(policy: PodSecurityPolicy) -> Iterator[Condition]:
     found = ranges.of(policy.spec.get("hostPorts"))
-    used = f"port.?hostPort.orValue(0) > 0 && {_outside('port.hostPort', found)}"
+    used = "port.?hostPort.orValue(0) > 0"
+    if found:
+        used += f" && {_outside('port.hostPort', found)}"
     detail = f"Host port is not allowed to be used. Allowed ports: [{ports(found)}]"
     yield "containers", f"c.?ports.orValue([]).exists(port, {used})", detail
 
@@ -119,7 +121,7 @@ def _volumes(policy: PodSecurityPolicy) -> Iterator[Condition]:
     bad = f"!{listed(keys)}.exists(key, key in v)"
     if "secret" in allowed and "projected" not in allowed:
         bad += f" &&\n  !({_IS_ACCOUNTS})"
-    yield "volumes", bad, f"volumes of this type are not allowed to be used, only {', '.join(allowed) or 'none'}"
+    yield "volumes", bad, f"volumes of this type are not allowed to be used{_only(allowed)}"
 
 
 _OF_ACCOUNT = """\
@@ -148,7 +150,9 @@ def _host_paths(policy: PodSecurityPolicy) -> Iterator[Condition]:
     detail = f"the host path is not allowed to be used, only what is below {', '.join(any_of)}"
     yield "volumes", f"has(v.hostPath) && !{_below(any_of)}", detail
     if len(writable) < len(any_of):
-        only = f"v.name == mount.name && has(v.hostPath) && {_below(any_of)} && !{_below(writable)}"
+        only = f"v.name == mount.name && has(v.hostPath) && {_below(any_of)}"
+        if writable:
+            only += f" && !{_below(writable)}"
         bad = f"!mount.?readOnly.orValue(false) && variables.podVolumes.exists(v, {only})"
         yield (
             "containers",
@@ -169,7 +173,7 @@ def _drivers(field: str, kind: str, key: str, detail: str) -> Callable[[PodSecur
         allowed = [entry[key] for entry in policy.spec.get(field) or ()]
         if allowed and _allows(policy, kind):
             bad = f"has(v.{kind}) && !(v.{kind}.?driver.orValue('') in {listed(allowed)})"
-            yield "volumes", bad, f"{detail}, only {', '.join(allowed)}"
+            yield "volumes", bad, f"{detail}{_only(allowed)}"
 
     return conditions
 
@@ -194,7 +198,7 @@ def _allowed_capabilities(policy: PodSecurityPolicy) -> Iterator[Condition]:
         return
     known = [*dict.fromkeys([*allowed, *(policy.spec.get("defaultAddCapabilities") or ())])]
     bad = f"{_OF_CONTAINER}.?capabilities.?add.orValue([]).exists(name, !(name in {listed(known)}))"
-    yield "containers", bad, f"capability may not be added, only {', '.join(known) or 'none'}"
+    yield "containers", bad, f"capability may not be added{_only(known)}"
 
 
 # Users, groups and labels
@@ -351,7 +355,7 @@ def _runtime_class(policy: PodSecurityPolicy) -> Iterator[Condition]:
     if "*" not in allowed:
         said = "variables.spec.?runtimeClassName"
         bad = f"{said}.hasValue() && !({said}.orValue('') in {listed(allowed)})"
-        yield "pod", bad, f"runtime class is not allowed, only {', '.join(allowed) or 'none'}"
+        yield "pod", bad, f"runtime class is not allowed{_only(allowed)}"
 
 
 def _read_only(policy: PodSecurityPolicy) -> Iterator[Condition]:
