@@ -256,6 +256,24 @@ def test_a_pod_that_says_nothing_gets_what_the_policy_asks_for(server):
     }
 
 
+def test_old_pods_can_be_labelled_but_get_no_new_image_or_container_that_is_refused(server):
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "before"}}
+    assert server.create("Namespace", "", namespace).code == 201
+    assert server.create("Pod", "before", BARE).code == 201
+    install(server, "before", RESTRICTED)
+    wait_until(server, "before", BARE, lambda answer: answer.code == 403)
+    pod = "/api/v1/namespaces/before/pods/a"
+
+    labelled = server.patch(pod, {"metadata": {"labels": {"team": "a"}}})
+    changed = server.patch(pod, {"spec": {"containers": [{"name": "web", "image": "j"}]}})
+    debugged = server.patch(
+        f"{pod}/ephemeralcontainers", {"spec": {"ephemeralContainers": [{"name": "d", "image": "d"}]}}
+    )
+
+    assert [answer.code for answer in (labelled, changed, debugged)] == [200, 403, 403]
+    assert 'runAsUser: must be in the ranges: [{1 65535}] (containers "web", "d")' in debugged.message
+
+
 # Objects
 
 
