@@ -433,6 +433,79 @@ def test_controls_beyond_the_standard_are_held_where_they_are_required(server):
     )
 
 
+# PodSecurityPolicies
+
+RANGED = {
+    "privileged": False,
+    "allowPrivilegeEscalation": False,
+    "requiredDropCapabilities": ["ALL"],
+    "runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 2000, "max": 2999}]},
+    "fsGroup": {"rule": "MustRunAs", "ranges": [{"min": 1, "max": 65535}]},
+    "supplementalGroups": {"rule": "RunAsAny"},
+    "seLinux": {"rule": "RunAsAny"},
+    "volumes": ["configMap", "emptyDir", "secret", "projected"],
+    "readOnlyRootFilesystem": True,
+}
+
+
+def test_a_pod_security_policy_beside_a_level_refuses_and_sets_what_it_did(server):
+    exemptions = [
+        {"match": {"names": ["free-*"]}, "controls": ["podSecurityPolicy"], "reason": "has another policy"},
+        {"match": {"names": ["odd-*"]}, "controls": ["podSecurityPolicy.runAsUser"], "reason": "has a user of its own"},
+    ]
+    profiles = {"seccomp.security.alpha.kubernetes.io/allowedProfileNames": "*"}
+    stated = {"name": "ranged", "annotations": profiles, "spec": RANGED}
+    held = policy(podSecurityPolicy=stated, exemptions=exemptions)
+    install(server, ["ranged"], emitted("ranged", held, ""))
+    user = {"runAsUser": 1234, "readOnlyRootFilesystem": True}
+    refused = pod("refused", {"securityContext": user})
+    plain = bare(pod("plain"))
+    wait_until(server, "ranged", lambda answer: "PodSecurityPolicy ranged" in answer.message, refused)
+    wait_until(server, "ranged", lambda answer: answer.code == 201, plain)
+
+    def said(name: str, **context: Any) -> Answer:
+        return server.create("Pod", "ranged", pod(name, {"securityContext": {**user, **context}}), dry_run=True)
+
+    assert words_of(said("refused")).startswith("PodSecurityPolicy ranged: runAsUser")
+    assert said("in-range", runAsUser=2999).code == 201
+    assert said("free-1").code == 201
+    assert said("odd-1").code == 201
+    assert words_of(said("odd-2", readOnlyRootFilesystem=False)).startswith("PodSecurityPolicy ranged: readOnlyRoot")
+    found = security(created(server, "ranged", plain))
+    assert (found["web"]["runAsUser"], found["pod"]["fsGroup"], found["web"]["runAsNonRoot"]) == (2000, 1, True)
+    assert found["web"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    again = created(server, "ranged", {**plain, "spec": created(server, "ranged", plain)["spec"]})
+    assert security(again) == found
+
+
+def test_a_pod_security_policy_alone_writes_and_refuses_nothing_else(server, tmp_path):
+    manifest = {
+        "apiVersion": "policy/v1beta1",
+        "kind": "PodSecurityPolicy",
+        "metadata": {"name": "old"},
+        "spec": RANGED,
+    }
+    (tmp_path / "psp.yaml").write_text(json.dumps(manifest))
+    made = run_cli("emit", "admission", "--policy", tmp_path / "psp.yaml", "--name", "alone")
+    objects = [*yaml.safe_load_all(made.out)]
+
+    assert (made.code, [one["kind"] for one in objects]) == (
+        0,
+        [
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+        ],
+    )
+    install(server, ["alone"], objects)
+    plain = bare(pod("plain"))
+    wait_until(server, "alone", lambda answer: answer.code == 201 and security(answer.data) != security(plain), plain)
+    found = security(created(server, "alone", plain))
+    assert (found["web"]["runAsUser"], found["pod"]["fsGroup"]) == (2000, 1)
+    assert not found["web"].keys() & {"seccompProfile", "mounts"}
+
+
 # What is written to pods
 
 BARE = [

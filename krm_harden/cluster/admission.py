@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.cluster import Options
+    from krm_harden.cluster._cel.checks import Variables
     from krm_harden.cluster._cel.judging import Judgement
-    from krm_harden.cluster._cel.writing import Writing
-    from krm_harden.policy import Policy
+    from krm_harden.policy import Policy, Settings
 
 SUMMARY = "ValidatingAdmissionPolicy and MutatingAdmissionPolicy: the API server's own, in CEL"
 GROUP = "admissionregistration.k8s.io"
@@ -63,8 +63,6 @@ NOT_OF_KUBERNETES = {
 OF_PODS = {"deny": ["Deny"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
 """What becomes of a pod, by the action; Kubernetes refuses Deny beside Warn, which would say the same twice."""
 OF_TEMPLATES = {"deny": ["Warn", "Audit"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
-
-
 VERB = "(object.kind == 'Pod' ? 'violates' : 'would violate')"
 """As Pod Security says it: of what makes pods it only warns."""
 SOFTLY = "'would violate'"
@@ -79,17 +77,23 @@ def emitted(policy: Policy, options: Options) -> Emitted:
             f"Kubernetes {said} has no ValidatingAdmissionPolicy of version v1",
             next_step="it came with 1.30: take gatekeeper, or a newer --kubernetes",
         )
+    from krm_harden.cluster import _admission_psp
+
     judged = judging.judgements(policy, options.kubernetes, verb=VERB)
     objects: list[Mapping[str, Any]] = []
-    for index, one in enumerate(judged):
+    for one in judged:
         if one.variables:
-            name = options.name if index == 0 else f"{options.name}-{index + 1}"
-            objects += _validating(name, one, options)
+            objects += _validating(_numbered(options.name, objects), one, options)
     cannot = [line for one in judged for line in one.cannot]
+    objects += _admission_psp.validating(policy, options)
+    cannot += _admission_psp.uncarried(policy)
     if options.kubernetes >= MUTATING:
-        for index, made in enumerate(writings(policy, options)):
-            objects += _mutating(options.name if index == 0 else f"{options.name}-{index + 1}", made)
-            cannot += made.cannot
+        written: list[Mapping[str, Any]] = []
+        for settings, applies in judging.settings_of(policy, (*writing.FIELDS, "podSecurityPolicy")):
+            made, more = _written(_numbered(options.name, written), settings, applies, options)
+            written += made
+            cannot += more
+        objects += written
     else:
         cannot.append(
             f"what `fix` writes: MutatingAdmissionPolicy is served from Kubernetes {MUTATING[0]}.{MUTATING[1]} on, "
@@ -107,7 +111,35 @@ def writings(policy: Policy, options: Options) -> Iterator[Writing]:
             yield made
 
 
-def _mutating(name: str, made: Writing) -> Iterator[Mapping[str, Any]]:
+def _numbered(name: str, objects: Sequence[Mapping[str, Any]]) -> str:
+    """The name of the next policy: the first has no number."""
+    count = sum(not one["kind"].endswith("Binding") for one in objects)
+    return f"{name}-{count + 1}" if count else name
+
+
+def _written(
+    name: str, settings: Settings, applies: str, options: Options
+) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+    """A MutatingAdmissionPolicy for what some settings write, its binding, and what it can't write.
+
+    What a PodSecurityPolicy sets comes first, and so wins over our defaults.
+    """
+    from krm_harden.cluster import _admission_psp
+
+    kept = [one for one in settings.policy.exemptions if not one.expired]
+    made = writing.writing(settings, kept, applies, options.kubernetes)
+    variables, expressions = _admission_psp.mutations(settings, kept)
+    if applies:
+        expressions = [f"!variables.applies ? [] : (\n{said})" for said in expressions]
+    if made is None and not expressions:
+        return (), ()
+    if made is None:
+        above = _admission_psp.above(kept, applies) if kept or applies else []
+        return [*_mutating(name, [*above, *variables], expressions)], ()
+    return [*_mutating(name, [*made.variables, *variables], [*expressions, made.patches])], made.cannot
+
+
+def _mutating(name: str, variables: Variables, expressions: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """A MutatingAdmissionPolicy for pods that are created, and its binding."""
     yield {
         "apiVersion": f"{GROUP}/v1",
@@ -120,8 +152,8 @@ def _mutating(name: str, made: Writing) -> Iterator[Mapping[str, Any]]:
             "reinvocationPolicy": "IfNeeded",
             "matchConstraints": {"resourceRules": [CREATED]},
             "matchConditions": [NOT_OF_KUBERNETES],
-            "variables": [{"name": key, "expression": expression} for key, expression in made.variables],
-            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": made.patches}}],
+            "variables": [{"name": key, "expression": expression} for key, expression in variables],
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": said}} for said in expressions],
         },
     }
     yield {

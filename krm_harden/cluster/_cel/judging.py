@@ -41,8 +41,9 @@ there before the policy (pod-security-admission, admission/admission.go, isSigni
 class Judgement:
     """What a target writes down: variables in their order, and one validation.
 
-    `expression` is true for what is allowed; `message_expression` makes the words of a refusal, `said` those after its
-    verb, and `message` stands where they would be too long. `settings` are those of the policy that it is of.
+    Without variables everything is allowed. `expression` is true for what is; `message_expression` makes the words of a
+    refusal, `said` those after its verb, and `message` stands where they would be too long. `settings` are those of
+    the policy that it is of.
     """
 
     settings: Settings
@@ -102,7 +103,7 @@ def settings_of(policy: Policy, fields: Sequence[str] = FIELDS) -> list[tuple[Se
 
 def _index(spec: dict[str, object], found: list[dict[str, object]], fields: Sequence[str]) -> str:
     for index, known in enumerate(found):
-        if all(known[field] == spec[field] for field in fields):
+        if all(known.get(field) == spec.get(field) for field in fields):
             return str(index)
     found.append(spec)
     return str(len(found) - 1)
@@ -115,12 +116,14 @@ def _judgement(
     kept = [one for one in policy.exemptions if not one.expired]
     made, ids, missing = _checked(settings, kept, server)
     cannot += missing
+    if not ids:
+        return Judgement(settings, [], "true", "''", "", "''", tuple(cannot))
     variables: Variables = [("pod", POD_OF)]
     if kept or applies:
         variables += [*identity, *matching.exempt(kept)]
     variables += [*checks.POD, *made]
     said = ", ".join(f"variables.{name}" for name in ids)
-    variables.append(("failures", f"[{said}].filter(failure, failure != '')" if ids else "[]"))
+    variables.append(("failures", f"[{said}].filter(failure, failure != '')"))
     expression = "variables.failures.size() == 0"
     if applies:
         variables.insert(len(variables) - 1, ("applies", applies))
