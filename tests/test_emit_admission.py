@@ -94,7 +94,8 @@ def words_of(answer: Answer) -> str:
 
 
 def of_pod_security(found: Mapping[str, Any]) -> str:
-    message = found.get("message", "")
+    """The words of a judge's refusal, in one line: that is all that an admission policy may say."""
+    message = found.get("message", "").replace("\n", " ").strip()
     return message[message.index("violates PodSecurity") :] if found["code"] == 403 else ""
 
 
@@ -129,14 +130,14 @@ def test_the_fixtures_of_the_standard_are_judged_at_each_version_in_the_words_of
         assert differences(server, name, pods, judged) == []
         count += len(pods)
         refused += sum(judge["code"] == 403 for judge in judged)
-    assert (count, refused) == {"baseline": (1754, 1318), "restricted": (2783, 2156)}[level]
+    assert (count, refused) == {"baseline": (1555, 1116), "restricted": (2982, 2358)}[level]
 
 
 VERSIONS = ["v1.18", "v1.24", "v1.34", "latest"]
 
 
 @given(found=some_pods(15), level=LEVELS, version=st.sampled_from(VERSIONS))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_random_pods_are_judged_in_the_words_of_pod_security(server, random_namespaces, found, level, version):
     if level != "privileged":
         judged = admission([*map(as_json, found)], level, version)

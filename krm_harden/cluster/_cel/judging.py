@@ -129,7 +129,8 @@ def _judgement(
         variables.insert(len(variables) - 1, ("applies", applies))
         expression = f"!variables.applies || {expression}"
     level = f'PodSecurity "{settings.asked}"'
-    words = f"{literal(f' {level}: ')} + variables.failures.join(', ')"
+    # A message of several lines would be dropped as a whole.
+    words = f"{literal(f' {level}: ')} + variables.failures.join(', ').replace('\\n', ' ')"
     return Judgement(
         settings, variables, expression, f"{verb} + {words}", f"violates {level}", words, tuple(dict.fromkeys(cannot))
     )
