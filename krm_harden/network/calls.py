@@ -11,7 +11,7 @@ from krm_harden.network.ports import ports
 from krm_harden.network.said import said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     from krm_harden.network.inventory import Inventory
@@ -43,8 +43,9 @@ class Outside(NamedTuple):
 def derived(inventory: Inventory, options: Options) -> Derived:
     """All connections: from workloads, from outside, and what the command line says. Raises ConfigError."""
     found: list[Flow | Remark] = []
+    variables = _variables(inventory)
     for workload in inventory.workloads:
-        found += _of_workload(workload, inventory)
+        found += _of_workload(workload, inventory, variables.get(workload.namespace, {}))
         found += _to_the_api(workload, inventory)
     found += _among_peers(inventory)
     found += exposed.found(inventory, options)
@@ -97,7 +98,7 @@ def _short_names(labels: list[str], namespace: str) -> Iterator[tuple[str, str]]
         yield labels[1], labels[2]
 
 
-def _of_workload(workload: Workload, inventory: Inventory) -> Found:
+def _of_workload(workload: Workload, inventory: Inventory, variables: Mapping[str, str]) -> Found:
     namespace = workload.namespace
 
     def is_known(host: str) -> bool:
@@ -105,7 +106,8 @@ def _of_workload(workload: Workload, inventory: Inventory) -> Found:
             resolve(inventory, host, namespace), (Absent, Outside, type(None))
         )
 
-    variables = _variables(inventory, workload)
+    if workload.pod is None or workload.pod.spec.get("enableServiceLinks") is False:
+        variables = {}
     for one in texts.of_workload(workload, inventory):
         if isinstance(one, Remark):
             yield one
@@ -118,11 +120,12 @@ def _of_workload(workload: Workload, inventory: Inventory) -> Found:
                 yield from to_service(workload, inventory, inventory.services[namespace, name], None, evidence)
 
 
-def _variables(inventory: Inventory, workload: Workload) -> dict[str, str]:
-    """The Services of a namespace by how the variables begin that a kubelet makes of them."""
-    if workload.pod is None or workload.pod.spec.get("enableServiceLinks") is False:
-        return {}
-    return {mentions.variable_of(name): name for space, name in inventory.services if space == workload.namespace}
+def _variables(inventory: Inventory) -> dict[str, dict[str, str]]:
+    """The Services of each namespace by how the variables begin that a kubelet makes of them."""
+    found: dict[str, dict[str, str]] = {}
+    for space, name in inventory.services:
+        found.setdefault(space, {})[mentions.variable_of(name)] = name
+    return found
 
 
 def _mentioned(one: Text, is_known: mentions.Known) -> Iterator[Mention]:

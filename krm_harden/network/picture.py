@@ -135,16 +135,21 @@ def svg(drawn: Graph) -> str:
     """
     columns = _columns(len(drawn.nodes), drawn.edges)
     chains = [_chain(index, edge, columns) for index, edge in enumerate(drawn.edges)]
+    before: dict[Item, list[Item]] = defaultdict(list)
+    between: dict[str, list[Item]] = defaultdict(list)
+    for chain in chains:
+        between[drawn.nodes[_box_of(chain[-1])].group] += chain[1:-1]
+        for one, other in zip(chain, chain[1:], strict=False):
+            before[other].append(one)
     wide = max([WIDTH, *(_width(node) for node in drawn.nodes)])
     middles: dict[Item, tuple[float, float]] = {}
     bands: list[tuple[str, float, float]] = []
     top: float = MARGIN
     for group, members in drawn.groups().items():
-        inside = [one for chain in chains if drawn.nodes[_box_of(chain[-1])].group == group for one in chain[1:-1]]
         deepest: float = 0
-        for column, items in sorted(_by_column([*members, *inside], columns).items()):
+        for column, items in sorted(_by_column([*members, *between[group]], columns).items()):
             left = 2 * MARGIN + column * (wide + GAP_X)
-            bottom = _stacked(items, chains, middles, (left, top + TITLE))
+            bottom = _stacked(items, before, middles, (left, top + TITLE))
             deepest = max(deepest, bottom - top)
         bands.append((group, top, deepest))
         top += deepest + MARGIN
@@ -170,19 +175,15 @@ def _by_column(items: Iterable[Item], columns: Mapping[int, int]) -> dict[int, l
 
 
 def _stacked(
-    items: Sequence[Item],
-    chains: Iterable[Sequence[Item]],
+    items: Iterable[Item],
+    before: Mapping[Item, Sequence[Item]],
     middles: dict[Item, tuple[float, float]],
     corner: tuple[float, float],
 ) -> float:
     """Put a column's items below each other, each near the middle of what leads to it; where the column ends."""
-    before: dict[Item, list[float]] = {item: [] for item in items}
-    for chain in chains:
-        for one, other in zip(chain, chain[1:], strict=False):
-            if other in before and one in middles:
-                before[other].append(middles[one][1])
+    wanted = {item: _middle([middles[one][1] for one in before.get(item, ()) if one in middles]) for item in items}
     left, y = corner
-    for item in sorted(items, key=lambda one: (_middle(before[one]), isinstance(one, tuple), str(one))):
+    for item in sorted(wanted, key=lambda one: (wanted[one], isinstance(one, tuple), str(one))):
         height = HEIGHT if isinstance(item, int) else 0
         middles[item] = (left, y + height / 2)
         y += height + (GAP_Y if height else GAP_Y / 2)

@@ -38,7 +38,7 @@ def made(inventory: Inventory, options: Options) -> Plan:
     derived = calls.derived(inventory, options)
     left = {*existing.policies(inventory), *existing.foreign(inventory)}
     written = [one for one in inventory.namespaces() if one not in left and not one.startswith("kube-")]
-    found = {one: tuple(policies.of_namespace(one, derived.flows, egress=options.egress)) for one in written}
+    found = policies.of_namespaces(written, derived.flows, egress=options.egress)
     holding = [one for one in derived.remarks if one.namespace is None or one.namespace in found]
     remarks = [judged for one in holding for judged in _judged(one, options)]
     remarks += existing.report(inventory, derived.flows)

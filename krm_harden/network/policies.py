@@ -86,30 +86,39 @@ def _comment(words: str) -> str:
     return f"# {one_line(words)}".rstrip()
 
 
-def of_namespace(namespace: str, flows: Sequence[Flow], *, egress: bool) -> list[Policy]:
-    """The policies of one namespace: the default deny first, then by name."""
-    deny = "Nothing may reach these pods but what another policy of the namespace allows."
-    made = [Policy(namespace, "default-deny-ingress", {}, deny, ingress=())]
+def of_namespaces(namespaces: Iterable[str], flows: Sequence[Flow], *, egress: bool) -> dict[str, tuple[Policy, ...]]:
+    """The policies of each namespace: the default deny first, then by name."""
+    allowing: dict[str, list[Policy]] = {}
+    for one in _allowing(flows, egress=egress):
+        allowing.setdefault(one.namespace, []).append(one)
+    return {
+        name: (*_denying(name, egress=egress), *sorted(allowing.get(name, ()), key=lambda one: one.name))
+        for name in namespaces
+    }
+
+
+def _denying(namespace: str, *, egress: bool) -> Iterator[Policy]:
+    words = "Nothing may reach these pods but what another policy of the namespace allows."
+    yield Policy(namespace, "default-deny-ingress", {}, words, ingress=())
     if egress:
-        deny = "These pods may reach nothing but what another policy of the namespace allows."
-        made.append(Policy(namespace, "default-deny-egress", {}, deny, egress=()))
+        words = "These pods may reach nothing but what another policy of the namespace allows."
+        yield Policy(namespace, "default-deny-egress", {}, words, egress=())
         dns = Rule(DNS, (DNS_COMMENT,))
-        made.append(Policy(namespace, "allow-dns", {}, "Every pod may look up names.", egress=(dns,)))
-    names: set[str] = set()
-    return [*made, *sorted(_allowing(namespace, flows, names, egress=egress), key=lambda one: one.name)]
+        yield Policy(namespace, "allow-dns", {}, "Every pod may look up names.", egress=(dns,))
 
 
-def _allowing(namespace: str, flows: Sequence[Flow], names: set[str], *, egress: bool) -> Iterator[Policy]:
-    to = _grouped((flow.target, flow.source, flow) for flow in flows)
-    out_of = _grouped((flow.source, flow.target, flow) for flow in flows)
-    for end, peers in _ends(to, namespace):
-        rules = tuple(_rules(peers, namespace, "from"))
+def _allowing(flows: Sequence[Flow], *, egress: bool) -> Iterator[Policy]:
+    names: set[tuple[str, str]] = set()
+    for end, peers in _ends(_grouped((flow.target, flow.source, flow) for flow in flows)):
+        rules = tuple(_rules(peers, end.namespace, "from"))
         name = _name("allow-to", end, names)
-        yield Policy(namespace, name, _selector(end), f"Who may reach {_title(end)}.", ingress=rules)
-    for end, peers in _ends(out_of, namespace) if egress else ():
-        rules = tuple(_rules(peers, namespace, "to"))
+        yield Policy(end.namespace, name, _selector(end), f"Who may reach {_title(end)}.", ingress=rules)
+    if not egress:
+        return
+    for end, peers in _ends(_grouped((flow.source, flow.target, flow) for flow in flows)):
+        rules = tuple(_rules(peers, end.namespace, "to"))
         name = _name("allow-from", end, names)
-        yield Policy(namespace, name, _selector(end), f"Whom {_title(end)} may reach.", egress=rules)
+        yield Policy(end.namespace, name, _selector(end), f"Whom {_title(end)} may reach.", egress=rules)
 
 
 def _grouped(found: Iterable[tuple[Peer, Peer, Flow]]) -> dict[Peer, dict[Peer, list[Flow]]]:
@@ -120,15 +129,15 @@ def _grouped(found: Iterable[tuple[Peer, Peer, Flow]]) -> dict[Peer, dict[Peer, 
 
 
 def _ends(
-    grouped: Mapping[Peer, dict[Peer, list[Flow]]], namespace: str
+    grouped: Mapping[Peer, dict[Peer, list[Flow]]],
 ) -> list[tuple[Workload | Namespaced, dict[Peer, list[Flow]]]]:
-    """Those of a namespace for which a policy can be written, sorted."""
-    found = [
+    """Those for which a policy can be written, sorted."""
+    found: list[tuple[Workload | Namespaced, dict[Peer, list[Flow]]]] = [
         (end, peers)
         for end, peers in grouped.items()
         if (isinstance(end, Workload) and end.selector is not None) or isinstance(end, Namespaced)
     ]
-    return sorted(((end, peers) for end, peers in found if end.namespace == namespace), key=lambda one: _key(one[0]))
+    return sorted(found, key=lambda one: _key(one[0]))
 
 
 def _key(peer: Peer) -> tuple[str, ...]:
@@ -148,16 +157,16 @@ def _selector(end: Workload | Namespaced) -> Mapping[str, Any]:
     return (end.selector or {}) if isinstance(end, Workload) else {}
 
 
-def _name(prefix: str, end: Workload | Namespaced, names: set[str]) -> str:
+def _name(prefix: str, end: Workload | Namespaced, names: set[tuple[str, str]]) -> str:
     """`allow-to-web`; with the kind where two of them are called so, with a hash where it would be too long."""
     said = end.name if isinstance(end, Workload) else "every-pod"
     name = f"{prefix}-{said}"
-    if name in names and isinstance(end, Workload):
+    if (end.namespace, name) in names and isinstance(end, Workload):
         name = f"{name}-{end.thing.resource.kind.lower()}"
-    if len(name) > LONGEST_NAME or name in names:
+    if len(name) > LONGEST_NAME or (end.namespace, name) in names:
         digest = hashlib.sha256(f"{_key(end)}".encode()).hexdigest()[:8]
         name = f"{name[: LONGEST_NAME - 9]}-{digest}"
-    names.add(name)
+    names.add((end.namespace, name))
     return name
 
 
