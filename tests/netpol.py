@@ -80,7 +80,7 @@ def _peer(end: End) -> dict[str, Any]:
     if end.namespace is None:
         return {"Internal": None, "IP": end.address}
     inside = {
-        "PodLabels": dict(end.labels),
+        "PodLabels": dict(end.labels or {}),
         "NamespaceLabels": dict(end.namespace_labels),
         "Namespace": end.namespace,
     }

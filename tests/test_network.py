@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from xml.etree import ElementTree as ET
 
 import apiserver
@@ -621,3 +622,65 @@ def test_real_applications_are_read_and_judged_without_a_failure(shared):
         assert ran.code in {0, 1}, (name, ran.err)
         assert "Traceback" not in ran.err, ran.err
         assert all(one["kind"] == "NetworkPolicy" for one in yaml.safe_load_all(ran.out) if one)
+
+
+def test_a_clusters_own_words_are_read_as_manifests_are():
+    made = workload("web-5d", kind="ReplicaSet", container={"args": ["http://other:1"]})
+    made["metadata"]["ownerReferences"] = [{"kind": "Deployment", "name": "web"}]
+    operated = workload("api", status={"replicas": 1})
+    operated["metadata"]["ownerReferences"] = [{"kind": "Api", "name": "api"}]
+    front = service("api", clusterIP="10.96.0.7", clusterIPs=["10.96.0.7"])
+    found, ran = network(
+        {"apiVersion": "v1", "kind": "List", "items": [caller("10.96.0.7:8080"), made, operated, front]}
+    )
+    assert into(found, "api") == [("web", [PORT])]
+    assert "web-5d" not in ran.out.decode()
+
+
+def test_a_port_of_the_node_is_open_to_anywhere():
+    port = {"containerPort": 8080, "hostPort": 80}
+    found, _ = network(workload("agent", kind="DaemonSet", container={"ports": [port]}))
+    assert into(found, "agent") == [("anywhere", [8080])]
+
+
+def test_what_a_pod_calls_without_saying_so_is_listed_where_egress_is_denied():
+    meshed = workload("web", pod={"dnsPolicy": "Default"})
+    meshed["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "true"}
+    _, ran = network(meshed, options=["--egress"], code=1)
+    assert "dnsPolicy Default: its DNS servers aren't the cluster's" in ran.err
+    assert "sidecar.istio.io/inject: the sidecar that is injected has calls of its own" in ran.err
+    network(meshed, options=["--egress", "--cut", "dns", "--cut", "sidecar"])
+
+
+HOSTILE = {
+    "letters": "a",
+    "names": "a.",
+    "slashes": "/",
+    "hosts": "http://a@",
+    "pairs": "a:1,",
+    "keys": "host db ",
+    "clients": "curl db ",
+    "variables": "A_SERVICE_",
+    "open": "${",
+}
+
+
+@pytest.mark.parametrize("part", HOSTILE.values(), ids=HOSTILE)
+def test_a_text_is_searched_in_time_that_grows_with_its_length_alone(part):
+    def cost(times):
+        text = part * times
+        readers = (
+            lambda: mentions.of_value("X_URL", text, {"db"}.__contains__),
+            lambda: mentions.of_file(text, {"db"}.__contains__),
+            lambda: mentions.of_words(["sh", "-c", text], {"db"}.__contains__),
+            lambda: mentions.injected(text, {}),
+            lambda: mentions.shell_expanded(text, {}.get),
+        )
+        began = time.process_time()
+        for reader in readers:
+            list(reader())
+        return time.process_time() - began
+
+    size = 20_000 // len(part)
+    small = min(cost(size) for _ in range(3))
+    assert min(cost(8 * size) for _ in range(2)) < 30 * max(small, 0.002)

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     Found: TypeAlias = "Iterator[Flow | Remark]"
 
 _LOCAL = {"localhost", "ip6-localhost", "0.0.0.0", "host.docker.internal", "kubernetes.docker.internal"}  # noqa: S104
+_INJECTED = {
+    "istio-injection": {"enabled"},
+    "sidecar.istio.io/inject": {"true"},
+    "linkerd.io/inject": {"enabled", "ingress"},
+}
+"""Labels and annotations by which a sidecar is injected."""
 _RBAC = "rbac.authorization.k8s.io"
 _MAX_ALIASES = 8
 """ExternalName Services may name each other."""
@@ -47,6 +53,7 @@ def derived(inventory: Inventory, options: Options) -> Derived:
     for workload in inventory.workloads:
         found += _of_workload(workload, inventory, variables.get(workload.namespace, {}))
         found += _to_the_api(workload, inventory)
+        found += _of_its_own(workload, inventory)
     found += _among_peers(inventory)
     found += exposed.found(inventory, options)
     found += said(inventory, options.allowed)
@@ -73,6 +80,8 @@ def resolve(inventory: Inventory, host: str, namespace: str) -> Service | Absent
     """Whose a host's name is, seen from a namespace; None for the pod itself."""
     if host in _LOCAL or host.endswith(".localhost") or host.startswith("127."):
         return None
+    if host in inventory.addresses:
+        return inventory.addresses[host]
     labels = host.split(".")
     for at in (2, 3):
         if labels[at : at + 1] == ["svc"] and not host.endswith(".svc.id.goog"):
@@ -260,6 +269,22 @@ def _to_the_api(workload: Workload, inventory: Inventory) -> Iterator[Remark]:
                 words = f"{workload.title}: its service account is bound by {binding.title}: it calls the API server"
                 yield _outside(workload, words, str(binding.place("subjects")), ("kubernetes",))
                 return
+
+
+def _of_its_own(workload: Workload, inventory: Inventory) -> Iterator[Remark]:
+    """What a pod calls that no text of it names: DNS servers of its own, and what a sidecar calls."""
+    if workload.pod is None or workload.host_network:
+        return
+    policy = workload.pod.spec.get("dnsPolicy")
+    if policy in {"Default", "None"}:
+        words = f"{workload.title}: dnsPolicy {policy}: its DNS servers aren't the cluster's"
+        where = workload.thing.place_of((*workload.pod.spec_pointer, "dnsPolicy"))
+        yield _outside(workload, words, str(where), ("dns",))
+    said = {**inventory.namespace_labels(workload.namespace), **workload.labels, **workload.pod.annotations}
+    injected = next((key for key, values in _INJECTED.items() if said.get(key) in values), "")
+    if injected:
+        words = f"{workload.title}: {injected}: the sidecar that is injected has calls of its own, to its control plane"
+        yield _outside(workload, words, str(workload.thing.place()), ("sidecar",))
 
 
 def _uncalled(inventory: Inventory, flows: Iterable[Flow]) -> Iterator[Remark]:

@@ -25,11 +25,12 @@ INGRESS, EGRESS = "Ingress", "Egress"
 class End:
     """One end of a connection: a pod, or an address outside where `namespace` is None.
 
-    `ports` are a pod's named ports. `address` is empty where it isn't known: then only a block of all addresses has it.
+    `labels` None are those of pods that nothing is known of: as peers any selector may find them. `ports` are a pod's
+    named ports. `address` is empty where it isn't known: then only a block of all addresses has it.
     """
 
     namespace: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] | None = field(default_factory=dict)
     namespace_labels: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     ports: tuple[tuple[str, int, str], ...] = ()
@@ -65,7 +66,8 @@ def selects(policy: Mapping[str, Any], direction: str, pod: End) -> bool:
     """Whether a policy holds for a pod in a direction."""
     spec = mapping(policy.get("spec"))
     space = text(mapping(policy.get("metadata")).get("namespace"))
-    return direction in types(spec) and pod.namespace == space and matches(mapping(spec.get("podSelector")), pod.labels)
+    holds = direction in types(spec) and pod.namespace == space
+    return holds and matches(mapping(spec.get("podSelector")), pod.labels or {})
 
 
 def types(spec: Mapping[str, Any]) -> set[str]:
@@ -97,7 +99,7 @@ def _is_peer(peer: Mapping[str, Any], other: End, own: str) -> bool:
         return False
     spaces = peer.get("namespaceSelector")
     is_there = other.namespace == own if spaces is None else matches(mapping(spaces), other.namespace_labels)
-    return is_there and matches(mapping(peer.get("podSelector")), other.labels)
+    return is_there and (other.labels is None or matches(mapping(peer.get("podSelector")), other.labels))
 
 
 def _within(block: Mapping[str, Any], address: str) -> bool:

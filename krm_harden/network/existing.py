@@ -102,7 +102,7 @@ def _end(peer: Peer, inventory: Inventory) -> End:
     if isinstance(peer, Workload):
         return end_of(peer, inventory)
     if isinstance(peer, Namespaced):
-        return End(peer.namespace, {}, inventory.namespace_labels(peer.namespace))
+        return End(peer.namespace, None, inventory.namespace_labels(peer.namespace))
     return End(address=peer.cidr.partition("/")[0] if isinstance(peer, Block) else "")
 
 

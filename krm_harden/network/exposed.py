@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from krm_harden.model import dotted, lookup, mapping, sequence, text, walk
 from krm_harden.network.inventory import labels_of, matches
-from krm_harden.network.model import Anywhere, Flow, Namespaced, Port, Remark, named
+from krm_harden.network.model import TCP, Anywhere, Flow, Namespaced, Port, Remark, named
 from krm_harden.network.ports import ports
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def found(inventory: Inventory, options: Options) -> Found:
     yield from _asked_by_the_api(inventory)
     yield from _scraped(inventory, options)
     for workload in inventory.workloads:
+        yield from _on_the_node(workload)
         yield from _knative(workload)
 
 
@@ -77,6 +78,19 @@ def _opened(service: Service, inventory: Inventory) -> Found:
     elif addresses:
         what = f"spec.externalIPs: Service {service.name} has addresses outside: anywhere may call it"
         yield from _to(Anywhere(), service, inventory, None, f"{service.thing.place('spec', 'externalIPs')}: {what}")
+
+
+def _on_the_node(workload: Workload) -> Iterator[Flow]:
+    """A container's hostPort: whoever reaches the node reaches the pod."""
+    if workload.pod is None or workload.host_network:
+        return
+    for container in workload.pod.containers:
+        for index, port in enumerate(map(mapping, sequence(container.data.get("ports")))):
+            number = port.get("containerPort")
+            if isinstance(port.get("hostPort"), int) and port["hostPort"] and isinstance(number, int):
+                place = workload.thing.place_of((*container.pointer, "ports", index, "hostPort"))
+                evidence = f'{place}: hostPort of container "{container.name}": anywhere may call it'
+                yield Flow(Anywhere(), workload, Port(number, text(port.get("protocol")) or TCP), evidence)
 
 
 def _to(source: Peer, service: Service, inventory: Inventory, port: int | str | None, evidence: str) -> Found:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from krm_harden.model import mapping, sequence, text
 from krm_harden.network.model import NAMESPACE_LABEL, TCP, Remark, Service, ServicePort, Thing, Workload
-from krm_harden.resources import is_local, is_patch, owner
+from krm_harden.resources import is_local, is_patch, owners
+from krm_harden.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ class Inventory:
     """`workloads` and `services` are in the order of the input; `things` are all objects, by group and kind.
 
     `behind` are the workloads that each Service selects: where none of the input is, the pods of its selector.
+    `addresses` are those that Services have in a cluster, where the input comes from one.
     """
 
     things: Mapping[tuple[str, str], tuple[Thing, ...]]
@@ -46,6 +48,7 @@ class Inventory:
     services: Mapping[tuple[str, str], Service]
     behind: Mapping[tuple[str, str], tuple[Workload, ...]]
     texts: Mapping[tuple[str, str, str], Thing]
+    addresses: Mapping[str, Service]
     remarks: tuple[Remark, ...]
 
     def of_kind(self, *keys: tuple[str, str]) -> Iterator[Thing]:
@@ -78,15 +81,15 @@ def take(
 ) -> Inventory:
     """What some objects are.
 
-    Patches, objects that never reach a cluster and those that a controller makes are left out. Of two objects of one
-    name the later counts, as when they are applied.
+    Patches, objects that never reach a cluster and those that a workload's controller makes are left out. Of two
+    objects of one name the later counts, as when they are applied.
     """
     remarks: list[Remark] = []
     kept: dict[tuple[str, str, str, str], tuple[Thing, Sequence[Pod]]] = {}
     for thing in things:
         resource = thing.resource
         pods = pods_of(resource)
-        if is_local(resource) or owner(resource) or is_patch(resource, pods, directives=directives):
+        if is_local(resource) or _is_made(resource) or is_patch(resource, pods, directives=directives):
             continue
         key = (resource.group, resource.kind, thing.namespace, resource.name)
         if key in kept and (pods or resource.kind == "Service"):
@@ -108,8 +111,16 @@ def take(
             for kind in ("ConfigMap", "Secret")
             for thing in by_kind.get(("", kind), ())
         },
+        {address: service for service in services.values() for address in _addresses(service)},
         tuple(remarks),
     )
+
+
+def _addresses(service: Service) -> Iterator[str]:
+    spec = mapping(service.thing.resource.data.get("spec"))
+    for said in (spec.get("clusterIP"), *sequence(spec.get("clusterIPs"))):
+        if isinstance(said, str) and "." in said:
+            yield said
 
 
 def _behind(services: Iterable[Service], workloads: Sequence[Workload]) -> dict[tuple[str, str], tuple[Workload, ...]]:
@@ -146,6 +157,14 @@ def _candidates(
 def _unseen(service: Service) -> Workload:
     """The pods that a Service selects and that no manifest shows: an operator makes them, or somebody else."""
     return Workload(service.thing, service.name, service.selector, {"matchLabels": dict(service.selector)})
+
+
+_MAKERS = {kind for _, kind in WORKLOADS}
+
+
+def _is_made(resource: Resource) -> bool:
+    """Whether a workload's controller made it: a ReplicaSet of a Deployment, a Pod of that."""
+    return any(kind in _MAKERS for kind, _ in owners(resource))
 
 
 def labels_of(metadata: Mapping[str, Any]) -> dict[str, str]:

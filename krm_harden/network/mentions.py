@@ -135,6 +135,7 @@ def of_file(text: str, is_known: Known) -> Iterator[Mention]:
 def of_words(words: Sequence[str], is_known: Known) -> Iterator[Mention]:
     """The hosts in a command line: URLs and pairs anywhere, bare names where a program or a flag takes a host."""
     for command in _commands(words):
+        client = next((at for at, word in enumerate(command) if word.rpartition("/")[2] in _CLIENTS), len(command))
         for index, word in enumerate(command):
             yield from _anywhere(word)
             name, equals, value = word.partition("=")
@@ -143,7 +144,7 @@ def of_words(words: Sequence[str], is_known: Known) -> Iterator[Mention]:
             elif equals and re.fullmatch(r"\w+", name):
                 yield from of_value(name, value, is_known)
             else:
-                yield from _argument(command, index, is_known)
+                yield from _argument(command, index, is_known, after_client=index > client)
 
 
 def _commands(words: Sequence[str]) -> list[list[str]]:
@@ -162,7 +163,7 @@ def _commands(words: Sequence[str]) -> list[list[str]]:
     return found
 
 
-def _argument(command: Sequence[str], index: int, is_known: Known) -> Iterator[Mention]:
+def _argument(command: Sequence[str], index: int, is_known: Known, *, after_client: bool) -> Iterator[Mention]:
     """A bare word that a Service is called: a host after a client or a host's flag, or before a port."""
     host = _plain(command[index].partition("/")[0])
     if not _WORD.fullmatch(host) or not is_known(host):
@@ -171,7 +172,7 @@ def _argument(command: Sequence[str], index: int, is_known: Known) -> Iterator[M
     after = command[index + 1] if index + 1 < len(command) else ""
     if _NUMBER.fullmatch(after) and _port(after):
         yield Mention(host, int(after), sure=False)
-    elif _takes_a_host(before) or any(word.rpartition("/")[2] in _CLIENTS for word in command[:index]):
+    elif after_client or _takes_a_host(before):
         yield Mention(host, sure=False)
 
 
