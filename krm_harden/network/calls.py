@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from krm_harden.model import mapping, sequence, text
 from krm_harden.network import exposed, mentions, texts
 from krm_harden.network.model import Derived, Flow, Namespaced, Remark, Workload, named
-from krm_harden.network.ports import ports
+from krm_harden.network.ports import EVERY_PORT, ports
 from krm_harden.network.said import said
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def _uncalled(inventory: Inventory, flows: Iterable[Flow]) -> Iterator[Remark]:
             for port in ports(service, target, None)
             if not target.host_network
         ]
-        if any((id(target), port) not in reached for target, port in wanted):
+        if any(not {(id(target), port), (id(target), EVERY_PORT)} & reached for target, port in wanted):
             words = f"{service.title}: nothing here says who calls it, and the default deny cuts it off"
             names = (service.name, named(service.namespace, service.name))
             yield Remark("uncalled", words, str(service.thing.place()), names, service.namespace)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from krm_harden.network.model import Service, ServicePort, Workload
 
+EVERY_PORT = Port(None)
+
 
 def ports(service: Service, target: Workload, port: int | str | None) -> Iterator[Port]:
     """The ports of a workload that a port of a Service leads to: None for all, a number or a name."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from krm_harden.errors import ConfigError
 from krm_harden.network.model import Anywhere, Block, Flow, Namespaced, Port, named
-from krm_harden.network.ports import ports
+from krm_harden.network.ports import EVERY_PORT, ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from krm_harden.network.inventory import Inventory
-    from krm_harden.network.model import Peer, Workload
+    from krm_harden.network.model import Peer, Service, Workload
 
 HOW = (
     "write --allow FROM=TO[:PORT[/PROTOCOL]], each a workload, namespace/workload, namespace/* or a CIDR; "
@@ -50,24 +50,30 @@ def _sources(inventory: Inventory, name: str) -> list[Peer]:
 def _targets(inventory: Inventory, text: str, source: Peer) -> list[tuple[Peer, Port]]:
     match = _END.match(text) if text.count(":") < 2 or "/" not in text else None
     name, number, protocol = (match[1], match[2], match[3]) if match else (text, None, None)
-    port = Port(int(number) if number else None, protocol or "TCP")
+    port = Port(int(number), protocol or "TCP") if number else EVERY_PORT
     space = source.namespace if not isinstance(source, (Anywhere, Block)) else ""
-    service = next(
-        (found for key, found in inventory.services.items() if name == named(*key) or key == (space, name)), None
-    )
+    service = _service(inventory, name, space)
     if service is None:
         found = _place(inventory, name, space)
         if not found:
             raise ConfigError(f"no Service and no workload is called {name!r}", "--allow", HOW)
         return [(one, port) for one in found]
+    if not service.selector:
+        raise ConfigError(f"{service.title} has no selector, so no rule can name its pods", "--allow", HOW)
     made: list[tuple[Peer, Port]] = []
     for target in inventory.selected(service):
-        made += [(target, one) for one in ports(service, target, port.number) if isinstance(one.number, int)]
-        if not list(ports(service, target, port.number)):
-            raise ConfigError(f"{service.title} has no port {number}", "--allow", HOW)
+        made += [(target, one) for one in ports(service, target, port.number)]
     if not made:
-        raise ConfigError(f"{service.title} has no selector, so no rule can name its pods", "--allow", HOW)
+        known = ", ".join(str(one.number) for one in service.ports)
+        raise ConfigError(f"{service.title} has no port {number}", "--allow", f"it has {known}")
     return made
+
+
+def _service(inventory: Inventory, name: str, space: str) -> Service | None:
+    """The Service of a name: in the namespace of who calls, else the only one of that name."""
+    exact = [found for key, found in inventory.services.items() if name == named(*key) or key == (space, name)]
+    alone = [found for (_, said), found in inventory.services.items() if said == name]
+    return exact[0] if exact else alone[0] if len(alone) == 1 else None
 
 
 def _place(inventory: Inventory, name: str, space: str | None = None) -> list[Peer]:
