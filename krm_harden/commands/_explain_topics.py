@@ -158,8 +158,8 @@ def standard(control: Control) -> str:
 def about(setting: Mapping[str, Any]) -> str:
     """A setting's description and default, in a line."""
     default = setting.get("default")
-    shown = ", ".join(default) if isinstance(default, list) else default
-    return f"{setting['description']} Default: `{shown}`."
+    words = ", ".join(default) if isinstance(default, list) else shown(default)
+    return f"{setting['description']} Default: `{words}`."
 
 
 # ---- codes

@@ -10,7 +10,7 @@ review, scan or lock has seen it.
 
 **Allowed**: an image with a digest; what isn't the name of an image yet, such as `$(IMAGE)` or `ko://...`.
 
-**Before**, with a lock of `krm-harden images resolve`:
+**Before** (with a lock of `krm-harden images resolve`):
 
     spec:
       containers:
