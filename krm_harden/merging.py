@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from krm_harden.controls import named
 from krm_harden.model import mapping, sequence
-from krm_harden.policy import Layer, Policy, locks_of
+from krm_harden.policy import Layer, Policy, in_own_words, locks_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def combined(layers: Sequence[Layer], profile: str | None = None) -> Policy:
     said = [layer.spec["profile"] for layer in layers if "profile" in layer.spec]
     chosen = profile or (said[-1] if said else None)
     base = [_of_profile(chosen)] if chosen else []
+    layers = in_own_words([*base, *layers])[len(base) :]
     name = " + ".join(layer.name for layer in layers)
     locks = [lock for layer in reversed(layers) for lock in locks_of(layer.spec, layer.name)]
     spec = _merged([*base, *layers], several=len(layers) > 1)

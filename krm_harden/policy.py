@@ -62,6 +62,10 @@ _DEFAULTS = {
 }
 
 
+IMPLIED = ("level",)
+"""What a PodSecurityPolicy in the place of a HardeningPolicy says without a word: that no level is to be reached."""
+
+
 class Stated:
     """An entry of `images`: what somebody states of the images that a glob matches."""
 
@@ -171,10 +175,10 @@ class Layer:
     """One of the policies that a policy is made of, in its own words.
 
     `where` is its file, `name` what reports call it, `document` its text where it is at hand; `profile` names the
-    profile where it is one. `implied` are the fields that a PodSecurityPolicy says by being one.
+    profile where it is one. `is_manifest`: it is a PodSecurityPolicy, which by being one says IMPLIED.
     """
 
-    __slots__ = ("document", "implied", "name", "profile", "spec", "where")
+    __slots__ = ("document", "is_manifest", "name", "profile", "spec", "where")
 
     def __init__(
         self,
@@ -183,14 +187,27 @@ class Layer:
         name: str,
         document: Document | None = None,
         profile: str = "",
-        implied: Iterable[str] = (),
+        *,
+        is_manifest: bool = False,
     ) -> None:
-        self.implied = frozenset(implied)
+        self.is_manifest = is_manifest
         self.spec = spec
         self.where = where
         self.name = name
         self.document = document
         self.profile = profile
+
+    def without_implied(self) -> Layer:
+        """The same with nothing but its own words."""
+        spec = {field: value for field, value in self.spec.items() if field not in IMPLIED}
+        return Layer(spec, self.where, self.name, self.document, self.profile, is_manifest=True)
+
+
+def in_own_words(layers: Sequence[Layer]) -> Sequence[Layer]:
+    """The layers of a policy; a PodSecurityPolicy that isn't alone says nothing but its own words."""
+    if all(layer.is_manifest for layer in layers):
+        return layers
+    return [layer.without_implied() if layer.is_manifest else layer for layer in layers]
 
 
 class Policy:
@@ -557,8 +574,8 @@ def restricted_by(ceiling: Policy, below: Policy) -> Policy:
 
     What its profile says counts as its own words. Raises ConfigError that names the first field that would loosen it.
     """
-    implied = {field for layer in below.layers for field in layer.implied}
-    spec = {field: value for field, value in below.spec.items() if field not in implied}
+    is_alone = bool(below.layers) and all(layer.is_manifest for layer in below.layers)
+    spec = {field: value for field, value in below.spec.items() if not (is_alone and field in IMPLIED)}
     for field in ("exemptions", "rules", "target"):
         if spec.get(field):
             raise _refused(below, (field,), f"isn't allowed below the policy {ceiling.name}")
@@ -609,7 +626,7 @@ def _tightened_pod_security(ceiling: Policy, below: Policy) -> Sequence[ForAll |
 def _refused(below: Policy, pointer: Pointer, said: str, value: str = "") -> ConfigError:
     """The error for what a policy says at a place of its spec: in its own words, or by its profile."""
     layer, place = _words(below, pointer)
-    if layer and layer.implied and pointer[0] == "podSecurityPolicy":
+    if layer and layer.is_manifest and pointer[0] == "podSecurityPolicy":
         # Its own file is the PodSecurityPolicy's.
         place = place[1:] if place[1:2] == ("spec",) else ("metadata", *place[1:])
         problem = Problem(place, " ".join(part for part in (schema.path_of(place), value, said) if part))

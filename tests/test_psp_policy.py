@@ -426,6 +426,20 @@ def policies_of(**spec: Any) -> dict[str, Any]:
     return {**stated(), "spec": spec}
 
 
+def test_beside_another_policy_it_asks_for_no_lower_level(tmp_path: Path):
+    (tmp_path / "psp.yaml").write_text(RESTRICTED)
+    (tmp_path / "team.yaml").write_text(policy_json(changes="complete"))
+    for names in (["psp.yaml", "team.yaml"], ["team.yaml", "psp.yaml"]):
+        made = _policies.ceiling([str(tmp_path / name) for name in names])
+        assert made is not None
+        assert (made.level, made.spec["podSecurityPolicy"]["name"]) == ("restricted", "restricted")
+    baseline = _policies.ceiling([str(tmp_path / "psp.yaml")], "baseline")
+    alone = _policies.ceiling([str(tmp_path / "psp.yaml")])
+    assert baseline is not None
+    assert alone is not None
+    assert (baseline.level, alone.level) == ("baseline", "privileged")
+
+
 # What is wrong with it
 
 WRONG = {

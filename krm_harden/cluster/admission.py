@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from krm_harden.cluster import Options
     from krm_harden.cluster._cel.checks import Variables
     from krm_harden.cluster._cel.judging import Judgement
+    from krm_harden.cluster._cel.writing import Writing
     from krm_harden.policy import Policy, Settings
 
 SUMMARY = "ValidatingAdmissionPolicy and MutatingAdmissionPolicy: the API server's own, in CEL"

@@ -68,7 +68,7 @@ def _warnings(path: str) -> Iterator[ConfigError]:
     for layer in made.layers:
         if layer.document is not None:
             whole = layer.document.data
-            found = _policy_lint.of_manifest(whole) if layer.implied else _policy_lint.warnings(made, layer.spec)
+            found = _policy_lint.of_manifest(whole) if layer.is_manifest else _policy_lint.warnings(made, layer.spec)
             yield from excerpts.every(list(found), layer.document, path)
 
 

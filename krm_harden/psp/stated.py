@@ -32,7 +32,7 @@ def as_policy(data: Mapping[str, Any], where: str, document: Document | None) ->
     made = of_data(data, where)
     spec = {"level": LEVEL, "podSecurityPolicy": stated_of(data)}
     name = f"{KIND} {made.name}"
-    found = Policy(spec, name, layers=[Layer(spec, where, name, document, implied=("level",))])
+    found = Policy(spec, name, layers=[Layer(spec, where, name, document, is_manifest=True)])
     for problem in doubts(made, LEVEL):
         found = found.with_note("warning", f"{where}: {problem.text}")
     return found

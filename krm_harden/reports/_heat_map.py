@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krm_harden.controls import NAMESPACES, VULNERABILITIES, load
+from krm_harden.controls import NAMESPACES, POD_SECURITY_POLICY, POD_SECURITY_POLICY_IDS, VULNERABILITIES, load
 from krm_harden.model import parse_version
 from krm_harden.reports import _readiness
 
@@ -145,6 +145,8 @@ def columns(resources: Sequence[Mapping[str, Any]]) -> list[Column]:
         made.append(Column(NAMESPACES, "Pod Security labels", 2))
     if VULNERABILITIES in found:
         made.append(Column(VULNERABILITIES, "Vulnerabilities of images", 2))
+    of_policies = (POD_SECURITY_POLICY, *POD_SECURITY_POLICY_IDS)
+    made += [Column(name, name.replace("podS", "PodS", 1), 2) for name in of_policies if name in found]
     return sorted(made, key=lambda column: column.level)
 
 
