@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import psp_strategies
 import pytest
 import yaml
 from clients import build, kpt
 from clients import run as run_client
 from conftest import run_cli, unified
+from hypothesis import given
+from hypothesis import strategies as st
 
 from krm_harden import policy as policies
 from krm_harden.api import Policy, check, harden
 from krm_harden.commands import _policies
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError
-from krm_harden.model import LATEST
+from krm_harden.model import LATEST, LEVELS
 from krm_harden.patch import Draft
 from krm_harden.psp.acceptance import unacceptable
 from krm_harden.psp.admission import admit
 from krm_harden.psp.controls import MOUNTED
 from krm_harden.psp.created import created
 from krm_harden.psp.demands import ForAll
+from krm_harden.psp.policy import of_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -270,6 +274,33 @@ def test_every_case_of_the_table_comes_out_of_the_engine_as_the_admission_has_it
             said = [one.reason.partition(" refuses it: ")[2] for one in findings if " refuses it: " in one.reason]
             refused = [words.removesuffix(f"; {MOUNTED}") for words in said]
             assert refused == [str(error) for error in outcome.errors], (case.field, case.name)
+
+
+@given(manifest=psp_strategies.policies(), pod=psp_strategies.pods(), level=st.sampled_from(LEVELS))
+def test_a_second_run_does_nothing_for_any_policy_pod_and_level(manifest: Any, pod: Any, level: str):
+    """Nor for a workload of that pod; with a level, what both ask for stands in the pod, or an error does."""
+    try:
+        held = of_data(manifest)
+    except ConfigError:
+        return
+    for wrap in (_as_pod, _as_deployment):
+        document, spec_of = wrap(pod)
+        engine = Engine(policies.Policy({"level": level}).with_pod_security(ForAll(held)))
+        first = engine.both_passes(json.dumps(document).encode())
+        if any("cannot read" in chunk.error for chunk in first):
+            continue
+        text = b"".join(chunk.text for chunk in first)
+        again = engine.both_passes(text)
+
+        assert [chunk.error for chunk in (*first, *again) if chunk.error] == []
+        assert b"".join(chunk.text for chunk in again) == text
+        errors = [
+            one for chunk in first for result in chunk.resources for one in result.findings if one.severity == "error"
+        ]
+        if not errors:
+            made = {"metadata": pod.get("metadata") or {}, "spec": spec_of(yaml.safe_load(text))}
+            assert admit(held, created(made)).errors == ()
+            assert check(text, Policy.from_dict(policies_of(level=level))).allowed
 
 
 def _target(server: tuple[int, int]) -> dict[str, str]:

@@ -188,14 +188,32 @@ class Standing:
         seen = _as_created(demand, self.pod, view)
         outcomes, outcome, message = self._chosen(candidates, seen, view)
         stage = _Stage(demand, candidates, outcomes, outcome, message)
-        made = list(_grouped(view, self.pod, outcome, seen)) if outcome else []
-        self.written += made
+        if outcome:
+            made = list(_grouped(view, self.pod, outcome, seen))
+            while made:
+                self.written += made
+                self._apply(made, draft)
+                made = self._left(demand, outcome.policy)
+        return stage
+
+    def _apply(self, made: Iterable[Written], draft: Draft) -> None:
         for one in filter(self._is_made, made):
             for operation in one.operations:
                 draft.apply(operation)
         if draft.operations:
             self.pod = self._again(draft.data)
-        return stage
+
+    def _left(self, demand: ForAll | Among, policy: PodSecurityPolicy) -> list[Written]:
+        """What a policy would set in the pod that it has changed.
+
+        That is something only where what the cluster wrote into an annotation, for all containers of a name, is written
+        into the fields of one.
+        """
+        view = View(self.pod)
+        seen = _as_created(demand, self.pod, view)
+        known = {one.key for one in self.written}
+        found = _grouped(view, self.pod, admit(policy, seen, self.pod.server), seen)
+        return [one for one in found if one.key not in known]
 
     def _chosen(
         self, candidates: Sequence[Candidate], seen: Mapping[str, Any], view: View
