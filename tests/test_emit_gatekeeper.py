@@ -21,6 +21,9 @@ from test_judges import of_version
 
 from krm_harden.cluster import Options, _gatekeeper_tests, gatekeeper
 from krm_harden.cluster._dump import dumped
+from krm_harden.model import Resource
+from krm_harden.psp.admission import admit
+from krm_harden.psp.demands import of_stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -510,3 +513,82 @@ def test_a_name_that_makes_a_kind_too_long_is_refused(tmp_path):
 
     assert done.code == 3
     assert "is too long: Gatekeeper's kind would be Aaaa" in done.err
+
+
+# PodSecurityPolicies
+
+
+RANGE = {"rule": "MustRunAs", "ranges": [{"min": 100, "max": 200}, {"min": 5000, "max": 5000}]}
+RESTRICTIVE = {
+    "name": "restrictive",
+    "annotations": {
+        "seccomp.security.alpha.kubernetes.io/allowedProfileNames": "runtime/default",
+        "seccomp.security.alpha.kubernetes.io/defaultProfileName": "runtime/default",
+    },
+    "spec": {
+        "allowPrivilegeEscalation": False,
+        "defaultAddCapabilities": ["CHOWN"],
+        "requiredDropCapabilities": ["KILL", "MKNOD"],
+        "volumes": ["configMap", "secret", "projected"],
+        "runAsUser": RANGE,
+        "runAsGroup": RANGE,
+        "fsGroup": RANGE,
+        "supplementalGroups": RANGE,
+        "seLinux": {"rule": "MustRunAs", "seLinuxOptions": {"level": "s0:c1,c2"}},
+        "readOnlyRootFilesystem": True,
+    },
+}
+
+
+def test_mutators_set_what_a_pod_security_policy_set(yaml_snapshot):
+    held = policy(level="privileged", podSecurityPolicy=RESTRICTIVE)
+    own = {**WEB, "name": "own", "securityContext": {"runAsUser": 5000, "capabilities": {"drop": ["KILL"]}}}
+
+    pods = expanded([*emitted(held), NAMESPACE, workload("Deployment", containers=[WEB, own])])
+
+    assert yaml_snapshot == dumped([pods["web-pod"]]).encode()
+    outcome = admit(of_stated(RESTRICTIVE, "test").candidates(Resource((), {}), {})[0].policy, pods["web-pod"])
+    # Nothing is left to set, but for the capabilities of the container that has some.
+    assert {change.field for change in outcome.changes} == {"defaultAddCapabilities"}
+    assert outcome.admits
+
+
+@pytest.mark.parametrize(
+    ("pod", "fields"),
+    [
+        ({}, set()),
+        ({"securityContext": {"runAsUser": 200, "fsGroup": 5000}}, set()),
+        ({"securityContext": {"runAsUser": 201}}, {"runAsUser"}),
+        ({"securityContext": {"fsGroup": 99, "supplementalGroups": [100, 300]}}, {"fsGroup", "supplementalGroups"}),
+        ({"hostNetwork": True, "volumes": [{"name": "a", "emptyDir": {}}]}, {"hostNetwork", "volumes"}),
+        ({"containers": [{**WEB, "securityContext": {"readOnlyRootFilesystem": False}}]}, {"readOnlyRootFilesystem"}),
+        (
+            {"containers": [{**WEB, "securityContext": {"privileged": True, "runAsUser": 0}}]},
+            {"privileged", "runAsUser"},
+        ),
+    ],
+    ids=["nothing", "in its ranges", "user", "groups", "host and volumes", "writable root", "root"],
+)
+def test_a_pod_security_policy_refuses_what_it_refused(pod, fields):
+    held = policy(level="privileged", podSecurityPolicy=RESTRICTIVE)
+    objects = [*emitted(held), NAMESPACE, workload("Deployment", **pod)]
+
+    found = judged(objects)
+
+    said = [message.partition("PodSecurityPolicy restrictive: ")[2].partition(":")[0] for _, _, message in found]
+    assert sorted(said) == sorted(fields)
+    made = expanded(objects)["web-pod"]
+    refused = admit(of_stated(RESTRICTIVE, "test").candidates(Resource((), {}), {})[0].policy, made).errors
+    assert {error.field for error in refused} == fields
+
+
+def test_an_exemption_from_a_field_of_a_pod_security_policy_holds_for_whole_pods():
+    whole = {"match": {"names": ["web"]}, "controls": ["podSecurityPolicy.hostNetwork"], "reason": "is a proxy"}
+    some = {"match": {"containers": ["web"]}, "controls": ["podSecurityPolicy.privileged"], "reason": "is an agent"}
+    held = policy(level="privileged", podSecurityPolicy=RESTRICTIVE, exemptions=[whole, some])
+    host = [workload("Deployment", name, hostNetwork=True) for name in ("web", "db")]
+
+    found = judged([*emitted(held), NAMESPACE, *host])
+
+    assert {name for name, _, message in found if "hostNetwork" in message} == {"db"}
+    assert [line for line in gatekeeper.emitted(held._policy, Options()).cannot if "whole pods" in line]

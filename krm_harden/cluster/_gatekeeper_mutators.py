@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from krm_harden import namespaces
 from krm_harden.cluster._cel import words
 from krm_harden.controls import NAMESPACES
-from krm_harden.model import mapping
+from krm_harden.model import Resource, mapping
 from krm_harden.policy import Settings
-from krm_harden.psp import model as psp
+from krm_harden.psp.demands import ForAll
+from krm_harden.psp.model import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from krm_harden.cluster import Options
     from krm_harden.exemptions import Exemption
     from krm_harden.policy import Policy
+    from krm_harden.psp.model import PodSecurityPolicy
 
 API_VERSION = "mutations.gatekeeper.sh/v1"
 OPT_OUT = "krm-harden.dev/mutation"
@@ -95,6 +97,12 @@ NOT_SEEN = {
 """Controls that `fix` writes for and a mutator can't: what it would have to see."""
 
 
+def pod_security_policies(settings: Settings) -> list[PodSecurityPolicy]:
+    """The PodSecurityPolicies that hold for all that some settings are for."""
+    named = [held for held in settings.pod_security if isinstance(held, ForAll)]
+    return [candidate.policy for held in named for candidate in held.candidates(Resource((), {}), {})]
+
+
 @dataclass(frozen=True)
 class Scope:
     """Which pods a mutator is for: None where there are none. `match` is Gatekeeper's."""
@@ -126,15 +134,17 @@ def of_policy(policy: Policy, options: Options) -> tuple[list[dict[str, Any]], l
 
 
 def _writes(policy: Policy, cannot: list[str]) -> list[Write]:
-    """What is written: for the policy's PodSecurityPolicy, and at other places for the level."""
-    data = policy.spec.get("podSecurityPolicy")
-    if not data:
-        return [*WRITES]
+    """What is written: for a PodSecurityPolicy, and at other places for the level."""
     from krm_harden.cluster._gatekeeper_psp import writes
-    from krm_harden.psp.policy import of_data
 
-    found, notes = writes(of_data({"apiVersion": psp.API_VERSIONS[0], "kind": psp.KIND, **data}, policy.name))
-    cannot += notes
+    found: list[Write] = []
+    for one in pod_security_policies(Settings(policy, policy.effective(()))):
+        made, notes = writes(one)
+        found += made
+        cannot += notes
+    for index, rule in enumerate(policy.rules):
+        if "podSecurityPolicy" in rule:
+            cannot.append(f"rules[{index}].podSecurityPolicy: no mutator writes what it sets: only some pods get it")
     taken = {write.unless for write in found if write.unless}
     return [*found, *(write for write in WRITES if write.unless not in taken)]
 
@@ -145,7 +155,7 @@ def _is_on(settings: Settings, control: str, options: Options, *, safe: bool) ->
 
     if not safe and options.action_for(settings.on_violation) != "deny":
         return False
-    if control.startswith(psp.PREFIX):
+    if control.startswith(PREFIX):
         return True
     known = load()[control]
     if known.since > settings.output or not settings.enabled(control, known.level):

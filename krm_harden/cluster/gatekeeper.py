@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krm_harden.cluster import Emitted, _gatekeeper_mutators, _gatekeeper_tests
-from krm_harden.cluster._cel import judging, matching
+from krm_harden.cluster._cel import judging, matching, psp
 from krm_harden.cluster._cel.words import listed, literal
 from krm_harden.controls import load
 from krm_harden.errors import ConfigError
+from krm_harden.psp.model import KIND, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from krm_harden.cluster import Options
     from krm_harden.cluster._cel.checks import Variables
     from krm_harden.cluster._cel.judging import Judgement
-    from krm_harden.policy import Policy
+    from krm_harden.exemptions import Exemption
+    from krm_harden.policy import Policy, Settings
+    from krm_harden.psp.model import PodSecurityPolicy
 
 SUMMARY = "constraints with their templates and tests, expansion templates, mutators"
 TARGET = "admission.k8s.gatekeeper.sh"
@@ -55,34 +58,45 @@ JOB = {"group": "batch", "version": "v1", "kind": "Job"}
 
 @dataclass(frozen=True)
 class Check:
-    """A control as a ConstraintTemplate: its variables, and what they must come to."""
+    """A control as a ConstraintTemplate: the variable with the words of a violation, and those that it reads.
+
+    `title` describes it, `head` begins the words; one of the variables `exempt` lets a pod pass.
+    """
 
     control: str
     kind: str
+    title: str
+    head: str
+    variable: str
     variables: Variables
-    judgement: Judgement
+    settings: Settings
+    exempt: tuple[str, ...] = ()
 
     @property
     def expression(self) -> str:
         """What is true for what the control allows."""
-        passes = f"variables.{self.control} == ''"
-        return f"!variables.applies || {passes}" if any(name == "applies" for name, _ in self.variables) else passes
+        parts = [f"variables.{name}" for name in self.exempt]
+        parts += ["!variables.applies"] if any(name == "applies" for name, _ in self.variables) else []
+        return " || ".join([*parts, f"variables.{self.variable} == ''"])
 
 
 def emitted(policy: Policy, options: Options) -> Emitted:
     """The objects of a policy. Raises ConfigError for a name that is too long for Gatekeeper's kinds."""
     judged = judging.judgements(policy, options.kubernetes, identity=_identity())
     checks = [check for index, one in enumerate(judged) for check in _checks(one, options.name, index)]
+    of_policies, uncarried = _of_pod_security_policies(policy, options.name)
+    checks += of_policies
     templates = [_template(check) for check in checks]
     constraints = [_constraint(check, options) for check in checks]
     mutators, unwritten = _gatekeeper_mutators.of_policy(policy, options)
-    cannot = [line for one in judged for line in one.cannot] + unwritten
-    objects = [*templates, *constraints, *(_expansions(judged, options) if checks else ()), *mutators]
+    cannot = [line for one in judged for line in one.cannot] + uncarried + unwritten
+    objects = [*templates, *constraints, *(_expansions(checks, options) if checks else ()), *mutators]
     tests = _gatekeeper_tests.files(
         options.name,
         [
             (check.control, _file(template), _file(constraint))
             for check, template, constraint in zip(checks, templates, constraints, strict=True)
+            if check.control in _gatekeeper_tests.BAD
         ],
     )
     return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)), tests if checks else {})
@@ -102,15 +116,73 @@ def _identity() -> Variables:
 def _checks(judgement: Judgement, prefix: str, index: int) -> Iterator[Check]:
     """The checks of a judgement, one by one."""
     controls = load()
-    base = _camel(prefix) + (str(index + 1) if index else "")
+    applies = ["applies"] if any(name == "applies" for name, _ in judgement.variables) else []
     for name, _ in judgement.variables:
         if name in controls:
-            kind = base + _camel(name)
-            if len(kind) > LONGEST_KIND:
-                message = f"--name {prefix!r} is too long: Gatekeeper's kind would be {kind}"
-                raise ConfigError(message, next_step=f"{len(kind) - LONGEST_KIND} letters less, or more")
-            wanted = [name, "applies"] if any(known == "applies" for known, _ in judgement.variables) else [name]
-            yield Check(name, kind, _needed(judgement.variables, wanted), judgement)
+            kind = _kind(prefix, index, name)
+            variables = _needed(judgement.variables, [name, *applies])
+            title = f"{controls[name].title}."
+            yield Check(name, kind, title, f"{judgement.message}: ", name, variables, judgement.settings)
+
+
+def _of_pod_security_policies(policy: Policy, prefix: str) -> tuple[list[Check], list[str]]:
+    """The fields of PodSecurityPolicies, one by one, and what of their exemptions isn't carried over."""
+    kept = [one for one in policy.exemptions if not one.expired]
+    found: list[Check] = []
+    index = 0
+    for settings, applies in judging.settings_of(policy, ("podSecurityPolicy", "onViolation")):
+        for one in _gatekeeper_mutators.pod_security_policies(settings):
+            found += _of_pod_security_policy(one, settings, applies, kept, prefix, index)
+            index += 1
+    cannot = [
+        f"{one.where}: a PodSecurityPolicy's fields are judged for whole pods, and not without some of their containers"
+        for one in kept
+        if not _is_whole(one) and any(_is_about(one, check.control) for check in found)
+    ]
+    return found, cannot
+
+
+def _of_pod_security_policy(
+    policy: PodSecurityPolicy,
+    settings: Settings,
+    applies: str,
+    exemptions: Sequence[Exemption],
+    prefix: str,
+    index: int,
+) -> Iterator[Check]:
+    made = [("unusable", literal(policy.unusable))] if policy.unusable else psp.refusals(policy)
+    variables: Variables = [*psp.POD, *made]
+    if exemptions or applies:
+        variables = [*_identity(), *matching.exempt(exemptions), *variables]
+    if applies:
+        variables.append(("applies", applies))
+    for field, _ in made:
+        control = PREFIX + field
+        about = [f"exempt{place}" for place, one in enumerate(exemptions) if _is_about(one, control) and _is_whole(one)]
+        wanted = [field, *about, *(["applies"] if applies else [])]
+        kind = _kind(prefix, index, f"{KIND}-{field}")
+        title = f"{field} of the PodSecurityPolicy {policy.name}."
+        head = f"{KIND} {policy.name}: "
+        yield Check(control, kind, title, head, field, _needed(variables, wanted), settings, tuple(about))
+
+
+def _is_about(exemption: Exemption, control: str) -> bool:
+    return control in exemption.controls or "*" in exemption.controls
+
+
+def _is_whole(exemption: Exemption) -> bool:
+    """Whether it is for all of a pod."""
+    names = exemption.match.get("containers")
+    return exemption.match.get("images") is None and (names is None or "*" in names)
+
+
+def _kind(prefix: str, index: int, name: str) -> str:
+    """The kind of a constraint. Raises ConfigError for one that is too long."""
+    kind = _camel(prefix) + (str(index + 1) if index else "") + _camel(name)
+    if len(kind) > LONGEST_KIND:
+        message = f"--name {prefix!r} is too long: Gatekeeper's kind would be {kind}"
+        raise ConfigError(message, next_step=f"take {len(kind) - LONGEST_KIND} letters less")
+    return kind
 
 
 def _camel(name: str) -> str:
@@ -129,7 +201,6 @@ def _needed(variables: Variables, wanted: Iterable[str]) -> Variables:
 
 
 def _template(check: Check) -> Mapping[str, Any]:
-    control = load()[check.control]
     source = {
         "failurePolicy": "Fail",
         "matchCondition": [CONDITION],
@@ -137,15 +208,15 @@ def _template(check: Check) -> Mapping[str, Any]:
         "validations": [
             {
                 "expression": check.expression,
-                "message": check.judgement.message,
-                "messageExpression": f"{literal(check.judgement.message + ': ')} + variables.{check.control}",
+                "message": check.head.removesuffix(": "),
+                "messageExpression": f"{literal(check.head)} + variables.{check.variable}",
             }
         ],
     }
     return {
         "apiVersion": "templates.gatekeeper.sh/v1",
         "kind": "ConstraintTemplate",
-        "metadata": {"name": check.kind.lower(), "annotations": {"description": f"{control.title}."}},
+        "metadata": {"name": check.kind.lower(), "annotations": {"description": check.title}},
         "spec": {
             "crd": {"spec": {"names": {"kind": check.kind}}},
             "targets": [{"target": TARGET, "code": [{"engine": ENGINE, "source": source}]}],
@@ -159,7 +230,7 @@ def _constraint(check: Check, options: Options) -> Mapping[str, Any]:
         "kind": check.kind,
         "metadata": {"name": options.name},
         "spec": {
-            "enforcementAction": ACTIONS[options.action_for(check.judgement.settings.on_violation)],
+            "enforcementAction": ACTIONS[options.action_for(check.settings.on_violation)],
             "match": {
                 "kinds": [{"apiGroups": [""], "kinds": ["Pod"]}],
                 "excludedNamespaces": [_gatekeeper_mutators.SYSTEM],
@@ -168,9 +239,9 @@ def _constraint(check: Check, options: Options) -> Mapping[str, Any]:
     }
 
 
-def _expansions(judged: Sequence[Judgement], options: Options) -> Iterator[Mapping[str, Any]]:
+def _expansions(checks: Sequence[Check], options: Options) -> Iterator[Mapping[str, Any]]:
     """What makes the pods of workloads, so that the constraints judge them; they warn, as Pod Security does."""
-    actions = {options.action_for(one.settings.on_violation) for one in judged}
+    actions = {options.action_for(one.settings.on_violation) for one in checks}
     action = {"enforcementAction": "warn"} if actions - {"audit"} else {}
     for name, source in dict.fromkeys((name, source) for name, source, *_ in WORKLOADS):
         kinds = [
