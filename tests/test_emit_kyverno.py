@@ -19,6 +19,9 @@ from test_judges import of_version
 from krm_harden import check
 from krm_harden.cluster import Options, kyverno
 from krm_harden.cluster._dump import dumped
+from krm_harden.model import Resource
+from krm_harden.psp.admission import admit
+from krm_harden.psp.demands import of_stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,7 +66,11 @@ def judged(
     """Result and words for each object, by its name."""
     said = run(folder, policies, objects, "-p", "--output-format", "json")
     report = json.loads(said[said.index("{") :])
-    return {one["resources"][0]["name"]: (one["result"], one["message"]) for one in report["results"]}
+    return {
+        one["resources"][0]["name"]: (one["result"], one["message"])
+        for one in report["results"]
+        if one["source"] == "KyvernoValidatingPolicy"
+    }
 
 
 def mutated(folder: Path, policies: Iterable[Mapping[str, Any]], pods: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -228,3 +235,60 @@ def test_what_is_exempt_is_not_written(tmp_path):
 def test_kyverno_never_rewrites_the_expressions():
     """They know every kind; its rewriting of text would spoil them."""
     assert all(one["spec"]["autogen"] == {"podControllers": {"controllers": []}} for one in emitted(policy()))
+
+
+# PodSecurityPolicies
+
+
+RANGE = {"rule": "MustRunAs", "ranges": [{"min": 100, "max": 200}]}
+RESTRICTIVE = {
+    "name": "restrictive",
+    "annotations": {
+        "seccomp.security.alpha.kubernetes.io/allowedProfileNames": "runtime/default",
+        "seccomp.security.alpha.kubernetes.io/defaultProfileName": "runtime/default",
+    },
+    "spec": {
+        "allowPrivilegeEscalation": False,
+        "defaultAddCapabilities": ["CHOWN"],
+        "requiredDropCapabilities": ["KILL", "MKNOD"],
+        "volumes": ["configMap", "secret", "projected"],
+        "runAsUser": RANGE,
+        "runAsGroup": RANGE,
+        "fsGroup": RANGE,
+        "supplementalGroups": RANGE,
+        "seLinux": {"rule": "MustRunAs", "seLinuxOptions": {"level": "s0:c1,c2"}},
+        "readOnlyRootFilesystem": True,
+    },
+}
+
+
+def test_a_pod_security_policy_sets_and_refuses_what_it_did(tmp_path, yaml_snapshot):
+    held = policy(level="privileged", podSecurityPolicy=RESTRICTIVE)
+    own = {**WEB, "name": "own", "securityContext": {"runAsUser": 150, "capabilities": {"drop": ["KILL"]}}}
+    root = {**WEB, "securityContext": {"privileged": True, "runAsUser": 0}}
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"containers": containers},
+        }
+        for name, containers in {"web": [WEB], "own": [own], "root": [root]}.items()
+    ]
+
+    made = mutated(tmp_path, emitted(held, "Mutating"), pods)
+    found = judged(tmp_path, emitted(held), pods)
+
+    assert yaml_snapshot == dumped(made).encode()
+    outcomes = [admit(of_stated(RESTRICTIVE, "test").candidates(Resource((), {}), {})[0].policy, pod) for pod in made]
+    assert not any(outcome.changes for outcome in outcomes)
+    assert [{error.field for error in outcome.errors} for outcome in outcomes] == [
+        set(),
+        set(),
+        {"privileged", "runAsUser"},
+    ]
+    assert found["web"] == found["own"] == ("pass", "success")
+    assert found["root"][1].startswith(
+        "PodSecurityPolicy restrictive: privileged: Privileged containers are not allowed"
+    )
+    assert "; runAsUser: must be in the ranges: [{100 200}]" in found["root"][1]
