@@ -508,11 +508,15 @@ def test_for_an_older_cluster_an_older_gatekeeper_takes_it():
     assert judged([*objects, NAMESPACE, workload("Deployment")]) == []
 
 
-def test_a_name_that_makes_a_kind_too_long_is_refused(tmp_path):
-    done = run_cli("emit", "gatekeeper", "--name", "a" * 50, cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a" * 50, "is too long: Gatekeeper's kind would be Aaaa"), ("1a", "can't begin the name of a kind")],
+)
+def test_a_name_that_makes_no_kind_is_refused(name, said, tmp_path):
+    done = run_cli("emit", "gatekeeper", "--name", name, cwd=tmp_path)
 
     assert done.code == 3
-    assert "is too long: Gatekeeper's kind would be Aaaa" in done.err
+    assert said in done.err
 
 
 # PodSecurityPolicies

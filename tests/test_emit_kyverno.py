@@ -232,6 +232,10 @@ def test_what_is_exempt_is_not_written(tmp_path):
     assert check(as_json(found[0])).allowed
 
 
+def test_nothing_is_written_for_a_level_that_checks_nothing():
+    assert emitted(policy(level="privileged")) == []
+
+
 def test_kyverno_never_rewrites_the_expressions():
     """They know every kind; its rewriting of text would spoil them."""
     assert all(one["spec"]["autogen"] == {"podControllers": {"controllers": []}} for one in emitted(policy()))

@@ -177,8 +177,11 @@ def _is_whole(exemption: Exemption) -> bool:
 
 
 def _kind(prefix: str, index: int, name: str) -> str:
-    """The kind of a constraint. Raises ConfigError for one that is too long."""
+    """The kind of a constraint. Raises ConfigError for one that Kubernetes doesn't take."""
     kind = _camel(prefix) + (str(index + 1) if index else "") + _camel(name)
+    if not kind[0].isalpha():
+        message = f"--name {prefix!r} can't begin the name of a kind, as Gatekeeper's constraints have"
+        raise ConfigError(message, next_step="begin it with a letter")
     if len(kind) > LONGEST_KIND:
         message = f"--name {prefix!r} is too long: Gatekeeper's kind would be {kind}"
         raise ConfigError(message, next_step=f"take {len(kind) - LONGEST_KIND} letters less")

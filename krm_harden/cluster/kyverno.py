@@ -45,22 +45,48 @@ CONTEXT = (
 def emitted(policy: Policy, options: Options) -> Emitted:
     """The objects of a policy."""
     judged = judging.judgements(policy, options.kubernetes, identity=matching.identity(TRUSTED), verb=admission.VERB)
+    writings = [*admission.writings(policy, options)]
+    settings = Settings(policy, policy.effective(()))
+    held = pod_security_policies(settings)
     objects: list[Mapping[str, Any]] = []
     for index, one in enumerate(judged):
-        if one.variables:
-            name = options.name if index == 0 else f"{options.name}-{index + 1}"
-            action = options.action_for(one.settings.on_violation)
-            objects.append(_validating(f"{name}-pods", one, [admission.PODS], admission.OF_PODS[action]))
-            templates = admission.OF_TEMPLATES[action]
-            objects.append(_validating(f"{name}-workloads", one, admission.TEMPLATES, templates))
-    cannot = [line for one in judged for line in one.cannot]
-    for index, made in enumerate(admission.writings(policy, options)):
-        objects.append(_mutating(options.name if index == 0 else f"{options.name}-{index + 1}", made))
-        cannot += made.cannot
-    for index, (settings, held) in enumerate(_pod_security_policies(policy, cannot)):
-        name = f"{options.name}-pod-security-policy{f'-{index + 1}' if index else ''}"
-        objects += _of_pod_security_policy(name, held, options.action_for(settings.on_violation))
+        objects += _judging(_numbered(options.name, index), one, options)
+    for index, made in enumerate(writings):
+        objects.append(_mutating(_numbered(options.name, index), made))
+    for index, policy_ in enumerate(held):
+        name = _numbered(f"{options.name}-pod-security-policy", index)
+        objects += _of_pod_security_policy(name, policy_, options.action_for(settings.on_violation))
+    cannot = [
+        *(line for one in judged for line in one.cannot),
+        *(line for made in writings for line in made.cannot),
+        *_uncarried(policy, held, writes=bool(writings)),
+    ]
     return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)))
+
+
+def _numbered(name: str, index: int) -> str:
+    return name if index == 0 else f"{name}-{index + 1}"
+
+
+def _judging(name: str, judgement: Judgement, options: Options) -> Iterator[Mapping[str, Any]]:
+    """One for pods and one for what makes them; none where nothing is checked."""
+    if ("failures", "[]") in judgement.variables:
+        return
+    action = options.action_for(judgement.settings.on_violation)
+    yield _validating(f"{name}-pods", judgement, [admission.PODS], admission.OF_PODS[action])
+    yield _validating(f"{name}-workloads", judgement, admission.TEMPLATES, admission.OF_TEMPLATES[action])
+
+
+def _uncarried(policy: Policy, held: Sequence[PodSecurityPolicy], *, writes: bool) -> Iterator[str]:
+    """What isn't carried over of PodSecurityPolicies."""
+    for index, rule in enumerate(policy.rules):
+        if "podSecurityPolicy" in rule:
+            yield f"rules[{index}].podSecurityPolicy: a PodSecurityPolicy is for all pods here"
+    for one in policy.exemptions if held else ():
+        if not one.expired and any(name == "*" or name.startswith(PREFIX) for name in one.controls):
+            yield f"{one.where}: a PodSecurityPolicy has no exemptions here"
+    if held and writes:
+        yield "podSecurityPolicy: Kyverno doesn't say whether it writes the policy's users before our own"
 
 
 def _validating(
@@ -95,21 +121,6 @@ def _validating_policy(
             "validations": [{"expression": expression, "message": message, "messageExpression": message_expression}],
         },
     }
-
-
-def _pod_security_policies(policy: Policy, cannot: list[str]) -> list[tuple[Settings, PodSecurityPolicy]]:
-    """The PodSecurityPolicies of a policy, and what of them isn't carried over."""
-    settings = Settings(policy, policy.effective(()))
-    found = pod_security_policies(settings)
-    for index, rule in enumerate(policy.rules):
-        if "podSecurityPolicy" in rule:
-            cannot.append(f"rules[{index}].podSecurityPolicy: a PodSecurityPolicy is for all pods here")
-    cannot += [
-        f"{one.where}: a PodSecurityPolicy has no exemptions here"
-        for one in policy.exemptions
-        if found and not one.expired and any(name == "*" or name.startswith(PREFIX) for name in one.controls)
-    ]
-    return [(settings, one) for one in found]
 
 
 def _of_pod_security_policy(name: str, policy: PodSecurityPolicy, action: str) -> Iterator[Mapping[str, Any]]:
