@@ -420,7 +420,9 @@ def test_it_writes_the_same_again(tmp_path):
 # What isn't sure
 
 
-POLICY = yaml.safe_dump(a_policy("only", volumes=["emptyDir", "projected"], privileged=False))
+POLICY = yaml.safe_dump(
+    a_policy("only", volumes=["emptyDir", "projected"], readOnlyRootFilesystem=True, privileged=False)
+)
 DEPLOYMENT = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -434,6 +436,13 @@ spec:
       - name: web  # the only one
         image: registry.example/web:1
 """
+SHARED_CONTEXT = """\
+    spec:
+      securityContext: &context {runAsUser: 1}
+      containers:
+      - name: first
+        image: registry.example/first:1
+        securityContext: *context"""
 GRANT = """\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -509,6 +518,12 @@ def put(folder: Path, **texts: str) -> Path:
             "web.yaml:1",
             "Privileged containers are not allowed",
             id="a pod that is refused",
+        ),
+        pytest.param(
+            {"web": DEPLOYMENT.replace("    spec:\n      containers:", SHARED_CONTEXT)},
+            "web.yaml:1",
+            "can't be edited",
+            id="an anchor that needs two changes",
         ),
         pytest.param(
             {

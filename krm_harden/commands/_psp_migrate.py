@@ -91,20 +91,35 @@ def run(options: argparse.Namespace) -> int:
     if options.in_place and _psp_read.STDIN in options.paths:
         raise ConfigError("--in-place changes files, not standard input", next_step="leave out -")
     found = _psp_read.read(options.paths, options.exclude, options.namespace, beside=options.to)
-    plan = planning.made(gathered(found.items, found.unread, of_data), asked, server)
-    opened = [*plan.opened]
-    changes = _psp_write.Changes(plan)
-    files = _manifests(options, plan, found, changes, opened)
-    mended = _mended(found, changes, opened) if options.in_place else {}
+    plan, files, mended = _worked_out(options, found, asked, server)
     notes = [*map(str, plan.cluster.notes), *found.notes, *_hints(plan)]
-    data = _reports(options, plan, files, opened, notes)
+    data = _reports(options, plan, files, notes)
     gone = _psp_write.check_folder(Path(options.to), files, force=options.force)
     if not options.dry_run:
         for name, (old, new) in mended.items():
             _files.replace(Path(name), new, old)
         _psp_write.write(Path(options.to), files, gone)
-    _say(options, plan, opened, data, [*files, *mended])
-    return int(bool(opened))
+    _say(options, plan, data, [*files, *mended])
+    return int(bool(plan.opened))
+
+
+def _worked_out(
+    options: argparse.Namespace, found: Found, asked: Asked, server: tuple[int, int]
+) -> tuple[Plan, dict[str, bytes], dict[str, tuple[bytes, bytes]]]:
+    """The plan, its files, and the manifests that change where they are.
+
+    What no safe edit is possible of stays open: it is planned again without, for the labels rely on what is written.
+    """
+    cluster = gathered(found.items, found.unread, of_data)
+    while True:
+        plan = planning.made(cluster, asked, server)
+        changes = _psp_write.Changes(plan)
+        refused: dict[int, Open] = {}
+        files = _manifests(options, plan, found, changes, refused)
+        mended = _mended(found, changes, refused) if options.in_place else {}
+        if not refused.keys() - cluster.unwritable.keys():
+            return plan, files, mended
+        cluster.unwritable |= refused
 
 
 def _server(said: str) -> tuple[int, int]:
@@ -131,14 +146,14 @@ def _asked(options: argparse.Namespace) -> Asked:
 
 
 def _manifests(
-    options: argparse.Namespace, plan: Plan, found: Found, changes: _psp_write.Changes, opened: list[Open]
+    options: argparse.Namespace, plan: Plan, found: Found, changes: _psp_write.Changes, refused: dict[int, Open]
 ) -> dict[str, bytes]:
     """Every file but the reports, by its name in the folder."""
     files: dict[str, bytes] = {}
     if not options.in_place:
         where = _psp_write.paths(found.texts, [one for one in options.paths if one != _psp_read.STDIN])
         for text in found.texts:
-            data = _psp_write.copied(text, changes, opened)
+            data = _psp_write.copied(text, changes, refused)
             if data:
                 files[f"manifests/{where[text.name]}"] = data
     spaces = _psp_write.namespaces(plan)
@@ -168,9 +183,9 @@ def _objects(plan: Plan, rule: Rule, action: str) -> list[dict[str, Any]]:
     return placed(made.objects, rule)
 
 
-def _mended(found: Found, changes: _psp_write.Changes, opened: list[Open]) -> dict[str, tuple[bytes, bytes]]:
+def _mended(found: Found, changes: _psp_write.Changes, refused: dict[int, Open]) -> dict[str, tuple[bytes, bytes]]:
     """The files that change where they are: what they were, and what they become."""
-    made = {text.name: (text.old, _psp_write.in_place(text, changes, opened)) for text in found.texts}
+    made = {text.name: (text.old, _psp_write.in_place(text, changes, refused)) for text in found.texts}
     return {name: (old, new) for name, (old, new) in made.items() if old != new}
 
 
@@ -180,11 +195,11 @@ def _hints(plan: Plan) -> Iterator[str]:
 
 
 def _reports(
-    options: argparse.Namespace, plan: Plan, files: dict[str, bytes], opened: list[Open], notes: Iterable[str]
+    options: argparse.Namespace, plan: Plan, files: dict[str, bytes], notes: Iterable[str]
 ) -> Mapping[str, Any]:
     """The report's data; its files are put beside the others."""
     names = [*files, "REPORT.md", "STEPS.md", "report.json"]
-    data = document(plan, opened, notes, names)
+    data = document(plan, notes, names)
     files["REPORT.md"] = markdown(data).encode()
     spaces = [name for name in files if name.startswith("manifests/") and b"kind: Namespace" in files[name]]
     files["STEPS.md"] = steps(plan, names, spaces, _again(options), in_place=options.in_place).encode()
@@ -203,10 +218,8 @@ def _again(options: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _say(
-    options: argparse.Namespace, plan: Plan, opened: list[Open], data: Mapping[str, Any], files: Iterable[str]
-) -> None:
-    _streams.complain(f"{one.where}: error: {_after_place(one)}" for one in opened)
+def _say(options: argparse.Namespace, plan: Plan, data: Mapping[str, Any], files: Iterable[str]) -> None:
+    _streams.complain(f"{one.where}: error: {_after_place(one)}" for one in plan.opened)
     if options.output == "json":
         _streams.print_report(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         return
@@ -214,7 +227,7 @@ def _say(
         _streams.print_lines(_summary(plan))
     verb = "would write" if options.dry_run else "wrote"
     count = len(list(files))
-    what = [f"krm-harden: {len(opened)} open, nothing is written for these"] if opened else []
+    what = [f"krm-harden: {len(plan.opened)} open, nothing is written for these"] if plan.opened else []
     _streams.complain([*what, f"krm-harden: {verb} {count} files; next: {Path(options.to, 'STEPS.md')}"])
 
 

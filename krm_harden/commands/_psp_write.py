@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from krm_harden import edit, place, verify
 from krm_harden.cluster._dump import dumped
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from krm_harden.psp.migration.objects import Item
     from krm_harden.psp.migration.plan import Plan
     from krm_harden.source import Document
+
+    Refused: TypeAlias = dict[int, Open]
+    """By the id of an item, why it can't be edited."""
 
 LIVE = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 """What the API server adds to an object's metadata, and takes from nobody."""
@@ -58,27 +61,27 @@ def _labels(item: Item, wanted: Iterable[tuple[str, str]]) -> Iterator[Operation
         yield Operation(op, (*item.resource.base, "metadata", "labels", name), value)
 
 
-def in_place(text: Text, changes: Changes, opened: list[Open]) -> bytes:
+def in_place(text: Text, changes: Changes, refused: Refused) -> bytes:
     """A text with its changes, everything else byte for byte."""
     made = []
     for index, chunk in enumerate(text.every):
         known = text.chunks.get(index)
-        made.append(_with(known, changes, opened) if known else chunk)
+        made.append(_with(known, changes, refused) if known else chunk)
     return text.encoding.encode(b"".join(made))
 
 
-def _with(known: Chunk, changes: Changes, opened: list[Open]) -> bytes:
+def _with(known: Chunk, changes: Changes, refused: Refused) -> bytes:
     made = []
     for text, part in known.pieces:
         operations = _operations(part, changes) if part else []
-        new = _edited(part, operations, opened) if part and operations else None
+        new = _edited(part, operations, refused) if part and operations else None
         made.append(part.before + new.text.encode() if part and new else text)
     return known.header + b"".join(made) + known.trailer
 
 
-def copied(text: Text, changes: Changes, opened: list[Open]) -> bytes:
+def copied(text: Text, changes: Changes, refused: Refused) -> bytes:
     """A text of what is written alone: without objects that don't matter, and what a server adds; empty for nothing."""
-    made = [part for index in sorted(text.chunks) for part in _copy(text.chunks[index], changes, opened)]
+    made = [part for index in sorted(text.chunks) for part in _copy(text.chunks[index], changes, refused)]
     return text.encoding.encode(_stream(made)) if made else b""
 
 
@@ -92,24 +95,24 @@ def _stream(chunks: Sequence[bytes]) -> bytes:
     return joined
 
 
-def _copy(chunk: Chunk, changes: Changes, opened: list[Open]) -> Iterator[bytes]:
+def _copy(chunk: Chunk, changes: Changes, refused: Refused) -> Iterator[bytes]:
     if chunk.is_list:
-        texts = [new for part in chunk.parts if (new := _copied_part(part, changes, opened))]
+        texts = [new for part in chunk.parts if (new := _copied_part(part, changes, refused))]
         if texts:
             yield chunk.header + b"".join(one if one.endswith(b"\n") else one + b"\n" for one in texts) + chunk.trailer
         return
     for part in chunk.parts:
-        new = _copied_part(part, changes, opened)
+        new = _copied_part(part, changes, refused)
         if new:
             yield part.before + new
 
 
-def _copied_part(part: Part, changes: Changes, opened: list[Open]) -> bytes:
+def _copied_part(part: Part, changes: Changes, refused: Refused) -> bytes:
     wanted = [item for item in part.items if changes.of(item) is not None]
     if not wanted:
         return b""
     live = [operation for item in wanted for operation in _not_live(item)]
-    new = _edited(part, [*_operations(part, changes), *live], opened)
+    new = _edited(part, [*_operations(part, changes), *live], refused)
     if new is None:
         return b""
     single = len(part.items) == 1 and len(wanted[0].resource.base) <= 1
@@ -142,7 +145,7 @@ def _operations(part: Part, changes: Changes) -> list[Operation]:
     return [operation for item in part.items for operation in changes.of(item) or ()]
 
 
-def _edited(part: Part, operations: Sequence[Operation], opened: list[Open]) -> Document | None:
+def _edited(part: Part, operations: Sequence[Operation], refused: Refused) -> Document | None:
     """The document with its changes, verified; None where no safe edit is possible, which is noted."""
     document = part.document
     if not operations:
@@ -154,8 +157,8 @@ def _edited(part: Part, operations: Sequence[Operation], opened: list[Open]) -> 
         place.check_breaks(document)
         return verify.verified(document, edit.apply(document.text, edit.plan(document, draft.operations)), draft)
     except RefusedEdit as error:
-        item = part.items[0]
-        opened.append(Open(item.where, str(item), f"can't be edited: {error.message}", error.next_step))
+        for item in part.items:
+            refused[id(item)] = Open(item.where, str(item), f"can't be edited: {error.message}", error.next_step)
         return None
 
 

@@ -131,6 +131,8 @@ class Choices:
         creator = self.creator(item)
         kind = creator.kind if isinstance(creator, Subject) else ""
         choice = Choice(item, index, pod, account, kind)
+        if id(item) in self.cluster.unwritable:
+            return replace(choice, refusal=self.cluster.unwritable[id(item)])
         if isinstance(creator, Open):
             return _open(choice, creator.reason, creator.next_step)
         blocked = self._blocked(item, account, creator)
@@ -163,6 +165,9 @@ class Choices:
         if asked:
             namespace, _, name = asked.rpartition("/")
             return controller_subject(namespace, name)
+        made_by = owner(item.resource).partition("/")[0]
+        if is_pod(item.resource) and made_by in CONTROLLERS:
+            return controller_subject("kube-system", CONTROLLERS[made_by])
         if is_pod(item.resource):
             return self._applies(item)
         unusual = _unusual(item)

@@ -21,13 +21,13 @@ VERSION = 1
 _NOTHING: tuple[Any, ...] = (None, {}, [], "")
 
 
-def document(plan: Plan, opened: Iterable[Open], notes: Iterable[str], files: Iterable[str]) -> dict[str, Any]:
-    """The whole report. `opened` and `notes` are those of reading and writing, too; `files` what is written."""
+def document(plan: Plan, notes: Iterable[str], files: Iterable[str]) -> dict[str, Any]:
+    """The whole report. `notes` are those of reading, too; `files` is what is written."""
     return {
         "tool": TOOL,
         "version": VERSION,
         "kubernetes": f"{plan.server[0]}.{plan.server[1]}",
-        "open": [_open(one) for one in opened],
+        "open": [_open(one) for one in plan.opened],
         "policies": [_policy(plan, name) for name in sorted(plan.cluster.policies, key=str.encode)],
         "workloads": [_workload(workload) for workload in plan.workloads],
         "fields": list(_fields(plan)),

@@ -112,6 +112,8 @@ def _unsure(cluster: Cluster, name: str, inside: Sequence[Workload]) -> str:
     still = [str(workload.item) for workload in inside if workload.is_open]
     if still:
         return f"open: {', '.join(still)}"
+    if any(id(item) in cluster.unwritable for item in cluster.namespaces.get(name, ())):
+        return "its manifest can't be edited"
     unread = cluster.unlabelled.get(name) or cluster.unlabelled.get("")
     if unread:
         return f"not judged: {unread}"

@@ -22,6 +22,8 @@ RBAC_GROUP = "rbac.authorization.k8s.io"
 RBAC_KINDS = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 CHOSEN = "kubernetes.io/psp"
 """The annotation by which a running pod says which policy admitted it."""
+_FOR_OTHERS = {"PodTemplate", "ClusterTask", "ClusterWorkflowTemplate"}
+"""Kinds that make no pods by themselves."""
 _CLUSTER_WIDE = {KIND, "ClusterRole", "ClusterRoleBinding", "Namespace"}
 _KIND = re.compile(rb"(?m)^[ \t-]*[\"']?kind[\"']?:[ \t]*[\"']?(\w+)")
 _NAMESPACE = re.compile(rb"(?m)^[ \t]*namespace:[ \t]*[\"']?([a-z0-9-]+)[\"']?[ \t]*$")
@@ -91,6 +93,8 @@ class Cluster:
     blockers: list[str] = field(default_factory=list)
     unlabelled: dict[str, str] = field(default_factory=dict)
     notes: list[Open] = field(default_factory=list)
+    unwritable: dict[int, Open] = field(default_factory=dict)
+    """By the id of an item, why no safe edit of it is possible; known once one was tried."""
 
     def leave_open(self, item: Item | Unread, reason: str, next_step: str = "") -> None:
         subject = str(item) if isinstance(item, Item) else ""
@@ -146,7 +150,9 @@ def _take_rbac(cluster: Cluster, item: Item) -> None:
 
 
 def _take_workload(cluster: Cluster, item: Item) -> None:
-    if owner(item.resource):
+    if item.kind in _FOR_OTHERS:
+        cluster.notes.append(Open(item.where, str(item), "makes no pods by itself, and stays as it is"))
+    elif owner(item.resource):
         cluster.owned.append(item)
     elif is_local(item.resource):
         return

@@ -95,7 +95,7 @@ def made(cluster: Cluster, asked: Asked, server: tuple[int, int] = LATEST) -> Pl
             bounds, missing = bound(one, inside, choices, judged)
             placed += [(one, each) for each in bounds]
             notes[one.name] = tuple(missing)
-    opened = [*cluster.opened, *_refusals(every)]
+    opened = [*cluster.opened, *_refusals(every), *cluster.unwritable.values()]
     return Plan(
         cluster,
         server,
