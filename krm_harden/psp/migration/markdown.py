@@ -162,7 +162,8 @@ def _admission(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         return
     yield "## Admission policies"
     yield ""
-    yield "What no level expresses:"
+    yield "What no level expresses. They judge pods as they are made, updates of an image, and containers that are added to"
+    yield "a running pod, which the policies passed over."
     yield ""
     for rule in rules:
         where = ", ".join(_bound(one) for one in rule["bound"])
