@@ -21,7 +21,7 @@ from psp_judge import a_policy, applied, judged, validated, without_empty
 from psp_strategies import OF_CONTAINER, OF_POD, OF_POLICY, pods, policies
 
 from krm_harden.errors import ConfigError
-from krm_harden.psp.admission import admit
+from krm_harden.psp.admission import admit, validate
 from krm_harden.psp.created import created
 from krm_harden.psp.policy import of_data
 from krm_harden.psp.selection import choose
@@ -52,6 +52,10 @@ def difference(policy, pod, answer, tried) -> dict[str, Any]:
     pairs = {
         "unusable": (bool(policy.unusable), "error" in tried),
         "errors": ([str(error) for error in mine.errors], [error["text"] for error in tried["errors"]]),
+        "as it is": (
+            [str(error) for error in validate(policy, created(pod), OLD)],
+            [error["text"] for error in tried["asItIs"]],
+        ),
         "mutates": (mine.mutates, tried["mutated"]),
         "pod": (without_empty(became), without_empty(judge)),
     }

@@ -50,6 +50,7 @@ type Tried struct {
 	Error   string    `json:"error,omitempty"`
 	Pod     *Pod      `json:"pod,omitempty"`
 	Errors  []Problem `json:"errors"`
+	AsItIs  []Problem `json:"asItIs"`
 }
 
 // Pod is a Pod without what the judge adds.
@@ -195,7 +196,7 @@ func (j *judge) admitted(pod *core.Pod) error {
 
 // tried is what computeSecurityContext does with one policy.
 func (j *judge) tried(policy *policyv1beta1.PodSecurityPolicy, pod *core.Pod) Tried {
-	said := Tried{Policy: policy.Name, Usable: j.mayUse(policy.Name, pod), Errors: []Problem{}}
+	said := Tried{Policy: policy.Name, Usable: j.mayUse(policy.Name, pod), Errors: []Problem{}, AsItIs: []Problem{}}
 	provider, err := psp.NewSimpleProvider(policy, pod.Namespace, psp.NewSimpleStrategyFactory())
 	if err != nil {
 		said.Error = err.Error()
@@ -206,6 +207,7 @@ func (j *judge) tried(policy *policyv1beta1.PodSecurityPolicy, pod *core.Pod) Tr
 		said.Error = err.Error()
 	}
 	said.Errors = problems(provider.ValidatePod(changed))
+	said.AsItIs = problems(provider.ValidatePod(pod.DeepCopy()))
 	if said.Mutated = !equality.Semantic.DeepEqual(pod, changed); said.Mutated {
 		said.Pod = shown(changed)
 	}

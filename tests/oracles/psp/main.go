@@ -19,7 +19,8 @@
 //	invalid    what the API's own validation refuses in the Pod before it is changed; words
 //	created    {metadata, spec} as the PodSecurityPolicy admission saw it
 //	tried      each policy of the cluster, by name: policy, usable (by this user and account), mutated,
-//	           pod (if mutated, what it made of it), errors: [{type, path, value, detail, text}] in order
+//	           pod (if mutated, what it made of it), errors: [{type, path, value, detail, text}] in order,
+//	           asItIs: the errors of the Pod without the changes
 //	allowed    what the admission says, both passes together
 //	policy     the chosen one
 //	pod        what became of the Pod
