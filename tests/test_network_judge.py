@@ -277,3 +277,64 @@ def test_every_pod_of_the_online_boutique_can_look_up_names(boutique):
     dns = End("kube-system", {"k8s-app": "kube-dns"}, {NAMESPACE_LABEL: "kube-system"}, "10.1.0.9")
     asked = [netpol.Call(boutique_end(name), dns, 53, protocol) for name, _, _ in CALLS for protocol in ("UDP", "TCP")]
     assert all(netpol.judged(boutique, asked))
+
+
+SWEPT = {
+    "sock shop": "microservices-demo+microservices-demo/deploy/kubernetes/manifests",
+    "voting": "dockersamples+example-voting-app/k8s-specifications",
+    "podinfo": "stefanprodan+podinfo/deploy",
+    "pets": "Azure-Samples+aks-store-demo/sample-manifests/docs",
+}
+
+
+def ends_of(folder):
+    """The pods of real manifests, at most a dozen, and their ports."""
+    found, numbers = {}, {80}
+    for path in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.yml"))):
+        for one in yaml.safe_load_all(path.read_text()):
+            template = ((one or {}).get("spec") or {}).get("template") or {}
+            labels = (template.get("metadata") or {}).get("labels")
+            space = (one or {}).get("metadata", {}).get("namespace") or "swept"
+            if labels:
+                found[space, tuple(labels.items())] = End(
+                    space, labels, {NAMESPACE_LABEL: space}, f"10.2.0.{len(found)}"
+                )
+            for container in (template.get("spec") or {}).get("containers") or ():
+                numbers |= {port["containerPort"] for port in container.get("ports") or ()}
+    return list(found.values())[:12], sorted(numbers)[:6]
+
+
+@pytest.mark.parametrize("name", SWEPT.values(), ids=SWEPT)
+def test_what_real_applications_get_means_the_same_to_cyclonus_and_to_us(shared, name):
+    folder = shared / "corpus" / name
+    ran = run_cli("network", "--egress", "--namespace", "swept", "--allow", "*=0.0.0.0/0:443", folder)
+    assert ran.code in {0, 1}, ran.err
+    found = [one for one in yaml.safe_load_all(ran.out) if one]
+    ends, numbers = ends_of(folder)
+    asked = [
+        netpol.Call(a, b, port) for a, b in product([*ends, OUTSIDE], repeat=2) for port in (443, *numbers) if a != b
+    ]
+    said = netpol.judged(found, asked)
+    assert netpol.ours(found, asked) == said
+    assert {True, False} == set(said)
+
+
+def test_the_sock_shop_works_once_its_calls_are_said(shared):
+    calls = {
+        *(("front-end", name, 80) for name in ("carts", "catalogue", "orders", "user")),
+        *(("orders", name, 80) for name in ("carts", "user", "payment", "shipping")),
+        *(("carts", "carts-db", 27017), ("orders", "orders-db", 27017), ("user", "user-db", 27017)),
+        *(("catalogue", "catalogue-db", 3306), ("front-end", "session-db", 6379)),
+        *(("shipping", "rabbitmq", 5672), ("queue-master", "rabbitmq", 5672)),
+    }
+    # The payment's Service isn't there: its pods' port must be said.
+    allowed = [f"--allow={a}={b}{':80' if b == 'payment' else ''}" for a, b, _ in sorted(calls)]
+    cut = ["--cut", "queue-master", "--cut", "metrics", "--cut", "zipkin"]
+    ran = run_cli("network", "--egress", *allowed, *cut, shared / "corpus" / SWEPT["sock shop"])
+    assert ran.code == 0, ran.err
+    found = [one for one in yaml.safe_load_all(ran.out) if one]
+    names = sorted({name for call in calls for name in call[:2]})
+    ends = {name: End("sock-shop", {"name": name}, {NAMESPACE_LABEL: "sock-shop"}, "10.3.0.1") for name in names}
+    every = [(a, b, port) for a, b in product(names, names) for port in (80, 27017, 3306, 6379, 5672) if a != b]
+    said = netpol.judged(found, [netpol.Call(ends[a], ends[b], port) for a, b, port in every])
+    assert {one for one, yes in zip(every, said, strict=True) if yes} == calls
