@@ -408,6 +408,14 @@ def test_a_port_that_the_service_has_not_gets_no_rule():
     assert "Deployment shop/web calls port 9999 of Service shop/api, which has no such port" in ran.err
 
 
+def test_a_service_without_a_selector_is_listed_and_no_rule_made_for_it():
+    found, ran = network(caller("api:8080"), service("api", selector={}))
+    assert set(found) == {"default-deny-ingress"}
+    assert "note: Service shop/api has no selector" in ran.err
+    _, ran = network(caller("api:8080"), service("api", selector={}), options=["--egress"], code=1)
+    assert "Deployment shop/web: calls Service shop/api, which has no selector" in ran.err
+
+
 def test_udp_and_sctp_stay_what_they_are():
     front = service("dns", ports=[])
     front["spec"]["ports"] = [

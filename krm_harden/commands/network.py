@@ -117,12 +117,12 @@ def _written(options: argparse.Namespace, made: Plan, inventory: Inventory) -> b
         stale = [*_network_files.stale(Path(options.output), wanted), *_network_files.stale_pictures(drawn)]
         _streams.complain(f"error: {name} is stale: run the command without --check" for name in stale)
         return bool(stale)
+    if options.output != "-":
+        _network_files.put(Path(options.output), wanted)
     for name, text in drawn.items():
         _network_files.put_picture(Path(name), text)
     if options.output == "-":
         _streams.write_stdout(["---\n".join(wanted.values()).encode()])
-    else:
-        _network_files.put(Path(options.output), wanted)
     return False
 
 

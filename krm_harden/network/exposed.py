@@ -61,6 +61,9 @@ _MONITORING = "monitoring.coreos.com"
 def found(inventory: Inventory, options: Options) -> Found:
     """All of them."""
     for service in inventory.services.values():
+        if not service.selector and not service.external_name:
+            words = f"{service.title} has no selector: nothing says which addresses it has, and no rule names them"
+            yield Remark("note", words, str(service.thing.place()))
         yield from _opened(service, inventory)
     yield from _routed(inventory, options)
     yield from _asked_by_the_api(inventory)
