@@ -25,7 +25,10 @@ class Policy:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> Policy:
-        """From a HardeningPolicy or a flat ConfigMap as parsed data. Raises ConfigError that names each wrong field."""
+        """From a HardeningPolicy, a PodSecurityPolicy or a flat ConfigMap as parsed data.
+
+        Raises ConfigError that names each wrong field.
+        """
         return cls(_policy.from_data(None if data is None else dict(data), "policy"))
 
 

@@ -367,7 +367,9 @@ def gathered(policy: Policy, options: argparse.Namespace) -> Policy:
         memory.relies_on(known)
     if STDIN in options.paths and not any(map(is_policy, known)):
         return policy
-    return _pod_security.of_objects(policy, known).with_changes({"podSecurityPolicies": "ignore"})
+    # Who named the policy isn't who wrote the manifests.
+    gathered_ = _pod_security.of_objects(policy, known, ceiling=policy.name)
+    return gathered_.with_changes({"podSecurityPolicies": "ignore"})
 
 
 def _text_of(path: Path) -> bytes | None:

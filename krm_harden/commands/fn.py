@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"the ceiling above the config; several are merged; default: ${_policies.VARIABLE}",
     )
     options.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
-    options.add_argument("config", metavar="CONFIG", help="a HardeningPolicy or a flat ConfigMap")
+    options.add_argument("config", metavar="CONFIG", help="a HardeningPolicy, a PodSecurityPolicy or a flat ConfigMap")
     options.add_argument(
         "files", nargs="*", metavar="FILE", default=[_run.STDIN], help="manifests, or - for standard input (default)"
     )

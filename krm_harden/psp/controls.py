@@ -91,16 +91,15 @@ class Refused:
 class Verdict:
     """Which policy a pod got, by which binding, and what it says of the pod as it is.
 
-    `message` are the API server's words of a refusal, else empty; `changes` are the fields by which it would change it.
+    `message` are the API server's words of a refusal, else empty.
     """
 
-    __slots__ = ("changes", "evidence", "message", "name")
+    __slots__ = ("evidence", "message", "name")
 
-    def __init__(self, name: str, evidence: str, message: str, changes: Sequence[str]) -> None:
+    def __init__(self, name: str, evidence: str, message: str) -> None:
         self.name = name
         self.evidence = evidence
         self.message = message
-        self.changes = changes
 
     @property
     def words(self) -> str:
@@ -398,11 +397,9 @@ class Standing:
     def verdicts(self) -> Iterator[Verdict]:
         """Which policies the pod got, and what they say of it as it came."""
         for stage in self._stages:
-            changes = stage.outcome.changes if stage.outcome else ()
-            mine = [one.field for one in self.written if one.policy is stage.chosen]
-            fields = tuple(dict.fromkeys(mine)) if changes else ()
-            name = stage.chosen.name if stage.chosen else ""
-            yield Verdict(name, stage.evidence, stage.message, fields)
+            yield Verdict(stage.chosen.name if stage.chosen else "", stage.evidence, stage.message)
+        if self._later:
+            yield from self._later.verdicts()
 
 
 def standing(
