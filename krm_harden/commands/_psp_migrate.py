@@ -40,12 +40,13 @@ EXAMPLES = """\
 examples:
   krm-harden psp migrate deploy/ cluster/ -o migration
                                               what is in Git: policies, Roles, bindings, workloads, Namespaces
-  krm-harden psp migrate --dry-run deploy/    only say what would be written, and what is open
-  krm-harden psp migrate --in-place deploy/ -o migration
+  krm-harden psp migrate --dry-run deploy/ cluster/
+                                              only say what would be written, and what is open
+  krm-harden psp migrate --in-place deploy/ cluster/ -o migration
                                               change workloads and Namespaces where they are
-  kubectl get psp,clusterroles,clusterrolebindings,roles,rolebindings,sa,ns,pods,deploy,sts,ds,jobs,cronjobs -A \\
-    -o yaml | krm-harden psp migrate - -o migration
-                                              a running cluster
+  krm-harden psp migrate - -o migration < dump.yaml
+                                              a running cluster, as kubectl get -A -o yaml has its policies, roles,
+                                              bindings, serviceaccounts, namespaces and workloads
 
 Nothing is guessed: what isn't sure is listed with its place, and nothing is written for it.
 

@@ -17,9 +17,8 @@ EXAMPLES = """\
 examples:
   krm-harden psp migrate deploy/ cluster/ -o migration
                                               labels, hardened manifests, policies, a report and the steps
-  kubectl get psp,clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,namespaces,deployments,\\
-    statefulsets,daemonsets,jobs,cronjobs,pods -A -o yaml | krm-harden psp migrate - -o migration
-                                              the same of a running cluster
+  krm-harden psp migrate - -o migration < dump.yaml
+                                              the same of a running cluster, as kubectl get -o yaml has it
 
 `krm-harden psp COMMAND --help` explains each.
 
