@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from conftest import Ran
 
 CLUSTER = ROOT / "tests" / "psp" / "cluster"
+ENFORCE = "pod-security.kubernetes.io/enforce"
 PEOPLE = ("--user", "alice", "--group", "data")
 OPEN = {"Deployment/refused/rooted", "Deployment/tools/stuck"}
 CONTROLLERS = {
@@ -646,3 +647,69 @@ def test_a_dry_run_writes_nothing(tmp_path):
     assert done.code == 0
     assert "would write" in done.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "now", "shown"),
+    [
+        ("privileged", "baseline", "baseline:v1.37"),
+        ("restricted", "restricted", "restricted:v1.37"),
+        ("high", "high", ""),
+    ],
+)
+def test_a_label_is_raised_and_never_lowered(tmp_path, label, now, shown):
+    space = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {{{ENFORCE}: {label}}}\n"
+    done = migrate(".", "-o", "out", cwd=put(tmp_path, policy=POLICY, rbac=GRANT, web=DEPLOYMENT, space=space))
+
+    assert done.code == 0
+    (written,) = objects(tmp_path / "out" / "manifests" / "space.yaml")
+    assert written["metadata"]["labels"][ENFORCE] == now
+    (found,) = json.loads((tmp_path / "out" / "report.json").read_text())["namespaces"]
+    assert found.get("enforce", "") == shown
+
+
+def test_a_statefulset_needs_a_policy_that_lets_it_have_its_claims(tmp_path):
+    claims = "  volumeClaimTemplates:\n  - metadata: {name: data}\n    spec: {}\n"
+    stateful = DEPLOYMENT.replace("Deployment", "StatefulSet") + claims
+
+    done = migrate(".", "-o", "out", cwd=put(tmp_path, policy=POLICY, rbac=GRANT, web=stateful))
+    assert done.code == 1
+    assert "persistentVolumeClaim volumes are not allowed to be used" in done.err
+
+
+def test_an_account_with_two_policies_of_which_none_takes_all_is_said_to_be_held_by_the_level_alone(tmp_path):
+    first, second = (
+        yaml.safe_dump(a_policy(name, volumes=["*"], runAsUser=must_run_as(low)))
+        for name, low in (("a", 1000), ("b", 5000))
+    )
+    other = (
+        DEPLOYMENT.replace("name: web\n  name", "name: other\n  name") + "        securityContext: {runAsUser: 5000}\n"
+    )
+
+    done = migrate(".", "-o", "out", cwd=put(tmp_path, a=first, b=second, rbac=GRANT, web=DEPLOYMENT, other=other))
+    assert done.code == 0, done.err
+    report = (tmp_path / "out" / "REPORT.md").read_text()
+    assert "the pods of service account default got a, b, of which none takes all that the others take" in report
+    assert "| `runAsUser` | looser | nowhere |" in report
+
+
+def must_run_as(low: int) -> dict[str, Any]:
+    return {"rule": "MustRunAs", "ranges": [{"min": low, "max": low + 1000}]}
+
+
+def test_who_makes_the_pods_of_an_operators_kind_can_be_said(tmp_path):
+    cluster = DEPLOYMENT.replace("apps/v1", "argoproj.io/v1alpha1").replace("Deployment", "Rollout")
+    ray = """\
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: ray, namespace: shop}
+spec:
+  headGroupSpec:
+    template:
+      spec:
+        containers: [{name: ray, image: ray}]
+"""
+    put(tmp_path, policy=POLICY, rbac=GRANT, web=cluster, ray=ray)
+
+    assert migrate(".", "-o", "out", cwd=tmp_path).code == 1
+    assert migrate(".", "-o", "out", "--controller", "RayCluster=ray/operator", cwd=tmp_path).code == 0

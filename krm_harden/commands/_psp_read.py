@@ -12,6 +12,7 @@ from krm_harden.commands import _files, _streams
 from krm_harden.engine import frame
 from krm_harden.errors import InputError
 from krm_harden.fields import unreadable
+from krm_harden.model import dotted
 from krm_harden.notices import left_out, skipped
 from krm_harden.psp.migration.objects import Item, Unread, matters
 from krm_harden.resources import is_patch, resources
@@ -205,7 +206,12 @@ def _items(
                 Unread(f"{name}:{line + second + 1}", f"the key {key!r} stands twice in one mapping", _kind(resource))
             )
         elif wrong:
-            found.unread.append(Unread(where, f"{resource}: {wrong[1]}", _kind(resource), "correct it"))
+            path = dotted(wrong[0][len(resource.base) :])
+            reason = f"{resource}: cannot read {path}: it must be {wrong[1]}"
+            at = f"{name}:{line + source.line_of(document, wrong[0]) + 1}"
+            found.unread.append(Unread(at, reason, _kind(resource), "correct it"))
+        elif not resource.name:
+            found.unread.append(Unread(where, f"{resource}: it has no metadata.name", _kind(resource), "name it"))
         elif is_patch(resource, pods, directives=True):
             found.notes.append(f"{where}: {resource}: a patch, no whole object: give what it becomes")
         else:

@@ -116,6 +116,7 @@ def _namespace(plan: Plan, labels: Labels) -> dict[str, Any]:
         "name": labels.name,
         "where": [item.where for item in labels.items],
         "level": labels.level,
+        "enforce": str(labels.asked or ""),
         "labels": dict(labels.writes),
         "blockers": list(labels.blockers),
         "note": labels.note,

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MARK = "<!-- Made by `krm-harden psp migrate`, which replaces this file when it is run again. -->"
-ENFORCE = "pod-security.kubernetes.io/enforce"
 SHOWN = 6
 """How many examples of a field a line has."""
 
@@ -78,11 +77,9 @@ def _namespaces(namespaces: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _namespace(one: Mapping[str, Any]) -> tuple[str, ...]:
     labels = one.get("labels", {})
-    enforce = labels.get(ENFORCE, "none")
-    version = labels.get(f"{ENFORCE}-version", "")
     why = [one["note"]] if "note" in one else []
     why += one.get("blockers", [])
-    shown = _code(f"{enforce}:{version}") if version else "none"
+    shown = _code(one["enforce"]) if "enforce" in one else "none"
     watch = labels.get("pod-security.kubernetes.io/warn", "none")
     return _code(one["name"]), shown, watch, "; ".join(map(_text, _few(why))) or "nothing"
 
@@ -162,8 +159,8 @@ def _admission(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         return
     yield "## Admission policies"
     yield ""
-    yield "What no level expresses. They judge pods as they are made, updates of an image, and containers that are added to"
-    yield "a running pod, which the policies passed over."
+    yield "What no level expresses. They judge pods as they are made, updates of an image, and containers that come"
+    yield "into a running pod, which the policies passed over."
     yield ""
     for rule in rules:
         where = ", ".join(_bound(one) for one in rule["bound"])

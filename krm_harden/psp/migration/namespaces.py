@@ -114,6 +114,10 @@ def _unsure(cluster: Cluster, name: str, inside: Sequence[Workload]) -> str:
         return f"open: {', '.join(still)}"
     if any(id(item) in cluster.unwritable for item in cluster.namespaces.get(name, ())):
         return "its manifest can't be edited"
+    wrong = [said for item in cluster.namespaces.get(name, ()) if (said := _labels_of(item).get(f"{PREFIX}enforce"))]
+    wrong = [said for said in wrong if said not in LEVELS]
+    if wrong:
+        return f"its enforce label, {wrong[0]}, can't be read, and so counts as restricted: correct it"
     unread = cluster.unlabelled.get(name) or cluster.unlabelled.get("")
     if unread:
         return f"not judged: {unread}"

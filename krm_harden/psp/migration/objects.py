@@ -236,7 +236,7 @@ def _take_unread(cluster: Cluster, unread: Unread) -> None:
     kinds = {match.decode() for match in _KIND.findall(unread.text)}
     deciding = kinds & {KIND, *RBAC_KINDS}
     makes_pods = any(workloads.is_workload("", kind, {}) for kind in kinds)
-    if kinds and not deciding and not makes_pods:
+    if kinds and not deciding and not makes_pods and not kinds & {"Namespace", "ServiceAccount"}:
         cluster.notes.append(Open(unread.where, "", unread.reason))
         return
     cluster.leave_open(unread, unread.reason, unread.next_step)
