@@ -677,7 +677,7 @@ def test_a_statefulset_needs_a_policy_that_lets_it_have_its_claims(tmp_path):
     assert "persistentVolumeClaim volumes are not allowed to be used" in done.err
 
 
-def test_an_account_with_two_policies_of_which_none_takes_all_is_said_to_be_held_by_the_level_alone(tmp_path):
+def test_of_two_policies_of_one_account_what_both_refuse_is_refused_and_the_rest_is_said(tmp_path):
     first, second = (
         yaml.safe_dump(a_policy(name, volumes=["*"], runAsUser=must_run_as(low)))
         for name, low in (("a", 1000), ("b", 5000))
@@ -689,8 +689,13 @@ def test_an_account_with_two_policies_of_which_none_takes_all_is_said_to_be_held
     done = migrate(".", "-o", "out", cwd=put(tmp_path, a=first, b=second, rbac=GRANT, web=DEPLOYMENT, other=other))
     assert done.code == 0, done.err
     report = (tmp_path / "out" / "REPORT.md").read_text()
-    assert "the pods of service account default got a, b, of which none takes all that the others take" in report
+    assert "service account default got a, b, of which none takes in runAsUser all that the others take" in report
     assert "| `runAsUser` | looser | nowhere |" in report
+    assert "`hostPorts` | same | level |" in report
+    (found,) = json.loads((tmp_path / "out" / "report.json").read_text())["admission"]
+    assert found["policy"] == "a"
+    assert "allowedCapabilities" in found["fields"]
+    assert "runAsUser" not in found["fields"]
 
 
 def must_run_as(low: int) -> dict[str, Any]:

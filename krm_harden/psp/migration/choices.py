@@ -313,7 +313,7 @@ def _unusual(item: Item) -> str:
 def _tries(chosen: Chosen, candidates: Mapping[str, str]) -> Iterator[Tried]:
     """What became of each candidate, in their order."""
     winner = chosen.outcome.policy.name if chosen.outcome else ""
-    is_kept = bool(chosen.outcome) and not chosen.outcome.changes  # type: ignore[union-attr]
+    is_kept = chosen.outcome is not None and not chosen.outcome.mutates
     for outcome in chosen.tried:
         name = outcome.policy.name
         yield Tried(name, candidates[name], _result(outcome, winner, is_kept=is_kept))
@@ -325,9 +325,11 @@ def _result(outcome: Outcome, winner: str, *, is_kept: bool) -> str:
         return f"refuses it: {outcome.errors[0]}{more}"
     fields = ", ".join(dict.fromkeys(change.field for change in outcome.changes))
     takes = f"takes it after changes by {fields}" if fields else "takes it as it is"
+    if outcome.mutates and not fields:
+        takes = "takes it with an annotation beside the field that is there"
     if outcome.policy.name == winner:
         return f"chosen: {takes}"
-    if fields and is_kept:
+    if outcome.mutates and is_kept:
         return f"passed over: {takes}, and {winner} takes it as it is"
     return f"passed over: {takes}, but {winner} comes first by name"
 

@@ -86,13 +86,13 @@ def _fields(plan: Plan) -> Iterator[dict[str, Any]]:
     for workload in plan.workloads:
         for choice in workload.choices:
             if choice.policy:
-                rule = plan.rule_of(choice)
+                names = ", ".join(rule.name for rule in plan.rules_of(choice))
                 level = str(plan.labels_of(choice.item.namespace).asked or "")
-                groups.setdefault((choice.policy, level, rule.name if rule else ""), []).append(choice)
+                groups.setdefault((choice.policy, level, names), []).append(choice)
     for (policy, level, admission), choices in sorted(groups.items()):
-        names = list(dict.fromkeys(str(choice.item) for choice in choices))
+        objects = list(dict.fromkeys(str(choice.item) for choice in choices))
         shifts = [_shift(shift) for shift in plan.shifts(choices[0])]
-        found = {"policy": policy, "level": level, "admission": admission, "workloads": names, "fields": shifts}
+        found = {"policy": policy, "level": level, "admission": admission, "workloads": objects, "fields": shifts}
         yield _without_nothing(found)
 
 

@@ -49,28 +49,21 @@ class Plan:
     def labels_of(self, namespace: str) -> Labels:
         return next(one for one in self.labels if one.name == namespace)
 
-    def rule_of(self, choice: Choice) -> Rule | None:
-        """The admission policy that holds for the pods of a choice."""
-        for rule in self.rules:
-            for one in rule.bound:
-                if one.namespace == choice.item.namespace and _is_for(one, choice.account):
-                    return rule
-        return None
+    def rules_of(self, choice: Choice) -> tuple[Rule, ...]:
+        """The admission policies that hold for the pods of a choice."""
+        namespace, account = choice.item.namespace, choice.account
+        return tuple(rule for rule in self.rules if any(one.is_for(namespace, account) for one in rule.bound))
 
     def shifts(self, choice: Choice) -> tuple[Shift, ...]:
         """For each field of its policy, what gets looser or stricter for the pods of a choice."""
-        rule = self.rule_of(choice)
+        found = self.rules_of(choice)
         asked = self.labels_of(choice.item.namespace).asked
-        key = (choice.policy, str(asked), rule.name if rule else "")
+        key = (choice.policy, str(asked), *(rule.name for rule in found))
         if key not in self.known:
             mine = self.judged[choice.policy]
-            kept = dict.fromkeys(rule.fields, self.judged[rule.policy]) if rule else {}
+            kept = {name: self.judged[rule.policy] for rule in found for name in rule.fields}
             self.known[key] = tuple(mine.shift(name, asked, kept.get(name)) for name in IDS)
         return self.known[key]
-
-
-def _is_for(one: Bound, account: str) -> bool:
-    return account in one.accounts if one.accounts else account not in one.beside
 
 
 def made(cluster: Cluster, asked: Asked, server: tuple[int, int] = LATEST) -> Plan:

@@ -423,9 +423,12 @@ class Judged:
 
     def takes(self, other: Judged) -> bool:
         """Whether the policy admits each probe, its own and the other's, that the other admits."""
+        return all(self.takes_in(field, other) for field in FIELDS)
+
+    def takes_in(self, field: str, other: Judged) -> bool:
+        """The same of one field alone."""
         return not any(
             self.was(field, probe) == REFUSED and other.was(field, probe) != REFUSED
-            for field in FIELDS
             for probe in (*self.probes[field], *other.probes[field])
         )
 

@@ -1,13 +1,16 @@
 """Which policy holds where by an admission policy, for what no level expresses.
 
 A rule is for namespaces, or for service accounts of theirs where these got different policies. Where one account's pods
-got several, the one that takes all that the others take holds; where there is none, nothing does, and that is said.
+got several, the one that takes all that the others take holds, else for each field the one that does so there; where
+there is none, nothing holds, and that is said.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from krm_harden.psp.fields import IDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,12 +28,21 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 
 @dataclass(frozen=True)
 class Bound:
-    """A policy for the pods of a namespace that run as some accounts; without accounts for all but `beside`."""
+    """A policy for the pods of a namespace that run as some accounts; without accounts for all but `beside`.
+
+    `fields` are those of the policy that are meant, none for all.
+    """
 
     policy: str
     namespace: str
     accounts: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    def is_for(self, namespace: str, account: str) -> bool:
+        if self.namespace != namespace:
+            return False
+        return account in self.accounts if self.accounts else account not in self.beside
 
 
 @dataclass(frozen=True)
@@ -60,15 +72,19 @@ def bound(
         widest = _widest(sorted(names), judged)
         if widest:
             found.append(Bound(widest, labels.name, (account,)))
-        else:
+            continue
+        of_policy = _by_field(sorted(names), judged)
+        free = of_policy.pop("", ())
+        found += [Bound(name, labels.name, (account,), fields=fields) for name, fields in of_policy.items()]
+        if free:
             missing.append(
-                f"the pods of service account {account} got {_listed(names)}, of which none takes all that the others "
-                "take: no admission policy holds for it; give each of them an account of its own"
+                f"the pods of service account {account} got {_listed(names)}, of which none takes in {', '.join(free)} "
+                "all that the others take: no admission policy holds that; give each of them an account of its own"
             )
     known = tuple(sorted(of_account))
     others = _of_others(labels.name, inside, choices, judged)
     if others:
-        found = [one for one in found if one.policy != others]
+        found = [one for one in found if one.policy != others or one.fields]
         alike = {account for account, names in of_account.items() if _widest(sorted(names), judged) == others}
         found.append(Bound(others, labels.name, beside=tuple(name for name in known if name not in alike)))
     else:
@@ -90,26 +106,44 @@ def _widest(names: Sequence[str], judged: Mapping[str, Judged]) -> str:
     return next((name for name in names if all(judged[name].takes(judged[other]) for other in names)), "")
 
 
+def _by_field(names: Sequence[str], judged: Mapping[str, Judged]) -> dict[str, tuple[str, ...]]:
+    """For each field the policy of several that takes whatever the others take in it, as the fields of each policy."""
+    made: dict[str, tuple[str, ...]] = {}
+    for field in IDS:
+        takes = (one for one in names if all(judged[one].takes_in(field, judged[other]) for other in names))
+        widest = next(takes, "")
+        made[widest] = (*made.get(widest, ()), field)
+    return made
+
+
 def _joined(found: Iterable[Bound]) -> list[Bound]:
     """Accounts of one policy in one place."""
-    accounts: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    accounts: dict[Bound, list[str]] = {}
     for one in found:
-        accounts.setdefault((one.policy, one.namespace, one.beside), []).extend(one.accounts)
-    return [Bound(policy, namespace, tuple(names), beside) for (policy, namespace, beside), names in accounts.items()]
+        accounts.setdefault(replace(one, accounts=()), []).extend(one.accounts)
+    return [replace(one, accounts=tuple(names)) for one, names in accounts.items()]
 
 
 def rules(everything: Iterable[tuple[Labels, Bound]], judged: Mapping[str, Judged]) -> list[Rule]:
     """The admission policies: one for each policy and level, without those that have nothing to hold."""
-    where: dict[tuple[str, str], list[Bound]] = {}
+    everything = list(everything)
+    where: dict[tuple[str, str, tuple[str, ...]], list[Bound]] = {}
+    asked = {labels.enforce: labels.asked for labels, _ in everything}
     for labels, one in everything:
-        where.setdefault((one.policy, labels.enforce), []).append(one)
-    found = []
-    for (policy, level), bounds in sorted(where.items()):
-        asked = next(labels.asked for labels, one in everything if one in bounds and labels.enforce == level)
-        fields = judged[policy].escaping(asked) if asked else ()
+        where.setdefault((one.policy, labels.enforce, one.fields), []).append(one)
+    found: list[Rule] = []
+    for (policy, level, only), bounds in sorted(where.items()):
+        escaping = judged[policy].escaping(at) if (at := asked[level]) else ()
+        fields = tuple(field for field in escaping if not only or field in only)
         if fields:
-            found.append(Rule(f"psp-{policy}-{level}", policy, level, fields, tuple(bounds)))
+            found.append(Rule(_name(policy, level, found), policy, level, fields, tuple(bounds)))
     return found
+
+
+def _name(policy: str, level: str, known: Iterable[Rule]) -> str:
+    """A name that no other rule has: several are of one policy and level where some hold a part of its fields."""
+    count = sum((one.policy, one.level) == (policy, level) for one in known)
+    return f"psp-{policy}-{level}" + (f"-{count + 1}" if count else "")
 
 
 def placed(objects: Iterable[Mapping[str, Any]], rule: Rule) -> list[dict[str, Any]]:
