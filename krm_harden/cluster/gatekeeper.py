@@ -150,13 +150,15 @@ def _of_pod_security_policy(
     prefix: str,
     index: int,
 ) -> Iterator[Check]:
-    made = [("unusable", literal(policy.unusable))] if policy.unusable else psp.refusals(policy)
-    variables: Variables = [*psp.POD, *made]
+    made = psp.refusals(policy)
+    if policy.unusable:
+        made = {"unusable": [("unusable", literal(policy.unusable))]}
+    variables: Variables = [*psp.POD, *(one for of_field in made.values() for one in of_field)]
     if exemptions or applies:
         variables = [*_identity(), *matching.exempt(exemptions), *variables]
     if applies:
         variables.append(("applies", applies))
-    for field, _ in made:
+    for field in made:
         control = PREFIX + field
         about = [f"exempt{place}" for place, one in enumerate(exemptions) if _is_about(one, control) and _is_whole(one)]
         wanted = [field, *about, *(["applies"] if applies else [])]
