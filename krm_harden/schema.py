@@ -202,12 +202,12 @@ def _ranges(description: str) -> Schema:
 
 def _strategy(description: str, rules: list[str], **more: Schema) -> Schema:
     properties = {"rule": _text("The rule.", enum=rules), **more}
-    return _object(description, properties, ("rule",))
+    return _object(description, properties, ("rule",)) | {"examples": [{"rule": "RunAsAny"}]}
 
 
 def _ids(description: str, *rules: str) -> Schema:
     ranges = _ranges("What is allowed; MustRunAs writes the first range's min.")
-    return _strategy(description, [*rules, "RunAsAny"], ranges=ranges)
+    return _strategy(description, list(rules), ranges=ranges)
 
 
 def _names(description: str, name: str, **more: Schema) -> Schema:
@@ -234,10 +234,10 @@ _POD_SECURITY_SPEC = _object(
                 {name: _text(f"The {name}.") for name in ("user", "role", "type", "level")},
             ),
         ),
-        "runAsUser": _ids("Users of containers.", "MustRunAs", "MustRunAsNonRoot"),
-        "runAsGroup": _ids("Groups of containers.", "MustRunAs", "MayRunAs"),
-        "supplementalGroups": _ids("Further groups of pods.", "MustRunAs", "MayRunAs"),
-        "fsGroup": _ids("The group of volumes.", "MustRunAs", "MayRunAs"),
+        "runAsUser": _ids("Users of containers.", "MustRunAs", "MustRunAsNonRoot", "RunAsAny"),
+        "runAsGroup": _ids("Groups of containers.", "RunAsAny", "MayRunAs", "MustRunAs"),
+        "supplementalGroups": _ids("Further groups of pods.", "RunAsAny", "MayRunAs", "MustRunAs"),
+        "fsGroup": _ids("The group of volumes.", "RunAsAny", "MayRunAs", "MustRunAs"),
         "readOnlyRootFilesystem": _flag("Whether root filesystems must be read-only."),
         "defaultAllowPrivilegeEscalation": _flag("What allowPrivilegeEscalation is where nothing is said."),
         "allowPrivilegeEscalation": _flag("Whether containers may gain privileges."),
@@ -247,21 +247,29 @@ _POD_SECURITY_SPEC = _object(
             readOnly=_flag("Whether they must be mounted read-only."),
         ),
         "allowedFlexVolumes": _names("The drivers of FlexVolumes that are allowed; none: all.", "driver"),
-        "allowedCSIDrivers": _names("The drivers of CSI volumes that are allowed; none: all.", "name"),
+        "allowedCSIDrivers": _list(
+            "The drivers of CSI volumes that are allowed; none: all.",
+            _object("One of them.", {"name": _text("Its name.", examples=["csi.example.com"])}, ("name",)),
+        ),
         "allowedUnsafeSysctls": _list("Unsafe sysctls that are allowed."),
         "forbiddenSysctls": _list("Sysctls that are forbidden."),
-        "allowedProcMountTypes": _list("What procMount may be; none: Default."),
+        "allowedProcMountTypes": _list(
+            "What procMount may be; none: Default.", {"type": "string", "enum": ["Default", "Unmasked"]}
+        ),
         "runtimeClass": _object(
             "Classes of runtimes.",
             {
                 "allowedRuntimeClassNames": _list("Those that pods may name; `*` for all."),
-                "defaultRuntimeClassName": _text("The one that pods get."),
+                "defaultRuntimeClassName": _text("The one that pods get.", examples=["runc"]),
             },
             ("allowedRuntimeClassNames",),
         ),
     },
     ("seLinux", "runAsUser", "supplementalGroups", "fsGroup"),
 )
+_POD_SECURITY_SPEC["examples"] = [
+    {name: {"rule": "RunAsAny"} for name in ("seLinux", "runAsUser", "supplementalGroups", "fsGroup")}
+]
 _POD_SECURITY = _object(
     "A PodSecurityPolicy, which means what it meant in the cluster.",
     {

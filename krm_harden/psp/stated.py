@@ -66,7 +66,10 @@ def moved(problem: Problem, pointer: Pointer) -> Problem:
     """A problem of a manifest, at the place of the same in a HardeningPolicy."""
     old = problem.pointer
     new = (*pointer, *(old[1:] if old[:1] == ("metadata",) else old))
-    return Problem(new, problem.text.replace(path_of(old), path_of(new), 1), is_key=problem.is_key)
+    there, here = path_of(old), path_of(new)
+    # The API server's words don't name the whole place everywhere.
+    text = problem.text.replace(there, here, 1) if there in problem.text else f"{here}: {problem.text}"
+    return Problem(new, text, is_key=problem.is_key)
 
 
 def loosens(stated: Mapping[str, Any]) -> Iterator[tuple[Pointer, str]]:
