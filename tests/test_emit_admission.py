@@ -80,7 +80,7 @@ def install(server: Server, namespaces: Iterable[str], objects: Iterable[dict[st
 def wait_until(server: Server, namespace: str, is_so: Any, pod: dict[str, Any] = PROBE) -> None:
     deadline = time.monotonic() + SECONDS
     while not is_so(server.create("Pod", namespace, pod, dry_run=True)):
-        assert time.monotonic() < deadline, namespace
+        assert time.monotonic() < deadline, f"{namespace}: {server.create('Pod', namespace, pod, dry_run=True)}"
         time.sleep(0.2)
 
 
@@ -416,6 +416,22 @@ def test_rules_decide_which_level_holds_and_whether_it_refuses(server):
     assert any(
         text.endswith(' set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")') for text in told
     )
+
+
+def test_rules_that_cannot_meet_are_written_down_side_by_side(server):
+    """Each way in which rules may hold together is a part of an expression: of rules apart there are few."""
+    by_namespace = [
+        {"match": {"namespaces": [f"team-{index}", f"x{index}-*"]}, "level": "baseline"} for index in range(99)
+    ]
+    made = emitted("apart", policy(rules=by_namespace))
+    by_label = [{"match": {"labels": {f"a{index}": "b"}}, "version": f"v1.{index}"} for index in range(9)]
+
+    assert [one["metadata"]["name"] for one in made if not one["kind"].endswith("Binding")] == ["apart", "apart-2"]
+    assert len(json.dumps(made)) < 120_000
+    install(server, ["team-98"], made)
+    wait_until(server, "team-98", lambda answer: "baseline:latest" in answer.message)
+    with pytest.raises(ConfigError, match="9 of its rules may hold together in more than 200 ways"):
+        emitted("together", policy(rules=by_label))
 
 
 def test_controls_beyond_the_standard_are_held_where_they_are_required(server):

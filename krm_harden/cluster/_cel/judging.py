@@ -5,16 +5,19 @@ All that a pod fails is said at once, as Pod Security says it; one validation fo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krm_harden.cluster._cel import checks, matching
 from krm_harden.cluster._cel.words import LISTS, literal
 from krm_harden.controls import active
+from krm_harden.errors import ConfigError
 from krm_harden.model import mapping, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from krm_harden.cluster._cel.checks import Server, Variables
     from krm_harden.exemptions import Exemption
@@ -73,6 +76,8 @@ def judgements(
     ]
 
 
+MOST_WAYS = 200
+"""In which rules may hold together: each is a part of an expression."""
 FIELDS = ("level", "version", "onViolation", "controls")
 """What a rule may say that makes a difference to a verdict."""
 
@@ -80,25 +85,62 @@ FIELDS = ("level", "version", "onViolation", "controls")
 def settings_of(policy: Policy, fields: Sequence[str] = FIELDS) -> list[tuple[Settings, str]]:
     """The settings that hold for some object, each with the condition in CEL that they are an object's, or empty.
 
-    Of several rules that match, the narrowest is applied last; what they say in vain is left out.
+    Of several rules that match, the narrowest is applied last; what they say in vain is left out. Raises ConfigError
+    for rules that may hold together in too many ways.
     """
     rules = [rule for rule in policy.rules if any(field in rule for field in fields)]
     found: list[dict[str, object]] = []
+    ways: list[Sequence[Mapping[str, object]]] = []
 
-    def branch(chosen: tuple[Mapping[str, object], ...], rest: Sequence[Mapping[str, object]]) -> str:
-        """The index of the settings, by the rules that are still open, as a chain of conditions."""
+    def branch(chosen: tuple[Mapping[str, object], ...], rest: Sequence[Mapping[str, object]]) -> Any:
+        """The index of the settings, by the rules that are still open: (condition, then, else), or it alone."""
         if not rest:
-            return _index(policy.effective(chosen), found, fields)
+            ways.append(chosen)
+            if len(ways) > MOST_WAYS:
+                message = f"{len(rules)} of its rules may hold together in more than {MOST_WAYS} ways"
+                step = "name kinds, namespaces or names in them that don't overlap, or emit several policies"
+                raise ConfigError(message, policy.name, step)
+            return (_index(policy.effective(chosen), found, fields),)
         first, *more = rest
+        if any(_apart(mapping(first["match"]), mapping(one["match"])) for one in chosen):
+            return branch(chosen, more)
         said = matching.condition(mapping(first["match"]))
         yes, no = branch((*chosen, first), more), branch(chosen, more)
-        return yes if yes == no else f"({said} ? {yes} : {no})"
+        if yes == no:
+            return yes
+        # What comes to the same stands side by side: CEL nests only so deep.
+        return (f"{said} ||\n  {no[0]}", yes, no[2]) if no[1:2] == (yes,) else (said, yes, no)
 
-    chain = branch((), rules)
+    chain = _chain(branch((), rules))
     from krm_harden.policy import Settings
 
     made = [Settings(policy, spec) for spec in found]
     return [(one, "" if len(made) == 1 else f"{chain} == {index}") for index, one in enumerate(made)]
+
+
+def _chain(node: Any) -> str:
+    """A tree of conditions in CEL."""
+    return f"({node[0]} ? {_chain(node[1])} : {_chain(node[2])})" if len(node) > 1 else str(node[0])
+
+
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether no object can match both, as far as that is plain to see.
+
+    Kinds don't tell: a pod is one of its Deployment too.
+    """
+    for field in ("namespaces", "names"):
+        mine, others = one.get(field), other.get(field)
+        if mine and others and not any(_may_meet(first, second) for first in mine for second in others):
+            return True
+    return False
+
+
+def _may_meet(one: str, other: str) -> bool:
+    """Whether two patterns may match the same: by what stands before their first wildcards."""
+    head, beginning = (re.split(r"[*?\[]", pattern)[0] for pattern in (one, other))
+    if head == one and beginning == other:
+        return one == other
+    return (head.startswith(beginning) and beginning != other) or (beginning.startswith(head) and head != one)
 
 
 def _index(spec: dict[str, object], found: list[dict[str, object]], fields: Sequence[str]) -> str:
