@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import judges
@@ -15,12 +16,14 @@ import pytest
 import yaml
 from conftest import require, run_cli
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from judges import as_json, defaulted, of_psa, psa, templated
 from pod_strategies import some_pods
 from test_judges import of_version
 
 from krm_harden.cluster import Options, _gatekeeper_tests, gatekeeper
 from krm_harden.cluster._dump import dumped
+from krm_harden.exemptions import glob
 from krm_harden.model import Resource
 from krm_harden.psp.admission import admit
 from krm_harden.psp.demands import of_stated
@@ -452,6 +455,45 @@ def test_mutators_leave_alone_at_least_what_is_exempt(match, left_alone, said):
     cannot = [line for line in gatekeeper.emitted(held._policy, Options()).cannot if "exemptions[0]" in line]
     lines = [line for line in cannot if "mutator" in line]
     assert any(said in line for line in lines) if said else not lines
+
+
+NAMES = st.text("ab-", min_size=1, max_size=5)
+
+
+@given(pattern=st.text("ab-*?[]A!", min_size=1, max_size=6), names=st.lists(NAMES, max_size=8))
+def test_what_a_glob_of_an_exemption_matches_is_left_alone(pattern, names):
+    """By Gatekeeper's own rules for a namespace: https://open-policy-agent.github.io/gatekeeper/website/docs/howto."""
+    exempt = {"match": {"namespaces": [pattern]}, "controls": ["runAsNonRoot"], "reason": "is root"}
+    made = emitted(policy(exemptions=[exempt]), "Assign")
+    found = [one["spec"]["match"]["excludedNamespaces"] for one in made if "non-root" in one["metadata"]["name"]]
+
+    for name in names:
+        assert not glob([pattern], name) or not found or all(_matches(said, name) for said in found)
+    assert all(re.fullmatch(r"\*?[-:a-z0-9]*\*?", said) for excluded in found for said in excluded)
+
+
+def _matches(excluded: Iterable[str], name: str) -> bool:
+    """Whether an entry is the name, or its beginning, its end or a part of it, where it has `*` at that end."""
+    return any(fnmatchcase(name, said) for said in excluded)
+
+
+@pytest.mark.parametrize(
+    ("match", "is_written", "is_labelled"),
+    [
+        ({"kinds": ["DaemonSet"], "namespaces": ["shop"]}, False, True),
+        ({"kinds": ["Namespace"], "names": ["shop"]}, True, False),
+        ({"containers": ["web"], "namespaces": ["shop"]}, False, True),
+        ({"namespaces": ["shop"]}, False, False),
+    ],
+    ids=["of workloads", "of a Namespace", "of containers", "of all"],
+)
+def test_an_exemption_is_of_pods_or_of_namespaces(match, is_written, is_labelled):
+    held = policy(exemptions=[{"match": match, "controls": ["*"], "reason": "is old"}])
+
+    objects = emitted(held, "Assign", "AssignMetadata")
+
+    excluded = {one["kind"]: "shop" in one["spec"]["match"]["excludedNamespaces"] for one in objects}
+    assert excluded == {"Assign": not is_written, "AssignMetadata": not is_labelled}
 
 
 def test_an_exemption_that_has_expired_is_not_carried_over(monkeypatch):

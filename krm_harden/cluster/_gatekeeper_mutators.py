@@ -8,15 +8,17 @@ Source: Gatekeeper, pkg/mutation (a pathTest's subPath must be a prefix of the l
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krm_harden import namespaces
-from krm_harden.cluster._cel import words
-from krm_harden.controls import NAMESPACES
-from krm_harden.model import Resource, mapping
+from krm_harden.cluster import _admission_psp
+from krm_harden.cluster._cel import matching, words
+from krm_harden.controls import NAMESPACES, POD_SECURITY_POLICY
+from krm_harden.exemptions import glob
+from krm_harden.model import mapping
 from krm_harden.policy import Settings
-from krm_harden.psp.demands import ForAll
 from krm_harden.psp.model import PREFIX
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from krm_harden.cluster import Options
     from krm_harden.exemptions import Exemption
     from krm_harden.policy import Policy
-    from krm_harden.psp.model import PodSecurityPolicy
 
 API_VERSION = "mutations.gatekeeper.sh/v1"
 OPT_OUT = "krm-harden.dev/mutation"
@@ -97,12 +98,6 @@ NOT_SEEN = {
 """Controls that `fix` writes for and a mutator can't: what it would have to see."""
 
 
-def pod_security_policies(settings: Settings) -> list[PodSecurityPolicy]:
-    """The PodSecurityPolicies that hold for all that some settings are for."""
-    named = [held for held in settings.pod_security if isinstance(held, ForAll)]
-    return [candidate.policy for held in named for candidate in held.candidates(Resource((), {}), {})]
-
-
 @dataclass(frozen=True)
 class Scope:
     """Which pods a mutator is for: None where there are none. `match` is Gatekeeper's."""
@@ -138,7 +133,7 @@ def _writes(policy: Policy, cannot: list[str]) -> list[Write]:
     from krm_harden.cluster._gatekeeper_psp import writes
 
     found: list[Write] = []
-    for one in pod_security_policies(Settings(policy, policy.effective(()))):
+    for one in _admission_psp.held(Settings(policy, policy.effective(()))):
         made, notes = writes(one)
         found += made
         cannot += notes
@@ -178,7 +173,8 @@ def _scope(policy: Policy, write: Write, options: Options) -> Scope:
             also.append((f"rules[{index}]", rule["match"]))
         elif everywhere and not is_on:
             never.append((f"rules[{index}]", rule["match"]))
-    never += [(one.where, one.match) for one in _about(policy.exemptions, control)]
+    exemptions = _about(policy.exemptions, control)
+    never += [(one.where, one.match) for one in exemptions if _is_of(one.match, matching.BUILT_IN)]
     match = _matching(also)
     if (not everywhere and not also) or match is None:
         notes += [f"{where}: no mutator writes {control}, for none sees more than a namespace" for where, _ in also]
@@ -194,7 +190,13 @@ def _scope(policy: Policy, write: Write, options: Options) -> Scope:
 
 
 def _about(exemptions: Iterable[Exemption], control: str) -> Iterator[Exemption]:
-    return (one for one in exemptions if not one.expired and (control in one.controls or "*" in one.controls))
+    alias = {POD_SECURITY_POLICY} if control.startswith(PREFIX) else set()
+    return (one for one in exemptions if not one.expired and not one.controls.isdisjoint({control, "*", *alias}))
+
+
+def _is_of(match: Mapping[str, Any], kinds: Iterable[str]) -> bool:
+    """Whether a match can be about an object of one of some kinds."""
+    return "kinds" not in match or any(glob(match["kinds"], kind) for kind in kinds)
 
 
 def _named(narrow: Mapping[str, Any]) -> str:
@@ -208,8 +210,8 @@ def _matching(also: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] |
     if also:
         if any(set(narrow) != {"namespaces"} for _, narrow in also):
             return None
-        names = [name for _, narrow in also for name in narrow["namespaces"]]
-        if any(_wildcard(name) != name for name in names):
+        names = [name for _, narrow in also for name in narrow["namespaces"] if _wildcard(name)]
+        if not names or any(_wildcard(name) != name for name in names):
             return None
         match["namespaces"] = [*dict.fromkeys(names)]
     return {**match, "excludedNamespaces": [SYSTEM]}
@@ -218,27 +220,37 @@ def _matching(also: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] |
 def _without(match: Mapping[str, Any], narrow: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
     """A match less what a policy's match is about, and whether no more than that; None where nothing would be left."""
     if "namespaces" in narrow:
-        names = [_wildcard(name) for name in narrow["namespaces"]]
-        if "*" in names:
+        names = {name: _wildcard(name) for name in narrow["namespaces"]}
+        if "*" in names.values():
             return None, False
-        excluded = [*dict.fromkeys([*match["excludedNamespaces"], *names])]
-        return {**match, "excludedNamespaces": excluded}, [*narrow] == ["namespaces"] and names == narrow["namespaces"]
+        excluded = [*dict.fromkeys([*match["excludedNamespaces"], *filter(None, names.values())])]
+        is_exact = all(said in {"", name} for name, said in names.items())
+        return {**match, "excludedNamespaces": excluded}, [*narrow] == ["namespaces"] and is_exact
     if "labels" in narrow:
         (key, pattern), *more = narrow["labels"].items()
-        plain = not set(pattern) & set("*?[")
+        plain = bool(_LABEL.fullmatch(pattern)) and len(pattern) <= LONGEST_LABEL
         one = {"key": key, "operator": "NotIn" if plain else "DoesNotExist"} | ({"values": [pattern]} if plain else {})
         known = mapping(match.get("labelSelector")).get("matchExpressions", [])
         return {**match, "labelSelector": {"matchExpressions": [*known, one]}}, plain and not more and len(narrow) == 1
     return None, False
 
 
+_WILDCARD = re.compile(r"\*?[-a-z0-9]*\*?")
+"""What Gatekeeper takes for a namespace (pkg/wildcard), as far as one can have such a name."""
+_LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+LONGEST_LABEL = 63
+
+
 def _wildcard(pattern: str) -> str:
-    """A glob as Gatekeeper has it, with `*` at its ends only: the pattern itself, or one that matches more."""
-    inner = pattern.strip("*")
-    if not set(inner) & set("*?["):
-        return pattern
-    start = min(pattern.find(letter) for letter in "*?[" if letter in pattern)
-    return pattern[:start] + "*"
+    """A glob as Gatekeeper has it, with `*` at its ends only: the pattern itself, or one that matches more.
+
+    Empty where no namespace can have such a name.
+    """
+    found = re.sub(r"\*+", "*", pattern)
+    if set(found[1:-1]) & set("*?[") or set(found) & set("?["):
+        start = min(found.find(letter) for letter in "*?[" if letter in found)
+        found = found[:start] + "*"
+    return found if _WILDCARD.fullmatch(found) else ""
 
 
 def _of_pods(write: Write, match: Mapping[str, Any], options: Options) -> Iterator[dict[str, Any]]:
@@ -288,6 +300,9 @@ def _of_namespaces(policy: Policy, settings: Settings, options: Options) -> tupl
         return [], []
     excluded, cannot = [SYSTEM], []
     for exemption in _about(policy.exemptions, NAMESPACES):
+        containers = exemption.match.get("containers", ("*",))
+        if not _is_of(exemption.match, ["Namespace"]) or "images" in exemption.match or not glob(containers, ""):
+            continue
         wide, _ = _without({"excludedNamespaces": excluded}, _by_name(exemption.match))
         if wide is None or "labelSelector" in wide:
             return [], [f"{exemption.where}: no mutator labels Namespaces, for none sees {_named(exemption.match)}"]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from krm_harden.cluster import Options
     from krm_harden.cluster._cel.checks import Variables
     from krm_harden.cluster._cel.judging import Judgement
-    from krm_harden.cluster._cel.writing import Writing
     from krm_harden.policy import Policy, Settings
 
 SUMMARY = "ValidatingAdmissionPolicy and MutatingAdmissionPolicy: the API server's own, in CEL"
@@ -101,15 +100,6 @@ def emitted(policy: Policy, options: Options) -> Emitted:
             "so pods are judged and not changed"
         )
     return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)))
-
-
-def writings(policy: Policy, options: Options) -> Iterator[Writing]:
-    """What is written, for each sort of pod that the policy's rules tell apart."""
-    kept = [one for one in policy.exemptions if not one.expired]
-    for settings, applies in judging.settings_of(policy, writing.FIELDS):
-        made = writing.writing(settings, kept, applies, options.kubernetes)
-        if made:
-            yield made
 
 
 def _numbered(name: str, objects: Sequence[Mapping[str, Any]]) -> str:

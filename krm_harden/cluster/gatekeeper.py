@@ -13,10 +13,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from krm_harden.cluster import Emitted, _gatekeeper_mutators, _gatekeeper_tests
+from krm_harden.cluster import Emitted, _admission_psp, _gatekeeper_mutators, _gatekeeper_tests
 from krm_harden.cluster._cel import judging, matching, psp
 from krm_harden.cluster._cel.words import listed, literal
-from krm_harden.controls import load
+from krm_harden.controls import POD_SECURITY_POLICY, load
 from krm_harden.errors import ConfigError
 from krm_harden.psp.model import KIND, PREFIX
 
@@ -83,7 +83,7 @@ class Check:
 def emitted(policy: Policy, options: Options) -> Emitted:
     """The objects of a policy. Raises ConfigError for a name that is too long for Gatekeeper's kinds."""
     judged = judging.judgements(policy, options.kubernetes, identity=_identity())
-    checks = [check for index, one in enumerate(judged) for check in _checks(one, options.name, index)]
+    checks = [check for index, one in enumerate(judged) for check in _checks(one, options, index)]
     of_policies, uncarried = _of_pod_security_policies(policy, options.name)
     checks += of_policies
     templates = [_template(check) for check in checks]
@@ -113,16 +113,19 @@ def _identity() -> Variables:
     return [(name, f"{text}\n  + {of_cron_job}" if name == "workloads" else text) for name, text in made]
 
 
-def _checks(judgement: Judgement, prefix: str, index: int) -> Iterator[Check]:
+def _checks(judgement: Judgement, options: Options, index: int) -> Iterator[Check]:
     """The checks of a judgement, one by one."""
     controls = load()
     applies = ["applies"] if any(name == "applies" for name, _ in judgement.variables) else []
+    message = judgement.message
+    if options.action_for(judgement.settings.on_violation) != "deny":
+        message = message.replace("violates", "would violate", 1)
     for name, _ in judgement.variables:
         if name in controls:
-            kind = _kind(prefix, index, name)
+            kind = _kind(options.name, index, name)
             variables = _needed(judgement.variables, [name, *applies])
             title = f"{controls[name].title}."
-            yield Check(name, kind, title, f"{judgement.message}: ", name, variables, judgement.settings)
+            yield Check(name, kind, title, f"{message}: ", name, variables, judgement.settings)
 
 
 def _of_pod_security_policies(policy: Policy, prefix: str) -> tuple[list[Check], list[str]]:
@@ -131,7 +134,7 @@ def _of_pod_security_policies(policy: Policy, prefix: str) -> tuple[list[Check],
     found: list[Check] = []
     index = 0
     for settings, applies in judging.settings_of(policy, ("podSecurityPolicy", "onViolation")):
-        for one in _gatekeeper_mutators.pod_security_policies(settings):
+        for one in _admission_psp.held(settings):
             found += _of_pod_security_policy(one, settings, applies, kept, prefix, index)
             index += 1
     cannot = [
@@ -169,7 +172,7 @@ def _of_pod_security_policy(
 
 
 def _is_about(exemption: Exemption, control: str) -> bool:
-    return control in exemption.controls or "*" in exemption.controls
+    return not exemption.controls.isdisjoint({control, POD_SECURITY_POLICY, "*"})
 
 
 def _is_whole(exemption: Exemption) -> bool:
