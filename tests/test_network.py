@@ -612,9 +612,17 @@ def server(tmp_path_factory):
 
 
 def test_the_api_server_takes_all_of_it(server):
+    strange = [
+        caller("api:8080", name=name, kind=kind, labels={"app": f"{number}{kind}"})
+        for number, name in enumerate(["run-", "<host>", "a" * 253, "b.c", "b-c"])
+        for kind in ("Deployment", "DaemonSet", "Job")
+    ]
     options = ["--egress", "--allow", "web=10.0.0.0/8", "--allow", "*=api", "--allow", "data/*=api:8080"]
-    found, _ = network(*APPLICATION, options=[*options, "--ingress-controller", "edge"])
-    for one in found.values():
+    ran = run_cli("network", *options, "--ingress-controller", "edge", "-", stdin=text(*APPLICATION, *strange))
+    assert ran.code == 0, ran.err
+    found = [one for one in yaml.safe_load_all(ran.out) if one]
+    assert len(found) > 20
+    for one in found:
         path = f"/apis/networking.k8s.io/v1/namespaces/{one['metadata']['namespace']}/networkpolicies?fieldValidation=Strict"
         answer = server.ask("POST", path, json.dumps(one).encode())
         assert answer.code == 201, answer
@@ -643,6 +651,19 @@ def test_a_clusters_own_words_are_read_as_manifests_are():
     )
     assert into(found, "api") == [("web", [PORT])]
     assert "web-5d" not in ran.out.decode()
+
+
+def test_of_two_objects_of_one_name_the_later_counts_and_patches_count_for_nothing(tmp_path):
+    patch = workload("web", container={"image": "i", "args": ["http://db:1"]})
+    del patch["spec"]["template"]["spec"]["containers"][0]["image"]
+    found, ran = network(caller("db:1"), caller("api:8080"), patch, workload("api"), service("api"))
+    assert into(found, "api") == [("web", [PORT])]
+    assert "Deployment shop/web stands at standard input:1 too: the later one counts" in ran.err
+    first, second = caller("api:8080"), caller("api:8080", labels={"app": "other"})
+    for one in (first, second):
+        one["metadata"] = {"generateName": "run-", "namespace": "shop"}
+    found, _ = network(first, second, workload("api"), service("api"))
+    assert into(found, "api") == [("web", [PORT]), ("other", [PORT])]
 
 
 def test_a_port_of_the_node_is_open_to_anywhere():

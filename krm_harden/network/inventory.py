@@ -86,12 +86,14 @@ def take(
     """
     remarks: list[Remark] = []
     kept: dict[tuple[str, str, str, str], tuple[Thing, Sequence[Pod]]] = {}
-    for thing in things:
+    for number, thing in enumerate(things):
         resource = thing.resource
         pods = pods_of(resource)
         if is_local(resource) or _is_made(resource) or is_patch(resource, pods, directives=directives):
             continue
-        key = (resource.group, resource.kind, thing.namespace, resource.name)
+        # What a server gives a name of its own is never the same twice.
+        name = text(resource.metadata.get("name")) or str(number)
+        key = (resource.group, resource.kind, thing.namespace, name)
         if key in kept and (pods or resource.kind == "Service"):
             words = f"{thing.title} stands at {kept[key][0].place()} too: the later one counts"
             remarks.append(Remark("warning", words, str(thing.place())))

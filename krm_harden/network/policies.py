@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -160,12 +161,14 @@ def _selector(end: Workload | Namespaced) -> Mapping[str, Any]:
 def _name(prefix: str, end: Workload | Namespaced, names: set[tuple[str, str]]) -> str:
     """`allow-to-web`; with the kind where two of them are called so, with a hash where it would be too long."""
     said = end.name if isinstance(end, Workload) else "every-pod"
-    name = f"{prefix}-{said}"
+    # Placeholders and the begin of a generated name are no names to a server.
+    name = plain = f"{prefix}-{re.sub('[^a-z0-9.-]+', '-', said.lower())}".strip("-.")
     if (end.namespace, name) in names and isinstance(end, Workload):
-        name = f"{name}-{end.thing.resource.kind.lower()}"
-    if len(name) > LONGEST_NAME or (end.namespace, name) in names:
-        digest = hashlib.sha256(f"{_key(end)}".encode()).hexdigest()[:8]
-        name = f"{name[: LONGEST_NAME - 9]}-{digest}"
+        name = plain = f"{name}-{end.thing.resource.kind.lower()}"
+    digest = f"{_key(end)}{_selector(end)}"
+    while len(name) > LONGEST_NAME or (end.namespace, name) in names:
+        digest = hashlib.sha256(digest.encode()).hexdigest()
+        name = f"{plain[: LONGEST_NAME - 9].rstrip('-.')}-{digest[:8]}"
     names.add((end.namespace, name))
     return name
 
