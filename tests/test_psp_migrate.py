@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import time
 from copy import deepcopy
@@ -407,6 +408,30 @@ def test_the_example_comes_out_as_expected_and_is_accepted(server, tmp_path):
 
 def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_steps_take_away_what_granted_the_policies_and_nothing_else(server, migrated):
+    """Every command about roles and bindings, on a server that has them; policies no server has any more."""
+    assert server.kubectl("apply", "-f", str(CLUSTER / "rbac.yaml")).code == 0
+    lines = (migrated / "STEPS.md").read_text().splitlines()
+    commands = [line for line in lines if line.startswith(("kubectl delete", "kubectl patch"))]
+    assert commands[-1] == "kubectl delete podsecuritypolicy 00-privileged 10-agents 20-baseline 30-ranges 40-legacy"
+
+    for command in commands[:-1]:
+        done = server.kubectl(*shlex.split(command)[1:])
+        assert done.code == 0, (command, done.err)
+
+    left = json.loads(
+        server.kubectl("get", "roles,clusterroles,rolebindings,clusterrolebindings", "-A", "-o", "json").out
+    )
+    names = {one["metadata"]["name"]: one for one in left["items"] if not one["metadata"]["name"].startswith("system:")}
+    assert not any(name.startswith("psp-") for name in names)
+    assert "deployer" in names
+    driver = next(one for one in left["items"] if one["kind"] == "Role" and one["metadata"]["name"] == "driver")
+    assert driver["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+        {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["use", "get"]},
+    ]
 
 
 def test_it_writes_the_same_again(tmp_path):

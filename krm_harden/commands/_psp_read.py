@@ -69,12 +69,11 @@ class Text:
 
 @dataclass
 class Found:
-    """Everything that was read. `files` are (name, where its copy goes)."""
+    """Everything that was read: the texts, what in them can't be read, and what isn't looked into."""
 
     texts: list[Text] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    documents: int = 0
 
     @property
     def items(self) -> Iterator[Item]:
@@ -126,7 +125,6 @@ def _read(found: Found, name: str, data: bytes, namespace: str) -> None:
     line = 0
     for place, chunk in enumerate(every):
         if not split.is_empty(chunk):
-            found.documents += 1
             made = _chunk(found, _shown(name), chunk, line, namespace)
             if made:
                 chunks[place] = made

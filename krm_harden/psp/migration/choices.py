@@ -14,8 +14,9 @@ from krm_harden.errors import KrmHardenError
 from krm_harden.model import LATEST, Operation, Resource, mapping, sequence, text
 from krm_harden.patch import Draft
 from krm_harden.psp import rbac
+from krm_harden.psp.created import account as account_in
 from krm_harden.psp.created import created
-from krm_harden.psp.migration.objects import CHOSEN, Open, account_of, grants_use
+from krm_harden.psp.migration.objects import CHOSEN, Open, grants_use
 from krm_harden.psp.selection import choose
 from krm_harden.resources import is_pod, owner
 from krm_harden.workloads import POD_LISTS
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from krm_harden.model import Pod
     from krm_harden.psp.migration.objects import Cluster, Item
-    from krm_harden.psp.model import Chosen, Outcome, PodSecurityPolicy
+    from krm_harden.psp.model import Chosen, Outcome
 
 CONTROLLERS = {
     **dict.fromkeys(("Deployment", "ReplicaSet", "Rollout"), "replicaset-controller"),
@@ -127,7 +128,7 @@ class Choices:
 
     def _chosen(self, item: Item, index: int, view: Pod) -> Choice:
         pod = seen(item, view)
-        account = account_of(pod)
+        account = account_in(pod["spec"])
         creator = self.creator(item)
         kind = creator.kind if isinstance(creator, Subject) else ""
         choice = Choice(item, index, pod, account, kind)
@@ -379,9 +380,3 @@ def _root(item: Item, parents: Mapping[tuple[str, str, str], Item]) -> tuple[str
         kind, _, name = owner(parents[above].resource).partition("/")
         above = (kind, item.namespace, name)
     return above
-
-
-def policies_in_use(cluster: Cluster, choices: Iterable[Choice]) -> dict[str, PodSecurityPolicy]:
-    """The policies that admit something, by name."""
-    used = {choice.policy for choice in choices if choice.policy}
-    return {name: policy for name, policy in cluster.policies.items() if name in used}

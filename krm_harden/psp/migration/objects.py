@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from krm_harden import workloads
 from krm_harden.errors import KrmHardenError
-from krm_harden.model import Resource, mapping, same, text
+from krm_harden.model import Resource, same
 from krm_harden.psp.model import GROUPS, KIND
 from krm_harden.resources import is_encrypted, is_local, is_namespace, owner, owners
 
@@ -246,12 +246,6 @@ def _take_unread(cluster: Cluster, unread: Unread) -> None:
     found = {match.decode() for match in _NAMESPACE.findall(unread.text)}
     for namespace in found or {""}:
         _no_label(cluster, namespace, f"{unread.where} can't be read")
-
-
-def account_of(pod: Mapping[str, Any]) -> str:
-    """The service account that a pod runs as: `serviceAccountName`, its old name, or `default`."""
-    spec = mapping(pod.get("spec"))
-    return text(spec.get("serviceAccountName")) or text(spec.get("serviceAccount")) or "default"
 
 
 def grants_use(rule: Mapping[str, Any]) -> bool:
