@@ -243,6 +243,15 @@ REFUSED: dict[str, list[tuple[Spec, Any]]] = {
     "controls.fsGroup.replaceChown": [({"controls": {"fsGroup": {"replaceChown": False}}}, True)],
     "controls.readOnlyRootFilesystem.initCopy": [({"controls": {"readOnlyRootFilesystem": {"initCopy": True}}}, False)],
     "controls.numericUser.dataSubfolder": [({"controls": {"numericUser": {"dataSubfolder": True}}}, False)],
+    "controls.imageVulnerabilities.failOn": [
+        ({}, "none"),
+        ({"controls": {"imageVulnerabilities": {"failOn": "medium"}}}, "high"),
+    ],
+    "controls.imageVulnerabilities.onlyFixed": [({}, True)],
+    "controls.imageVulnerabilities.graceDays": [
+        ({}, 1),
+        ({"controls": {"imageVulnerabilities": {"graceDays": 7}}}, 8),
+    ],
     "compatibility": [({}, "0.1"), ({"compatibility": "0.1"}, schema.RELEASES[-1])],
     "images[].uid": [({}, 0), (KNOWN, 0)],
     "validator": [({"validator": True}, False)],
