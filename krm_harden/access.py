@@ -5,7 +5,7 @@ Loaded only where a policy asks for `serviceAccountToken`.
 
 from __future__ import annotations
 
-from krm_harden.images.command_lines import programs_of, words
+from krm_harden.images.command_lines import started_by, words
 from krm_harden.model import dotted, mapping, sequence, text
 
 TYPE_CHECKING = False
@@ -16,28 +16,54 @@ if TYPE_CHECKING:
     from krm_harden.model import Container, Pod, Resource
 
     Fact: TypeAlias = "tuple[str, ...]"
-    """`(bound, namespace, account, role, who)`, `(role, role)` of one that grants nothing but policies, `(account,
-    namespace, name, "off" or "on")`, or `(unread, what)`. Plain, so that facts of many inputs merge as sets do."""
+    """`(bound, namespace, account, role, who)`, `(harmless, role)` of one that grants nothing but the use of policies,
+    `(rights, role)` of any other, `(account, namespace, name, "off" or "on")`, or `(unread, what)`. Plain, so that
+    facts of many inputs merge as sets do."""
 
 RBAC = "rbac.authorization.k8s.io"
 KINDS = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount"})
 """What is read beside pods."""
 ANY = "*"
-TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder
-HINTING_WORDS = ("--in-cluster", "--kubeconfig", "--leader-elect", "--apiserver", "--kube-api", "kubernetes.default")
-HINTING_VARIABLES = ("KUBECONFIG", "KUBERNETES_", "POD_NAMESPACE", "WATCH_NAMESPACE", "IN_CLUSTER")
+TOKEN_PLACE = "secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder
+"""Below /var/run, which is /run in most images."""
+HINTING_WORDS = (
+    TOKEN_PLACE,
+    "kubeconfig",
+    "leader-elect",
+    "-in-cluster",
+    "-incluster",
+    "--kube",
+    "kube-api",
+    "apiserver",
+    "kubernetes.default",
+    "//kubernetes",
+    "kubernetes_service_",
+)
+"""What arguments, scripts and values of variables have in them, in small letters: flags of Go have one dash or two."""
+HINTING_VARIABLES = ("KUBE", "K8S", "POD_NAMESPACE", "WATCH_NAMESPACE", "IN_CLUSTER")
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+HOOKS = ("postStart", "preStop")
 CLIENTS = frozenset({"kubectl", "helm", "kustomize", "argocd", "flux", "kpt", "velero", "istioctl", "oc"})
 TALKERS = ("kube", "k8s", "operator", "controller", "autoscaler", "argocd", "prometheus", "promtail", "traefik")
 """Words in the name of an image whose program most likely asks the API."""
 
 
+EVERYBODYS = frozenset(
+    ("system:basic-user", "system:discovery", "system:public-info-viewer", "system:service-account-issuer-discovery")
+)
+"""ClusterRoles that each cluster binds to all accounts (plugin/pkg/auth/authorizer/rbac/bootstrappolicy)."""
+POLICY_GROUPS = frozenset({"policy", "extensions"})
+
+
 def of_resources(found: Iterable[Resource]) -> Iterator[Fact]:
     """What some resources say about service accounts and their rights."""
     for resource in found:
-        if resource.group == RBAC and resource.kind in {"RoleBinding", "ClusterRoleBinding"}:
+        # OpenShift has bindings in a group of its own.
+        if resource.kind in {"RoleBinding", "ClusterRoleBinding"}:
             yield from _bound(resource)
-        elif resource.group == RBAC and resource.kind in KINDS and _grants_only_policies(resource):
-            yield ("role", f"{resource.kind}/{_place(resource)}/{resource.name}")
+        elif resource.kind in {"Role", "ClusterRole"}:
+            harmless = resource.group == RBAC and _grants_only_policies(resource)
+            yield ("harmless" if harmless else "rights", f"{resource.kind}/{_place(resource)}/{resource.name}")
         elif (resource.api_version, resource.kind) == ("v1", "ServiceAccount"):
             off = resource.data.get("automountServiceAccountToken") is False
             yield ("account", resource.namespace, resource.name, "off" if off else "on")
@@ -49,12 +75,21 @@ def _place(resource: Resource) -> str:
 
 def _bound(binding: Resource) -> Iterator[Fact]:
     reference = mapping(binding.data.get("roleRef"))
-    kind = text(reference.get("kind"))
-    role = f"{kind}/{'' if kind == 'ClusterRole' else binding.namespace}/{text(reference.get('name'))}"
-    for subject in sequence(binding.data.get("subjects")):
+    kind, name = text(reference.get("kind")), text(reference.get("name"))
+    if kind == "ClusterRole" and name in EVERYBODYS:
+        return
+    role = f"{kind}/{'' if kind == 'ClusterRole' else binding.namespace}/{name}"
+    subjects = binding.data.get("subjects")
+    if not isinstance(subjects, list | None) or not all(map(_is_subject, subjects or ())):
+        yield ("unread", f"{binding}: subjects")
+    for subject in sequence(subjects):
         namespace, account = _account(mapping(subject))
         if account:
             yield ("bound", namespace, account, role, str(binding))
+
+
+def _is_subject(said: Any) -> bool:
+    return isinstance(said, dict) and isinstance(said.get("kind"), str) and isinstance(said.get("name"), str)
 
 
 def _account(subject: Mapping[str, Any]) -> tuple[str, str]:
@@ -65,16 +100,29 @@ def _account(subject: Mapping[str, Any]) -> tuple[str, str]:
     if kind == "User" and name.startswith("system:serviceaccount:"):
         namespace, _, account = name.removeprefix("system:serviceaccount:").partition(":")
         return namespace, account
-    if kind == "Group" and name.startswith("system:serviceaccounts"):
-        return name.removeprefix("system:serviceaccounts").removeprefix(":") or ANY, ANY
+    if kind == "Group" and name in {"system:serviceaccounts", "system:authenticated"}:
+        return ANY, ANY
+    if kind == "Group" and name.startswith("system:serviceaccounts:"):
+        return name.removeprefix("system:serviceaccounts:"), ANY
     return ("", "")
 
 
 def _grants_only_policies(role: Resource) -> bool:
     """Whether a role grants nothing but the use of PodSecurityPolicies: that is no use of the API."""
     rules = sequence(role.data.get("rules"))
-    resources = [name for rule in rules for name in sequence(mapping(rule).get("resources"))]
-    return bool(resources) and all(name == "podsecuritypolicies" for name in resources)
+    return bool(rules) and "aggregationRule" not in role.data and all(map(_is_use_of_policies, rules))
+
+
+def _is_use_of_policies(rule: Any) -> bool:
+    found = mapping(rule)
+    groups = sequence(found.get("apiGroups"))
+    return (
+        sequence(found.get("resources")) == ["podsecuritypolicies"]
+        and sequence(found.get("verbs")) == ["use"]
+        and bool(groups)
+        and all(group in POLICY_GROUPS for group in groups)
+        and not found.get("nonResourceURLs")
+    )
 
 
 class Access:
@@ -84,7 +132,8 @@ class Access:
 
     def __init__(self, facts: Iterable[Fact]) -> None:
         facts = sorted(facts)
-        harmless = {fact[1] for fact in facts if fact[0] == "role"}
+        harmless = {fact[1] for fact in facts if fact[0] == "harmless"}
+        harmless -= {fact[1] for fact in facts if fact[0] == "rights"}
         self._accounts = {fact[1:3]: fact[3] for fact in facts if fact[0] == "account"}
         self._unread = next((fact[1] for fact in facts if fact[0] == "unread"), "")
         self._bound: dict[tuple[str, str], str] = {}
@@ -125,21 +174,44 @@ def of_pod(pod: Pod) -> str:
 
 def _of_container(pod: Pod, container: Container) -> Iterator[str]:
     where = dotted(container.pointer[len(pod.spec_pointer) :])
-    for mount in sequence(container.data.get("volumeMounts")):
-        if str(mapping(mount).get("mountPath")).rstrip("/") == TOKEN_PATH:
-            yield f"{where} mounts {TOKEN_PATH}"
-    for variable in sequence(container.data.get("env")):
-        name = text(mapping(variable).get("name"))
-        if name.startswith(HINTING_VARIABLES):
-            yield f"{where} has the variable {name}"
-    for word in words(container):
-        hint = next((hint for hint in HINTING_WORDS if hint in word), "") or (TOKEN_PATH if TOKEN_PATH in word else "")
-        if hint:
-            yield f"{where} is started with {hint}"
-    for program in programs_of(container):
-        if program in CLIENTS:
-            yield f"{where} starts {program}"
+    yield from (f"{where} {shown}" for told in (_mounts, _variables, _started) for shown in told(container))
     name = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     word = next((word for word in TALKERS if word in name), "")
     if word:
         yield f"{where} has the image {name}, by its name one that asks the API"
+
+
+def _mounts(container: Container) -> Iterator[str]:
+    for mount in sequence(container.data.get("volumeMounts")):
+        path = str(mapping(mount).get("mountPath")).rstrip("/")
+        if path.endswith((TOKEN_PLACE, TOKEN_PLACE.rpartition("/")[0])):
+            yield f"mounts {path}"
+
+
+def _variables(container: Container) -> Iterator[str]:
+    for variable in sequence(container.data.get("env")):
+        name, value = text(mapping(variable).get("name")), text(mapping(variable).get("value"))
+        if any(hint in name for hint in HINTING_VARIABLES):
+            yield f"has the variable {name}"
+        elif hint := _hint(value):
+            yield f"has the variable {name} with {hint}"
+
+
+def _started(container: Container) -> Iterator[str]:
+    for line in [words(container), *_run_inside(container)]:
+        yield from (f"is started with {hint}" for hint in filter(None, map(_hint, line)))
+        yield from (f"starts {program}" for program in started_by(line) if program in CLIENTS)
+
+
+def _hint(word: str) -> str:
+    """What of a word speaks of the API, or empty."""
+    small = word.lower()
+    return next((hint for hint in HINTING_WORDS if hint in small), "")
+
+
+def _run_inside(container: Container) -> Iterator[list[str]]:
+    """The command lines of probes and hooks."""
+    handlers = [container.data.get(name) for name in PROBES]
+    handlers += [mapping(container.data.get("lifecycle")).get(name) for name in HOOKS]
+    for handler in handlers:
+        yield [str(word) for word in sequence(mapping(mapping(handler).get("exec")).get("command"))]

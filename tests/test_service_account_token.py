@@ -38,10 +38,11 @@ def binding(subject: str, role: str = "edit", kind: str = "RoleBinding", namespa
     )
 
 
-def role(resources: str) -> str:
+def role(resources: str, *rules: str, verbs: str = "[use]") -> str:
+    every = [f"{{apiGroups: [policy], resources: {resources}, verbs: {verbs}}}", *rules]
     return (
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: psp}\n"
-        f"rules: [{{apiGroups: [policy], resources: {resources}, verbs: [use]}}]\n"
+        f"rules: [{', '.join(every)}]\n"
     )
 
 
@@ -57,6 +58,7 @@ SUBJECTS = {
     "its account, as a user": '{kind: User, name: "system:serviceaccount:shop:scheduler"}',
     "all of its namespace": '{kind: Group, name: "system:serviceaccounts:shop"}',
     "all accounts": '{kind: Group, name: "system:serviceaccounts"}',
+    "all who are known": '{kind: Group, name: "system:authenticated"}',
     "its account, in a namespace to come": "{kind: ServiceAccount, name: scheduler}",
 }
 
@@ -73,6 +75,7 @@ OTHERS = {
     "the account of another namespace": "{kind: ServiceAccount, name: scheduler, namespace: web}",
     "a person": "{kind: User, name: jane}",
     "another namespace": '{kind: Group, name: "system:serviceaccounts:web"}',
+    "nobody": '{kind: Group, name: "system:unauthenticated"}',
 }
 
 
@@ -87,6 +90,47 @@ def test_the_use_of_pod_security_policies_is_no_use_of_the_api():
     assert loses_its_token(pod(), everybody, role("[podsecuritypolicies]"))
     assert not loses_its_token(pod(), everybody, role("[podsecuritypolicies, pods]"))
     assert not loses_its_token(pod(), everybody)
+
+
+POLICIES = "[podsecuritypolicies]"
+MORE = {
+    "other addresses": (role(POLICIES, "{nonResourceURLs: [/metrics], verbs: [get]}"),),
+    "another verb": (role(POLICIES, verbs="[use, list]"),),
+    "any verb": (role(POLICIES, verbs="['*']"),),
+    "a rule that is none": (role(POLICIES, "{apiGroups: [''], resources: pods, verbs: [get]}"),),
+    "what others add": (role(POLICIES) + "aggregationRule: {clusterRoleSelectors: [{matchLabels: {add: psp}}]}\n",),
+    "more in another file": (role(POLICIES), role("[pods]")),
+}
+
+
+@pytest.mark.parametrize("roles", MORE.values(), ids=MORE)
+def test_a_role_that_grants_anything_beside_the_use_of_policies_is_use_of_the_api(roles):
+    assert not loses_its_token(pod(), binding('{kind: Group, name: "system:serviceaccounts"}', role="psp"), *roles)
+
+
+def test_what_each_cluster_grants_to_all_accounts_shows_nothing():
+    everybody = binding(
+        '{kind: Group, name: "system:authenticated"}', role="system:discovery", kind="ClusterRoleBinding"
+    )
+
+    assert loses_its_token(pod(), everybody)
+
+
+WRONG = ["1", "{kind: ServiceAccount, name: default, namespace: shop}", "[1]", "[{kind: [ServiceAccount], name: {}}]"]
+
+
+@pytest.mark.parametrize("subjects", WRONG)
+def test_a_binding_that_is_not_understood_may_give_rights(subjects):
+    wrong = binding("").replace("subjects: []", f"subjects: {subjects}")
+
+    assert loses_its_token(pod(), binding(""))
+    assert not loses_its_token(pod(), wrong)
+
+
+def test_a_binding_of_openshift_gives_rights():
+    bound = binding("{kind: ServiceAccount, name: default, namespace: shop}")
+
+    assert not loses_its_token(pod(), bound.replace("rbac.authorization.k8s.io", "authorization.openshift.io"))
 
 
 def test_an_account_that_is_not_here_may_have_rights():
@@ -106,6 +150,18 @@ SHOWN = {
     "a mount in its place": {
         "volumeMounts": [{"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount/"}]
     },
+    "a flag with one dash": {"args": ["-kubeconfig=/etc/config"]},
+    "a flag of controller-runtime": {"args": ["--enable-leader-election"]},
+    "the server's variable in a script": {"command": ["sh", "-c", "curl https://$KUBERNETES_SERVICE_HOST/api"]},
+    "the token, where /var/run leads": {"command": ["cat", "/run/secrets/kubernetes.io/serviceaccount/token"]},
+    "the server as a variable's value": {"env": [{"name": "API", "value": "https://kubernetes.default.svc"}]},
+    "the token as a variable's value": {
+        "env": [{"name": "TOKEN_FILE", "value": "/var/run/secrets/kubernetes.io/serviceaccount/token"}]
+    },
+    "a variable with a prefix": {"env": [{"name": "MY_POD_NAMESPACE", "value": "shop"}]},
+    "a mount above": {"volumeMounts": [{"name": "token", "mountPath": "/run/secrets/kubernetes.io"}]},
+    "a probe": {"livenessProbe": {"exec": {"command": ["kubectl", "get", "--raw", "/healthz"]}}},
+    "a hook": {"lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", "kubectl label pod web gone=true"]}}}},
     "the image": {"image": "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2"},
 }
 

@@ -26,10 +26,11 @@ where something in the manifests shows that the API is used.
 
 **Fix safety**: written only where nothing in the whole input shows that the API is used. What shows it: a RoleBinding
 or ClusterRoleBinding for the pod's service account or for all of its namespace (one that only grants the use of
-PodSecurityPolicies doesn't); a service account other than `default` that isn't in the input; a token volume or a mount
-in the token's place; variables and arguments such as `KUBECONFIG`, `POD_NAMESPACE`, `--leader-elect`; kubectl, helm and
-the like; an image whose name speaks of Kubernetes; a promised sidecar. With `required: true` these are warnings or
-errors that name what was found.
+PodSecurityPolicies, or what each cluster grants to all, doesn't); a service account other than `default` that isn't in
+the input; a token volume or a mount in the token's place; variables, arguments, probes and hooks that speak of it, such
+as `KUBECONFIG`, `POD_NAMESPACE`, `--leader-elect`, `https://kubernetes.default`; kubectl, helm and the like; an image
+whose name speaks of Kubernetes; a promised sidecar. With `required: true` these are warnings or errors that name what
+was found.
 
 **May break**: it always may: what a program does inside can't be seen from outside. One that asks the API after all
 says `open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file or directory`, or `unable to load
