@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import scans
+import yaml
 from conftest import Ran, run_cli
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from scans import ONE, THREE, TWO, cluster, cve, grype, in_cluster, match, of_gr
 from krm_harden import policy, source
 from krm_harden.errors import ConfigError, KrmHardenError
 from krm_harden.reports import _schema
+from krm_harden.reports._vulnerabilities import told
 from krm_harden.resources import resources
 from krm_harden.scanning.judging import Scan
 from krm_harden.scanning.reading import read
@@ -207,6 +209,30 @@ def test_a_log_is_read_without_what_is_suppressed_or_no_vulnerability():
     assert [one.found for one in of(scans.other_log("ghcr.io/a/b:1", {"id": "CVE-2024-0001"}, **suppressed))] == [()]
 
 
+RESULTS = [
+    ({"suppressions": [{"kind": "external", "status": "accepted"}]}, []),
+    ({"suppressions": [{"kind": "inSource"}]}, []),
+    ({"suppressions": [{"kind": "external", "status": "rejected"}]}, ["high"]),
+    ({"suppressions": [{"kind": "external"}, {"kind": "external", "status": "underReview"}]}, ["high"]),
+    ({"kind": "pass"}, []),
+    ({"kind": "notApplicable"}, []),
+    ({"baselineState": "absent"}, []),
+    ({"baselineState": "unchanged"}, ["high"]),
+    ({"level": None}, ["medium"]),
+    ({"level": None, "rule": {"id": "CVE-2024-0001", "index": 0, "toolComponent": {"index": 0}}}, ["critical"]),
+]
+
+
+@pytest.mark.parametrize(("more", "severities"), RESULTS)
+def test_a_result_of_a_log_counts_as_the_standard_has_it(more, severities):
+    log = scans.other_log("nginx:1.27", {"id": "CVE-2024-0001"})
+    log["runs"][0]["results"][0] |= more
+    extension = {"name": "rules", "rules": [{"id": "CVE-2024-0001", "properties": {"security-severity": "9.8"}}]}
+    log["runs"][0]["tool"]["extensions"] = [extension]
+
+    assert [one.severity for report in of(log) for one in report.found] == severities
+
+
 def test_a_cluster_has_a_report_for_each_image_of_a_workload():
     one, two = trivy("nginx:1.27", cve(1), digest=ONE), trivy("redis:7", cve(2), cve(3), image_id=ONE)
     two["Results"].append({"Target": "app.jar", "Class": "lang-pkgs", "Type": "jar", "Vulnerabilities": [cve(4)]})
@@ -253,6 +279,7 @@ def test_several_reports_may_stand_behind_each_other():
         (b" \n", "is empty"),
         (b"{", "isn't JSON: line 1, column 2"),
         (b"[" * 100_000, "isn't JSON"),
+        (b'{"SchemaVersion": ' + b"1" * 5000 + b"}", "a number that is too long"),
         (b"\xff\xff\xff", "isn't"),
         (b"{}", "isn't a scanner's report"),
         (b"[]", "isn't a scanner's report"),
@@ -385,6 +412,19 @@ status:
 """
     assert outcomes(pod, trivy("nginx:1.27", cve(1), digest=THREE)) == []
     assert len(outcomes(pod, trivy("nginx:1.27", cve(1), digest=ONE))) == 1
+    moved = lock(THREE, "docker.io/library/nginx:1.27")
+    assert outcomes(pod, trivy("nginx:1.27", cve(1), digest=THREE), spec=moved) == []
+    local = pod.replace(f"docker-pullable://docker.io/library/nginx@{ONE}", f"docker://{TWO}")
+    assert len(outcomes(local, trivy("shop/nginx:dev", cve(1), image_id=TWO))) == 1
+
+
+def test_a_report_without_a_digest_counts_beside_one_with_it():
+    grypes = of_grype(grype("nginx:1.27", match("CVE-2024-0002")))
+    both = [trivy("nginx:1.27", cve(1), digest=ONE), grypes]
+    names = ["CVE-2024-0001", "CVE-2024-0002"]
+
+    for manifest, spec in ((WEB, lock(ONE, "docker.io/library/nginx:1.27")), (pinned(f"nginx:1.27@{ONE}"), None)):
+        assert [name for name, _, _ in outcomes(manifest, *both, spec=spec)] == names
 
 
 def test_every_container_of_every_kind_is_looked_at():
@@ -444,6 +484,25 @@ def test_the_gate_fails_from_a_severity_on(settings, states):
     assert {one.state for one in every} == {"manual" if one.severity == "error" else "deferred" for one in every}
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("Critical", "critical"), (" HIGH ", "high"), ("Important", "high"), ("moderate", "medium"), (9.8, "unknown")],
+)
+def test_a_severity_is_known_by_the_words_of_vendors_too(said, meant):
+    (report,) = of(trivy("nginx:1.27", cve(1, said)))
+
+    assert [one.severity for one in report.found] == [meant]
+
+
+def test_a_fix_without_a_version_is_a_fix_and_a_blank_version_is_none():
+    fixed = grype("nginx:1.27", match("CVE-2024-0001", state="fixed"))
+    blank = trivy("nginx:1.27", cve(1, fixed=" "))
+
+    (finding,), _ = found(WEB, fixed, spec=gate(onlyFixed=True))
+    assert (finding.state, finding.reason) == ("manual", "take an image with a newer version of openssl")
+    assert [state for _, state, _ in outcomes(WEB, blank, spec=gate(onlyFixed=True))] == ["deferred"]
+
+
 def test_grype_knows_negligible():
     report = grype("nginx:1.27", match("CVE-2024-0001", "Negligible"), match("CVE-2024-0002", "Unknown"))
 
@@ -472,7 +531,8 @@ def test_what_has_no_fix_is_a_warning_where_only_fixed_counts():
         ("2024-01-25T00:00:00Z", "warning"),
         ("2024-01-19T23:59:59Z", "warning"),
         ("2024-01-18T00:00:00Z", "error"),
-        ("2026-01-01T00:00:00Z", "warning"),
+        ("2024-02-02T00:00:00Z", "error"),
+        ("2999-01-01T00:00:00Z", "error"),
         ("", "error"),
         ("soon", "error"),
         ("9999-12-31", "error"),
@@ -738,6 +798,53 @@ def test_a_folder_of_reports_counts_and_standard_input_too(shop):
     assert check(shop, "--scan", "-", "web.yaml", stdin=scans.text(trivy("nginx:1.27", cve(1)))).code == 1
 
 
+def test_half_a_report_in_a_folder_is_an_error(shop):
+    (shop / "scans").mkdir()
+    write(shop / "scans", "other.json", trivy("redis:7"))
+    report = write(shop / "scans", "nginx.json", trivy("nginx:1.27", cve(1)))
+    half = (shop / "scans" / report).read_bytes()[:-200]
+    (shop / "scans" / report).write_bytes(half)
+
+    ran = check(shop, "--scan", "scans", "web.yaml")
+
+    assert ran.code == 2
+    assert "scans/nginx.json: isn't JSON: line" in ran.err
+
+
+def test_a_report_takes_the_place_of_an_earlier_one_of_ours_in_a_folder_and_of_no_scanners(shop):
+    (shop / "scans").mkdir()
+    report = write(shop / "scans", "nginx.json", trivy("nginx:1.27", cve(1)))
+    own = ("--report", "json=scans/own.json", "--report", "sarif=scans/own.sarif")
+
+    ran = check(shop, "--scan", "scans", "--report", f"json=scans/{report}", "web.yaml")
+
+    assert (ran.code, "take the place of a scanner's report" in ran.err) == (3, True)
+    assert [check(shop, "--scan", "scans", *own, "web.yaml").code for _ in range(2)] == [1, 1]
+
+
+def test_half_a_character_in_a_report_reaches_no_other_file(shop):
+    report = write(shop, "scan.json", trivy("nginx:1.27", cve("CVE-\ud800"), cve("CVE-\U0001f600")))
+
+    assert check(shop, "--scan", report, "--baseline", "b.yaml", "--write-baseline", "web.yaml").code == 0
+    ran = check(shop, "--scan", report, "--baseline", "b.yaml", "-o", "json", "web.yaml")
+
+    assert ran.code == 0, ran.err
+    names = [one["vulnerability"]["id"] for one in json.loads(ran.out)["resources"][0]["findings"]]
+    assert names == ["CVE-?", "CVE-\U0001f600"]
+
+
+def test_the_exemption_to_paste_exempts_from_what_it_names_alone(shop):
+    every, _ = found(WEB, trivy("nginx:1.27", *(cve(name) for name in ("CVE-*", "a, b", "x: #y"))))
+    (summed,) = told(every)
+    entry = yaml.safe_load(summed.exemption)
+
+    made = outcomes(
+        WEB, trivy("nginx:1.27", *(cve(one.vulnerability["id"]) for one in every), cve(1)), spec={"exemptions": [entry]}
+    )
+
+    assert {name for name, state, _ in made if state == "manual"} == {"CVE-2024-0001"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -852,6 +959,30 @@ def test_a_scanner_that_fails_is_an_error_with_its_words(shop, programs, script,
     assert ran.code == 2
     assert words in ran.err
     assert "error: trivy" in ran.err
+
+
+def test_an_image_that_only_a_failed_scan_is_about_is_scanned(shop, programs):
+    write(shop, "failed.json", cluster(in_cluster("Pod", "web", trivy("nginx:1.27"), Error="no such image")))
+    write(shop, "recorded.json", trivy("nginx:1.27", cve(1)))
+    program(programs, "trivy", f'cat "{shop}/recorded.json"')
+
+    ran = scanning(shop, "--scan", "failed.json")
+
+    assert (ran.code, len(calls(shop))) == (1, 1)
+    assert "no scanner's report" not in ran.err
+
+
+def test_an_error_of_a_scanner_shows_no_secrets(shop, programs):
+    words = (
+        "GET https://robot:aPass@registry.example/v2/: Authorization: Bearer abc.def123: unauthorized, token expired"
+    )
+    program(programs, "trivy", f"echo '{words}' >&2; exit 1")
+
+    ran = scanning(shop)
+
+    assert "GET https://...@registry.example/v2/: Authorization: Bearer ..." in ran.err
+    assert "unauthorized, token expired" in ran.err
+    assert not [secret for secret in ("aPass", "robot", "def123") if secret in ran.err]
 
 
 # Cost

@@ -125,7 +125,18 @@ def _read_beside(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     yield from ((name, "a policy") for name in _policies.named(options.policy))
     others = {"what is known of images": options.images, "the baseline": getattr(options, "baseline", None)}
     yield from ((name, what) for what, name in others.items() if name)
-    yield from ((name, "a scanner's report") for name in getattr(options, "scan", ()) if name != STDIN)
+    yield from ((name, "a scanner's report") for name in _scans(options))
+
+
+def _scans(options: argparse.Namespace) -> Iterator[str]:
+    """The scanners' reports of a command line, as far as one of its own reports could take their place."""
+    for name in getattr(options, "scan", ()):
+        if not os.path.isdir(name):
+            yield name
+        elif options.report:
+            from krm_harden.commands import _scan
+
+            yield from (file for file in _scan.files(name) if _scan.is_of_scanner(file))
 
 
 def fresh(inputs: Iterable[Input]) -> Iterator[Input]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".json", ".sarif")
 """The files of a folder that may be reports."""
+_HEAD = 4096
+_BEGINNINGS = (b'"SchemaVersion"', b'"ClusterName"', b'"matches"', b'"runs"')
+"""What the first bytes of a report have."""
 
 
 class Scanned(NamedTuple):
@@ -100,7 +103,7 @@ def reports(options: argparse.Namespace) -> tuple[list[ImageReport], list[str]]:
 
 def _of_folder(folder: str) -> tuple[list[ImageReport], list[str]]:
     """The reports of a folder and of those below it; one without any is a mistake."""
-    names = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    names = files(folder)
     found: list[ImageReport] = []
     notes = []
     for name in names:
@@ -120,6 +123,21 @@ def _if_report(name: str) -> tuple[list[ImageReport], list[str]]:
         return read(_bytes(name), name), []
     except NoReport as error:
         return [], [f"{error.where} was left alone: it {error.message}"]
+
+
+def is_of_scanner(name: str) -> bool:
+    """Whether a file begins as a scanner's report, and is none of ours that an earlier run has left beside them."""
+    try:
+        with Path(name).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return any(word in head for word in _BEGINNINGS) and b'"name": "krm-harden"' not in head
+
+
+def files(folder: str) -> list[str]:
+    """The files of a folder, and of those below it, that may be reports."""
+    return sorted(str(path) for path in Path(folder).rglob("*") if path.suffix in SUFFIXES and path.is_file())
 
 
 def _bytes(name: str) -> bytes:
@@ -162,7 +180,7 @@ def _missing(engine: Engine, inputs: Iterable[Input], scan: Scan) -> list[tuple[
         for chunk in made.chunks:
             for result in chunk.resources:
                 for container, match in scan.images(engine.policy, result.resource, locks):
-                    if not match.reports:
+                    if all(report.error for report in match.reports):
                         wanted[scan.target(result.resource, container, locks)] = None
     return list(wanted)
 

@@ -8,6 +8,7 @@ Only an image whose digest is known is kept: a tag may mean another one in an ho
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -101,9 +102,17 @@ def _scanned(scanner: tuple[str, str], image: str, timeout: int) -> bytes:
         raise KrmHardenError(f"can't be run: {error.strerror}", path) from None
     if done.returncode != 0:
         words = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-        said = " ".join((words[-1] if words else "it said nothing").split())[:LONGEST]
+        said = _without_secrets(" ".join((words[-1] if words else "it said nothing").split()))[:LONGEST]
         raise KrmHardenError(f"{image} couldn't be scanned: exit code {done.returncode}: {said}", name)
     return done.stdout
+
+
+def _without_secrets(said: str) -> str:
+    """A scanner's words without the passwords and tokens that a registry's address or header has."""
+    said = re.sub(r"://[^\s/@]+@", "://...@", said)
+    return re.sub(
+        r"(?i)\b(bearer|basic|token|password|secret)([\s:=]+)(?=\S*[\d=/.+-])[^\s,;\"']{8,}", r"\1\2...", said
+    )
 
 
 def _kept(name: str, digest: str) -> Path | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from krm_harden.scanning.model import SEVERITIES
+from krm_harden.decide import written
+from krm_harden.scanning.model import SEVERITIES, as_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +58,10 @@ def _summed(group: list[Finding]) -> Finding:
 
 def _exempting(first: Finding, names: list[str]) -> str:
     """The exemption from a few vulnerabilities; nobody should accept many of them unseen."""
-    return first.exemption.replace(f"[{names[0]}]", f"[{', '.join(names)}]") if len(names) <= FEW else ""
+    if len(names) > FEW:
+        return ""
+    patterns = [as_pattern(name) for name in names]
+    return first.exemption.replace(written(patterns[:1]), written(patterns))
 
 
 def _short(one: Mapping[str, Any]) -> str:

@@ -32,7 +32,9 @@ class Gate(NamedTuple):
             return f"the policy's failOn is {self.fail_on}"
         if self.only_fixed and not one.fixed:
             return "it has no fix yet, and the policy says onlyFixed"
-        until = _end(one.published, self.grace_days) if self.grace_days else ""
+        # A date to come is no date of a publication: else whoever says `today` from an old commit would wait for ever.
+        known = self.grace_days and one.published <= self.today
+        until = _end(one.published, self.grace_days) if known else ""
         return f"in its grace of {self.grace_days} days until {until}" if until > self.today else ""
 
     def is_below(self, one: Vulnerability) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from krm_harden.scanning.model import (
+    NEWER,
     ImageReport,
     Place,
     Vulnerability,
@@ -99,7 +100,7 @@ def _related(match: dict[str, Any], place: Place) -> list[str]:
 
 def _versions(fix: dict[str, Any], place: Place) -> str:
     versions = texts(fix.get("versions"), place.at("versions"))
-    return ", ".join(versions) if fix.get("state") == FIXED else ""
+    return ", ".join(filter(None, versions)) or NEWER if fix.get("state") == FIXED else ""
 
 
 def _since(fix: dict[str, Any], place: Place) -> str:

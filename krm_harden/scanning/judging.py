@@ -10,7 +10,7 @@ from krm_harden.images.names import parse
 from krm_harden.model import Finding
 from krm_harden.scanning import gate
 from krm_harden.scanning.matching import Index, image_of
-from krm_harden.scanning.model import place
+from krm_harden.scanning.model import NEWER, as_pattern, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -231,6 +231,8 @@ def _words(group: Group, shown: Vulnerability) -> str:
 
 
 def _advice(shown: Vulnerability) -> str:
+    if shown.fixed == NEWER and shown.package:
+        return f"take an image with {NEWER} of {shown.package}"
     if shown.fixed:
         return f"take an image with {shown.package} {shown.fixed}" if shown.package else f"it is fixed in {shown.fixed}"
     return "it has no fix yet: take another image, or exempt it"
@@ -251,7 +253,7 @@ def _exemption(resource: Resource, container: Container) -> str:
 
 
 def _with_id(exemption: str, name: str) -> str:
-    return exemption.replace(f"[{_ANY_ID}]", decide.written([name]))
+    return exemption.replace(f"[{_ANY_ID}]", decide.written([as_pattern(name)]))
 
 
 def _data(group: Group, shown: Vulnerability) -> dict[str, Any]:

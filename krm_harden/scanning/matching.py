@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from krm_harden.images.names import parse
 from krm_harden.model import mapping, sequence, text
+from krm_harden.scanning.model import is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,22 +41,29 @@ class Match(NamedTuple):
 def image_of(resource: Resource, container: Container, locks: Iterable[Lock]) -> Image:
     """What is known of which image a container runs."""
     reference = parse(container.image)
-    pinned = {reference.digest} if reference.digest else _running(resource, container)
+    running = "" if reference.digest else _running(resource, container)
+    pinned = {reference.digest or parse(running).digest} - {""}
     entries = [entry for lock in locks if (entry := lock.entry(reference)) is not None]
-    ids = frozenset(str(entry["imageID"]) for entry in entries if entry.get("imageID"))
+    if pinned and not reference.digest:
+        entries = [entry for entry in entries if entry["digest"] in pinned]
+    configuration = {running} if is_digest(running) else set()
+    ids = frozenset(str(entry["imageID"]) for entry in entries if entry.get("imageID")) | configuration
     registered = frozenset(str(entry["digest"]) for entry in entries) - ids
     tag = reference.tag_or_latest
     return Image(f"{reference.repository}:{tag}" if tag else "", frozenset(pinned), registered, ids)
 
 
-def _running(resource: Resource, container: Container) -> set[str]:
-    """The digest that a kubelet says of a pod's container; it says nothing of one that doesn't run yet."""
+def _running(resource: Resource, container: Container) -> str:
+    """What a kubelet says of the image of a pod's container: its name with its digest, or the id of its configuration.
+
+    Empty for one that doesn't run yet.
+    """
     status = mapping(resource.data.get("status")) if resource.kind == "Pod" else {}
     for one in (one for field in _STATUSES for one in sequence(status.get(field))):
         if mapping(one).get("name") == container.name:
             name = text(mapping(one).get("imageID"))
-            return {parse(name.partition("://")[2] or name).digest} - {""}
-    return set()
+            return name.partition("://")[2] or name
+    return ""
 
 
 class Index:
@@ -71,15 +79,16 @@ class Index:
                 self._by_name.setdefault(name, []).append(report)
 
     def find(self, image: Image) -> Match:
-        """The reports of an image; of one that is pinned, none that was made of another digest."""
+        """The reports of an image; where one has its digest, or it is pinned, none that was made of another digest.
+
+        One that says no digest, as SARIF of Grype, counts by its tag.
+        """
         known = image.pinned | image.registered | image.ids
         same = {id(report): report for digest in sorted(known) for report in self._by_digest.get(digest, ())}
-        if same:
-            return Match(tuple(same.values()))
         named = self._by_name.get(image.name, []) if image.name else []
-        if image.pinned:
-            fitting = [report for report in named if not report.digests]
-            return Match(tuple(fitting), "" if fitting else _doubt(named, image.pinned))
+        if same or image.pinned:
+            same |= {id(report): report for report in named if not report.digests}
+            return Match(tuple(same.values()), "" if same else _doubt(named, image.pinned))
         return Match(tuple(named), _doubt(named, image.registered) if image.registered else "")
 
 

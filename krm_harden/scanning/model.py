@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 SEVERITIES = ("critical", "high", "medium", "low", "negligible", "unknown")
 """From bad to not so bad; unknown may be anything, and is last as scanners have it."""
 _PLACES = {name: index for index, name in enumerate(SEVERITIES)}
+_OTHER_WORDS = {"important": "high", "moderate": "medium", "minor": "low", "none": "negligible"}
+"""Severities of vendors."""
+NEWER = "a newer version"
+"""What has a fix, though a report doesn't say which version it is."""
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".sif")
 
 
@@ -62,7 +66,8 @@ def place(severity: str) -> int:
 
 def severity(said: Any) -> str:
     """A severity as scanners write it; what nobody knows is unknown."""
-    word = said.lower() if isinstance(said, str) else ""
+    word = said.strip().lower() if isinstance(said, str) else ""
+    word = _OTHER_WORDS.get(word, word)
     return word if word in _PLACES else "unknown"
 
 
@@ -87,6 +92,11 @@ def image_report(
             names.add(f"{parsed.repository}:{parsed.tag_or_latest}")
     configurations = frozenset(one for one in ids if is_digest(one))
     return ImageReport(where, title, frozenset(names), frozenset(known), configurations, tuple(found), error)
+
+
+def as_pattern(name: str) -> str:
+    """The pattern of an exemption that means one id, whatever a report calls it."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def is_digest(said: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from krm_harden.errors import KrmHardenError
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from krm_harden.scanning.model import ImageReport
 
 READERS = (trivy, grype, sarif)
+_BEGUN = re.compile(r'"(?:SchemaVersion|ClusterName|VulnerabilityID|matches|runs)"')
+"""What only reports have: a text with it that isn't JSON is one that wasn't written to its end."""
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape of half a character; a pair of them is a whole one."""
 KNOWN = "reports of Trivy (--format json), Grype (-o json) and SARIF are known"
 
 
@@ -49,13 +54,27 @@ def _documents(data: bytes, where: str) -> Iterator[Any]:
     while at < len(text):
         try:
             document, at = decoder.raw_decode(text, at)
-        except json.JSONDecodeError as error:
-            said = f"isn't JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-            raise NoReport(said, where, KNOWN) from None
+            yield _whole(document) if _HALF.search(text) else document
+        except ValueError as error:
+            raise _unread(text, where, error) from None
         except RecursionError:
             raise NoReport("isn't JSON that can be read: it is nested too deeply", where, KNOWN) from None
-        yield document
         at = _next(text, at)
+
+
+def _unread(text: str, where: str, error: ValueError) -> KrmHardenError:
+    """Why a text is no JSON; half a report is no report that may be left alone."""
+    if not isinstance(error, json.JSONDecodeError):
+        return KrmHardenError("isn't JSON that can be read: it has a number that is too long", where, KNOWN)
+    said = f"isn't JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+    if _BEGUN.search(text):
+        return KrmHardenError(said, where, "let the scanner write it anew")
+    return NoReport(said, where, KNOWN)
+
+
+def _whole(document: Any) -> Any:
+    """The same without halves of characters, which no report could be written with."""
+    return json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _next(text: str, at: int) -> int:

@@ -34,6 +34,10 @@ OTHERS = {"misconfiguration", "secret", "license"}
 NAMES = ("imageName", "image", "imageRef", "image_name")
 """Where logs have the image's name, in the properties of a run or of a result."""
 LEVELS = {"error": "high", "warning": "medium", "note": "low"}
+DEFAULT_LEVEL = "warning"
+"""Of a result that says none, nor does its rule (SARIF 2.1.0, 3.27.10)."""
+NO_FAILURES = {"pass", "notApplicable", "informational"}
+OPEN_SUPPRESSIONS = {"rejected", "underReview"}
 SCORES = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
 """What GitHub takes a score for, and CVSS 3 too."""
 _ID = re.compile(
@@ -62,14 +66,15 @@ def read(data: Any, where: str) -> Iterator[ImageReport]:
 def _of_run(run: Run, place: Place) -> Iterator[ImageReport]:
     tool = mapping(run.get("tool"), place.at("tool"))
     driver = mapping(tool.get("driver"), place.at("tool.driver"))
-    rules = objects(driver.get("rules"), place.at("tool.driver.rules"))
+    components = [driver, *objects(tool.get("extensions"), place.at("tool.extensions"))]
+    rules = [objects(one.get("rules"), place.at("tool.driver.rules")) for one in components]
     properties = mapping(run.get("properties"), place.at("properties"))
     own = _named_by(properties)
     found: dict[tuple[str, ...], list[Vulnerability]] = {tuple(own): []} if own else {}
-    by_id = {text(rule.get("id")): rule for rule in rules}
+    by_id = {text(rule.get("id")): rule for some in reversed(rules) for rule in some}
     for index, result in enumerate(objects(run.get("results"), place.at("results"))):
         rule = _rule(result, rules, by_id)
-        if _is_about_something_else(rule) or result.get("suppressions"):
+        if _is_about_something_else(rule) or _is_no_failure(result):
             continue
         known = own or _names(result, place.at("results").at(index))
         found.setdefault(tuple(known), []).append(_vulnerability(result, rule, place.at("results").at(index)))
@@ -84,12 +89,29 @@ def _of_run(run: Run, place: Place) -> Iterator[ImageReport]:
         yield image_report(place.file, text(driver.get("name")), ())._replace(kind="log without an image")
 
 
-def _rule(result: Run, rules: list[Run], by_id: dict[str, Run]) -> Run:
-    """A result's rule: by its index, else by its id."""
-    index = result.get("ruleIndex")
-    if isinstance(index, int) and 0 <= index < len(rules):
-        return rules[index]
-    return by_id.get(text(result.get("ruleId")), {})
+def _rule(result: Run, rules: list[list[Run]], by_id: dict[str, Run]) -> Run:
+    """A result's rule, of the tool or of its extensions: by its index, else by its id."""
+    reference = part(result.get("rule"))
+    component = _index(part(reference.get("toolComponent")).get("index"))
+    # The first of the extensions is behind the tool itself.
+    known = rules[0] if component is None else rules[component + 1] if component + 1 < len(rules) else []
+    index = _index(result.get("ruleIndex", reference.get("index")))
+    if index is not None and index < len(known):
+        return known[index]
+    return by_id.get(text(result.get("ruleId")) or text(reference.get("id")), {})
+
+
+def _index(said: Any) -> int | None:
+    return said if isinstance(said, int) and said >= 0 else None
+
+
+def _is_no_failure(result: Run) -> bool:
+    """Whether a result says that all is well, or somebody put up with it, or it is only what a log before had."""
+    if text(result.get("kind")) in NO_FAILURES or result.get("baselineState") == "absent":
+        return True
+    said = result.get("suppressions")
+    suppressions = [text(part(one).get("status")) for one in said] if isinstance(said, list) else []
+    return bool(suppressions) and OPEN_SUPPRESSIONS.isdisjoint(suppressions)
 
 
 def _is_about_something_else(rule: Run) -> bool:
@@ -134,7 +156,7 @@ def _help(rule: Run) -> str:
 
 
 def _vulnerability(result: Run, rule: Run, place: Place) -> Vulnerability:
-    name = text(result.get("ruleId")) or text(rule.get("id"))
+    name = text(result.get("ruleId")) or text(rule.get("id")) or text(part(result.get("rule")).get("id"))
     if not name:
         raise place.at("ruleId").wrong("a text")
     words, more = _message(result), _help(rule)
@@ -171,7 +193,8 @@ def _severity(result: Run, rule: Run, words: str, more: str) -> str:
     properties = part(rule.get("properties"))
     said = [*listed(properties.get("tags")), _first(_SEVERITY, words, more), text(properties.get("severity"))]
     known = next((found for one in said if (found := severity(one)) != "unknown" or one.lower() == "unknown"), "")
-    return known or _scored(properties.get("security-severity")) or LEVELS.get(text(result.get("level")), "unknown")
+    level = text(result.get("level")) or text(part(rule.get("defaultConfiguration")).get("level")) or DEFAULT_LEVEL
+    return known or _scored(properties.get("security-severity")) or LEVELS.get(level, "unknown")
 
 
 def _scored(said: Any) -> str:

@@ -142,7 +142,7 @@ def _vulnerabilities(results: Iterable[dict[str, Any]], where: str, path: str) -
                 severity(one.get("Severity")),
                 text(one.get("PkgName")),
                 text(one.get("InstalledVersion")),
-                text(one.get("FixedVersion")),
+                text(one.get("FixedVersion")).strip(),
                 text(one.get("PublishedDate"))[:10],
                 text(one.get("PrimaryURL")),
                 tuple(listed(one.get("VendorIDs"))),
