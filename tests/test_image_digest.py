@@ -146,3 +146,14 @@ def test_an_exemption_that_means_exactly_the_tag_still_holds_or_nothing_is_writt
     assert f"nginx:1.27@{ONE}" in text.partition("          containers:")[2]
     assert "- {name: first, image: nginx:1.27}" in text
     assert b"the policy's 'nginx:1.27' would mean it no longer: name it nginx:1.27* there" in ran.out
+
+
+def test_an_image_whose_tag_is_empty_gets_no_other_name(shop):
+    (shop / "images.lock.yaml").write_text(LOCK.replace("nginx:1.27", "nginx:latest"))
+    manifest = JOB.replace("image: nginx:1.27", 'image: "nginx:"')
+    (shop / "job.yaml").write_text(manifest)
+
+    ran = run_cli("fix", "--policy", "policy.yaml", "--images", "images.lock.yaml", "job.yaml", cwd=shop)
+
+    assert (shop / "job.yaml").read_text() == manifest
+    assert b"its tag is empty, which no registry takes" in ran.out

@@ -72,6 +72,8 @@ def check(pod: Pod) -> Iterator[Violation]:
 def propose(situation: Situation, violation: Violation) -> Proposal:
     settings = situation.settings
     image = situation.pod.containers[violation.container].image.strip()
+    if image.endswith(":"):
+        return Proposal("manual", None, "its tag is empty, which no registry takes: name one")
     lock = _lock_of(settings, image)
     digest = _digest(lock, image) if lock else ""
     if lock is None:
