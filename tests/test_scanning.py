@@ -252,6 +252,21 @@ def test_no_vulnerability_of_a_cluster_is_lost_where_its_image_cannot_be_told():
     assert [[each.id for each in report.found] for report in made] == [["CVE-2024-0004"], ["CVE-2024-0004"]]
 
 
+def test_what_an_image_without_a_system_has_is_not_lost_behind_one_with_a_system():
+    one, two = trivy("docker.io/library/nginx:1.27", cve(1), tags=("nginx:1.27",)), trivy("app:1", cve(2))
+    two["Results"][0] |= {"Target": "usr/bin/app", "Class": "lang-pkgs", "Type": "gobinary"}
+    three = trivy("redis:7", cve(3))
+
+    made = of(cluster(in_cluster("Deployment", "web", one, two, three)))
+
+    found = {report.title: [each.id for each in report.found] for report in made}
+    assert found == {
+        "nginx:1.27": ["CVE-2024-0001", "CVE-2024-0002"],
+        "app:1": ["CVE-2024-0002"],
+        "redis:7": ["CVE-2024-0003"],
+    }
+
+
 def test_metadata_of_older_clusters_is_one_object():
     one = trivy("nginx:1.27", cve(1))
 

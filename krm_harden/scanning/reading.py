@@ -50,11 +50,11 @@ def _documents(data: bytes, where: str) -> Iterator[Any]:
     except UnicodeDecodeError as error:
         raise KrmHardenError(f"isn't text: {error.reason}", where, KNOWN) from None
     decoder = json.JSONDecoder()
-    at = _next(text, 0)
+    at, has_halves = _next(text, 0), _HALF.search(text) is not None
     while at < len(text):
         try:
             document, at = decoder.raw_decode(text, at)
-            yield _whole(document) if _HALF.search(text) else document
+            yield _whole(document) if has_halves else document
         except ValueError as error:
             raise _unread(text, where, error) from None
         except RecursionError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from krm_harden.errors import KrmHardenError
+from krm_harden.images.names import parse
 from krm_harden.scanning.model import (
     ImageReport,
     Place,
@@ -96,7 +97,7 @@ def _of_cluster(data: dict[str, Any], where: str) -> Iterator[ImageReport]:
             found = list(_vulnerabilities(own, where, f"{place.path}.Results"))
             yield _report(where, "", image, f"{place.path}.Metadata", (), found, error)
         if not images and (error or any(result.get("Vulnerabilities") for result in results)):
-            names = [_target(result) for result in results if result.get("Class") == _OS]
+            names = [text(result.get("Target")).partition(" (")[0] for result in results if result.get("Class") == _OS]
             found = list(_vulnerabilities(results, where, f"{place.path}.Results"))
             made = _report(where, title, {}, "", names, found, error)
             yield made if made.is_about_an_image else made._replace(kind="workload")
@@ -105,27 +106,34 @@ def _of_cluster(data: dict[str, Any], where: str) -> Iterator[ImageReport]:
 def _shared_out(images: list[dict[str, Any]], results: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The results of each image: its packages begin with those of its system, whose target begins with its name.
 
-    What can't be told goes to all of them: no vulnerability may get lost.
+    What can't be told goes to all that it may be of, for no vulnerability may get lost: an image without a system has
+    no beginning, so packages of languages may be of the image before or of such a one.
     """
+    by_name: dict[str, list[int]] = {}
+    for index, image in enumerate(images):
+        for name in _names(image):
+            by_name.setdefault(name, []).append(index)
+    owners = [by_name.get(_target(result), []) if result.get("Class") == _OS else [] for result in results]
+    begun = {index for own in owners for index in own}
+    every = list(range(len(images)))
+    bare = [index for index in every if index not in begun]
     parts: list[list[dict[str, Any]]] = [[] for _ in images]
-    current: list[int] = list(range(len(images)))
-    for result in results:
-        if result.get("Class") == _OS and len(images) > 1:
-            target = _target(result)
-            own = [index for index, image in enumerate(images) if target in _names(image)]
-            current = own or list(range(len(images)))
-        for index in current:
+    current = every
+    for result, own in zip(results, owners, strict=True):
+        if result.get("Class") == _OS:
+            current = own or every
+        for index in current if result.get("Class") == _OS else sorted({*current, *bare}):
             parts[index].append(result)
     return parts
 
 
-def _names(image: dict[str, Any]) -> list[str]:
-    return [*listed(image.get("RepoTags")), *listed(image.get("RepoDigests"))]
+def _names(image: dict[str, Any]) -> set[str]:
+    return {str(parse(name)) for name in [*listed(image.get("RepoTags")), *listed(image.get("RepoDigests"))]}
 
 
 def _target(result: dict[str, Any]) -> str:
     """What a result of system packages is about: `nginx:1.27 (debian 12.5)` is of `nginx:1.27`."""
-    return text(result.get("Target")).partition(" (")[0]
+    return str(parse(text(result.get("Target")).partition(" (")[0]))
 
 
 def _vulnerabilities(results: Iterable[dict[str, Any]], where: str, path: str) -> Iterator[Vulnerability]:
