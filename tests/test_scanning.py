@@ -461,7 +461,7 @@ spec:
         ("first", "spec.jobTemplate.spec.template.spec.initContainers[0].image"),
         ("main", "spec.jobTemplate.spec.template.spec.containers[0].image"),
     ]
-    assert scan.missing() == []
+    assert [("$(IMAGE)" in line, "later" in line) for line in scan.missing()] == [(True, True)]
 
 
 def test_an_image_that_the_scanner_could_not_look_into_has_no_report():
@@ -800,6 +800,17 @@ def test_what_matches_nothing_and_what_has_no_report_is_listed(shop):
         'warning: no scanner\'s report is about nginx:1.27 (Deployment/shop/web, container "web")',
     ]
     assert check(shop, "--scan", report, "--require-coverage", "web.yaml").code == 1
+
+
+@pytest.mark.parametrize("image", ['"{{ .Values.image }}"', "$(IMAGE)", "ko://shop/web"])
+def test_an_image_that_is_filled_in_later_is_one_that_nobody_looked_into(shop, image):
+    (shop / "web.yaml").write_text(pinned(image))
+    report = write(shop, "scan.json", trivy("redis:7"))
+
+    ran = check(shop, "--scan", report, "--require-coverage", "web.yaml")
+
+    assert ran.code == 1
+    assert "somebody fills it in later, so check what is rendered" in ran.err
 
 
 def test_a_folder_of_reports_counts_and_standard_input_too(shop):

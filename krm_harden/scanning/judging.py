@@ -9,7 +9,7 @@ from krm_harden.controls import VULNERABILITIES
 from krm_harden.images.names import parse
 from krm_harden.model import Finding
 from krm_harden.scanning import gate
-from krm_harden.scanning.matching import Index, image_of
+from krm_harden.scanning.matching import Index, Match, image_of
 from krm_harden.scanning.model import NEWER, as_pattern, place
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from krm_harden.model import Container, Pointer, Resource
     from krm_harden.policy import Policy, Settings
     from krm_harden.scanning.gate import Gate
-    from krm_harden.scanning.matching import Match
     from krm_harden.scanning.model import ImageReport, Vulnerability
 
 TEMPLATES = ("{{", "{%", "${", "$(", "%(", "://")
 """What somebody else fills in later: no image yet."""
+LATER = "somebody fills it in later, so check what is rendered"
 MANY = 5
 """Images of one file that are named where nothing runs them: a cluster's report has hundreds."""
 _ANY_ID = "ID-OF-A-VULNERABILITY"
@@ -73,11 +73,13 @@ class Scan:
 
     def images(self, policy: Policy, resource: Resource, locks: Iterable[Lock]) -> Iterator[tuple[Container, Match]]:
         """The containers of an object that name an image, each with the reports that are about it."""
-        for pod in policy.pods_of(resource):
-            for container in pod.containers:
-                image = container.image.strip()
-                if image and not any(mark in image for mark in TEMPLATES):
-                    yield container, self._index.find(image_of(resource, container, locks))
+        for container in self._containers(policy, resource):
+            if not _is_template(container.image):
+                yield container, self._index.find(image_of(resource, container, locks))
+
+    def _containers(self, policy: Policy, resource: Resource) -> Iterator[Container]:
+        every = (container for pod in policy.pods_of(resource) for container in pod.containers)
+        return (container for container in every if container.image.strip())
 
     def findings(self, policy: Policy, resource: Resource, locks: Sequence[Lock]) -> Iterator[Finding]:
         """The findings about an object's images, their lines not yet known."""
@@ -85,6 +87,9 @@ class Scan:
         control = settings.control(VULNERABILITIES)
         if not control.get("enabled", True):
             return
+        for container in self._containers(policy, resource):
+            if _is_template(container.image):
+                self._note(resource, container, Match((), LATER))
         known = [*settings.exemptions, *(exemptions.of_object(resource) if settings.exemption_annotations else ())]
         for container, match in self.images(policy, resource, locks):
             self._note(resource, container, match)
@@ -177,6 +182,10 @@ class Scan:
         for exemption in policy.exemptions:
             if exemption.is_for_scans and exemption.where not in self.exemptions:
                 yield policy.is_unused(exemption)
+
+
+def _is_template(image: str) -> bool:
+    return any(mark in image for mark in TEMPLATES)
 
 
 def _unused(report: ImageReport) -> str:
