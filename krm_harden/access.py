@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from krm_harden.model import Container, Pod, Resource
+    from krm_harden.source import Document
 
     Fact: TypeAlias = "tuple[str, ...]"
     """`(bound, namespace, account, role, who)`, `(harmless, role)` of one that grants nothing but the use of policies,
@@ -53,6 +54,14 @@ EVERYBODYS = frozenset(
 )
 """ClusterRoles that each cluster binds to all accounts (plugin/pkg/auth/authorizer/rbac/bootstrappolicy)."""
 POLICY_GROUPS = frozenset({"policy", "extensions"})
+
+
+def of_document(document: Document, found: Iterable[Resource]) -> Iterator[Fact]:
+    """What a document's resources say; of a key that stands twice, readers disagree on which one counts."""
+    found = [resource for resource in found if resource.kind in KINDS]
+    yield from of_resources(found)
+    if found and document.duplicates:
+        yield ("unread", f"{found[0]}: the key {document.duplicates[0][0]!r} stands twice")
 
 
 def of_resources(found: Iterable[Resource]) -> Iterator[Fact]:

@@ -248,7 +248,7 @@ class Engine:
         draft = Draft(document.data) if self.checking else _drafted(document, reviews)
         operations = draft.operations
         if not operations:
-            facts = self._facts(found, reviews)
+            facts = self._facts(document, found, reviews)
             return ChunkResult(chunk, [review.result() for review in reviews], notes, facts=facts)
         own = _by_resource(operations, [review.resource for review in reviews])
         results = [review.result(own[review.resource.base], settled=False) for review in reviews]
@@ -257,10 +257,10 @@ class Engine:
             result.allowed, result.message = review.verdict()
             result.policies = review.policies()
             result.after = result.allowed and not any(verdict.message for verdict in result.policies)
-        facts = self._facts([resource.within(new.data) for resource in found], reviews)
+        facts = self._facts(document, [resource.within(new.data) for resource in found], reviews)
         return ChunkResult(new.text.encode(), results, notes, changed=True, facts=facts)
 
-    def _facts(self, found: Iterable[Resource], reviews: Iterable[Review]) -> Facts | None:
+    def _facts(self, document: Document, found: Iterable[Resource], reviews: Iterable[Review]) -> Facts | None:
         """What a document adds to the facts of the whole input: `found` are its resources as they are written."""
         automatic = self.policy.namespaces.get("enforce") == "auto"
         if not (automatic or self.policy.exemptions or self._asks_access):
@@ -273,7 +273,7 @@ class Engine:
             or (review.pods and TOKEN in review.settings.checks())
             for review in reviews
         )
-        access = _access().of_resources(found) if self._asks_access else ()
+        access = _access().of_document(document, found) if self._asks_access else ()
         return Facts(pods, homeless, used=used, access=access, waiting=waiting)
 
     def _edited(self, document: Document, draft: Draft) -> Document:

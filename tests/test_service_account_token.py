@@ -127,6 +127,12 @@ def test_a_binding_that_is_not_understood_may_give_rights(subjects):
     assert not loses_its_token(pod(), wrong)
 
 
+def test_a_binding_with_two_lists_of_subjects_may_give_rights():
+    twice = binding("{kind: ServiceAccount, name: default, namespace: shop}") + "subjects: []\n"
+
+    assert not loses_its_token(pod(), twice)
+
+
 def test_a_binding_of_openshift_gives_rights():
     bound = binding("{kind: ServiceAccount, name: default, namespace: shop}")
 
