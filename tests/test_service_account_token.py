@@ -221,6 +221,19 @@ def test_the_function_sees_all_items():
     assert f"{FIELD}: false" in free.out.decode()
 
 
+def test_nobody_is_told_to_describe_the_image_for_a_token(tmp_path):
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "pod.yaml").write_text(pod())
+
+    said = run_cli("patches", "--policy", "policy.yaml", "pod.yaml", cwd=tmp_path).err
+    explained = run_cli("explain", "--policy", "policy.yaml", "pod.yaml:1", cwd=tmp_path).out.decode()
+
+    assert "nothing in the manifests shows that it asks the Kubernetes API" in said
+    assert "may-break: Nothing in the manifests shows that it asks" in explained
+    assert "describe" not in said.lower()
+    assert "Describe it" not in explained.partition("serviceAccountToken: ")[2]
+
+
 def test_who_requires_it_hears_what_shows_that_the_api_is_used():
     policy = yaml.safe_load(POLICY)
     policy["spec"]["controls"]["serviceAccountToken"]["required"] = True

@@ -9,7 +9,8 @@ from krm_harden import controls, source, split
 from krm_harden.commands import _run, _streams
 from krm_harden.commands._explain_show import CODE, code, rows
 from krm_harden.commands._explain_topics import LABELS, part, standard
-from krm_harden.commands._explain_words import CODES, NOTICES, RISKS, STATES
+from krm_harden.commands._explain_words import CODES, NOTICES, RISKS, STATES, TO_BE_TRIED
+from krm_harden.controls import TOKEN
 from krm_harden.decide import exemption_text, written
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError
@@ -327,7 +328,8 @@ def _facts(finding: Finding, said: str) -> Iterator[tuple[str, str]]:
     meaning, advice = STATES[finding.state]
     yield "State", f"{finding.state}: {meaning}"
     if finding.risk != "none":
-        yield "Risk", f"{finding.risk}: {RISKS[finding.risk]}"
+        about_token = finding.control == TOKEN and finding.risk == "may-break"
+        yield "Risk", f"{finding.risk}: {TO_BE_TRIED if about_token else RISKS[finding.risk]}"
     if finding.code:
         yield "Code", f"{finding.code}: {' '.join(CODES[finding.code]) if finding.code in CODES else ''}".rstrip(": ")
     if finding.evidence:

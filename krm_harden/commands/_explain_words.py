@@ -57,6 +57,9 @@ RISKS = {
     "`krm-harden images resolve`: the change becomes `evidence`.",
     "none": "Nothing is written.",
 }
+TO_BE_TRIED = (
+    "Nothing in the manifests shows that it asks the Kubernetes API, and nothing can show that it doesn't: try it."
+)
 CODES = {
     "needs-root": (
         "The image, or a program in the container's command, works only as root.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from krm_harden.controls import TOKEN
 from krm_harden.model import one_line
 
 TYPE_CHECKING = False
@@ -51,7 +52,9 @@ def _warnings(result: ResourceResult) -> Iterator[str]:
     for finding in result.findings:
         if finding.severity != "warning":
             continue
-        if finding.state == "fixed" and finding.risk == "may-break" and finding.proposed is not None:
+        # What is known of an image says nothing of a token.
+        about_images = finding.risk == "may-break" and finding.control != TOKEN
+        if finding.state == "fixed" and about_images and finding.proposed is not None:
             risky.append(finding.control)
         else:
             yield line(result.resource, finding)
