@@ -335,7 +335,7 @@ def shortened(text):
 
 
 JUDGES = re.compile(
-    r"(?s).*(?:^|[|&;] *)(?:\w+=\S+ +)*(?:krm-harden|kubectl[ -]harden) +(?:check|fix|patches|fn|images|report|argocd|network)\b[^|]*"
+    r"(?s).*(?:^|[|&;] *)(?:\w+=\S+ +)*(?:krm-harden|kubectl[ -]harden) +(?:check|fix|patches|fn|images|report|argocd|network|emit)\b[^|]*"
 )
 """Command lines that may end with 1 where the page doesn't say: krm-harden itself says that something stays open."""
 HARDENS = re.compile(r"--enable-exec|--post-renderer|krm-harden (?:fix|fn)\b.*\|")
