@@ -702,6 +702,21 @@ def test_a_statefulset_needs_a_policy_that_lets_it_have_its_claims(tmp_path):
     assert "persistentVolumeClaim volumes are not allowed to be used" in done.err
 
 
+def test_an_empty_list_of_groups_in_a_template_is_filled_and_in_a_pod_refused(tmp_path):
+    policy = yaml.safe_dump(a_policy("a", volumes=["*"], supplementalGroups=must_run_as(1000)))
+    web = DEPLOYMENT.replace("    spec:\n", "    spec:\n      securityContext: {supplementalGroups: []}\n")
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: alone, namespace: shop}\nspec:\n"
+    pod += "  securityContext: {supplementalGroups: []}\n  containers: [{name: a, image: b}]\n"
+
+    put(tmp_path, policy=policy, rbac=GRANT, web=web, pod=pod)
+    done = migrate(".", "-o", "out", "--user", "alice", cwd=tmp_path)
+
+    assert done.code == 1
+    (written,) = objects(tmp_path / "out" / "manifests" / "web.yaml")
+    assert written["spec"]["template"]["spec"]["securityContext"] == {"supplementalGroups": [1000]}
+    assert "Pod/shop/alone: PodSecurityPolicy: unable to admit pod" in done.err
+
+
 def test_of_two_policies_of_one_account_what_both_refuse_is_refused_and_the_rest_is_said(tmp_path):
     first, second = (
         yaml.safe_dump(a_policy(name, volumes=["*"], runAsUser=must_run_as(low)))

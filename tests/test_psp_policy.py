@@ -342,6 +342,38 @@ def test_what_it_refuses_is_an_error_in_the_words_of_the_api_server_with_the_exe
     assert [one.state for one in check(text, accepted).findings if one.control == found.control] == ["exempt"]
 
 
+def test_the_claims_of_a_statefulset_are_volumes_of_its_pods():
+    """A claim stands in for a volume of its name."""
+    claims = "  volumeClaimTemplates: [{metadata: {name: data}}, {metadata: {name: more}}]\n"
+    volumes = "      volumes: [{name: data, hostPath: {path: /}}, {name: log, hostPath: {path: /}}]\n"
+    text = WEB.replace("kind: Deployment", "kind: StatefulSet") + volumes + claims
+
+    found = check(text, Policy.from_dict(stated({"volumes": ["projected"]}, level="privileged"))).findings
+
+    assert {one.path: one.message.partition("Invalid value: ")[2] for one in found} == {
+        "spec.template.spec.volumes[1]": '"hostPath": hostPath volumes are not allowed to be used',
+        "spec.volumeClaimTemplates[0]": '"persistentVolumeClaim": persistentVolumeClaim volumes are not allowed to '
+        "be used",
+        "spec.volumeClaimTemplates[1]": '"persistentVolumeClaim": persistentVolumeClaim volumes are not allowed to '
+        "be used",
+    }
+    assert told(hardened({"volumes": ["projected"]}, WEB + claims, level="privileged")) == []
+
+
+def test_an_empty_list_of_groups_is_none_in_a_template_and_refused_in_a_pod():
+    """The API server stores no empty lists, and a controller asks for what is stored."""
+    spec = {"supplementalGroups": {"rule": "MustRunAs", "ranges": [{"min": 2, "max": 9}]}}
+    groups = "securityContext: {supplementalGroups: []}"
+    template = WEB.replace("      containers:", f"      {groups}\n      containers:")
+    pod = KINDS["a Pod"].replace("spec:\n", f"spec:\n  {groups}\n")
+
+    made = hardened(spec, template, level="privileged")
+
+    assert made.errors == ()
+    assert made.text == template.replace("supplementalGroups: []", "supplementalGroups: [2]")
+    assert [one.state for one in hardened(spec, pod, level="privileged").findings] == ["manual"]
+
+
 @pytest.mark.parametrize(("mode", "code"), [("Fail", 1), ("Warn", 0)])
 def test_on_violation_softens_what_it_refuses(mode: str, code: int, tmp_path: Path):
     (tmp_path / "policy.yaml").write_text(json.dumps(stated({"hostPID": False}, level="privileged", onViolation=mode)))

@@ -18,6 +18,7 @@ from krm_harden.psp.created import created
 from krm_harden.psp.model import KIND, PREFIX
 from krm_harden.psp.selection import choose
 from krm_harden.psp.view import View
+from krm_harden.resources import is_pod
 from krm_harden.review import order
 
 TYPE_CHECKING = False
@@ -422,7 +423,8 @@ def standing(
 
 def _as_created(demand: ForAll | Among, pod: Pod, view: View) -> Mapping[str, Any]:
     """The pod as the admission saw it."""
-    return created(view.data, account_automounts=demand.automounts(pod.resource, view.data["spec"]))
+    automounts = demand.automounts(pod.resource, view.data["spec"])
+    return created(view.data, account_automounts=automounts, is_template=not is_pod(pod.resource))
 
 
 def _words(errors: Sequence[FieldError]) -> str:

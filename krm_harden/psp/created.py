@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from krm_harden.model import Resource
+
 TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a name
 """Before five letters of chance. A volume whose name begins so is taken for the token's."""
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder
@@ -57,6 +59,22 @@ def created(
         if _automounts(spec, account_automounts):
             _mount_token(spec)
     return {**pod, "metadata": metadata, "spec": spec}
+
+
+def claims_of(resource: Resource) -> list[str]:
+    """The names of the claims that a StatefulSet's controller adds to its pods as volumes of the same names.
+
+    Source: pkg/controller/statefulset, updateStorage: a claim takes the place of a volume of its name.
+    """
+    if (resource.group, resource.kind) != ("apps", "StatefulSet"):
+        return []
+    templates = sequence(mapping(resource.data.get("spec")).get("volumeClaimTemplates"))
+    return [text(mapping(mapping(one).get("metadata")).get("name")) for one in templates]
+
+
+def of_claim(name: str) -> dict[str, Any]:
+    """The volume of a claim. Each replica has one of its own, which no policy looks at."""
+    return {"name": name, "persistentVolumeClaim": {"claimName": name}}
 
 
 def account(spec: Mapping[str, Any]) -> str:

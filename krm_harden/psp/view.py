@@ -5,7 +5,8 @@ Most kinds write a pod as a Pod does. Argo Workflows and Tekton have its contain
 
 from __future__ import annotations
 
-from krm_harden.model import lookup, mapping, sequence
+from krm_harden.model import lookup, mapping, sequence, text
+from krm_harden.psp.created import claims_of, of_claim
 from krm_harden.workloads import POD_LISTS
 
 TYPE_CHECKING = False
@@ -69,6 +70,7 @@ class View:
             self._add_volumes(spec)
             if pod.context_pointer is not None:
                 self._add_context(spec, pod.context_pointer)
+        self._add_claims(spec)
         for name in _LISTS:
             spec.pop(name, None)
         for index, container in enumerate(pod.containers):
@@ -100,6 +102,23 @@ class View:
                 found.append(volume)
         if found:
             spec["volumes"] = found
+
+    def _add_claims(self, spec: dict[str, Any]) -> None:
+        """The volumes that a controller makes of claims, in the places of those of their names, behind the others."""
+        resource = self._pod.resource
+        claims = claims_of(resource)
+        if not claims:
+            return
+        places: list[tuple[Pointer, Any]] = [
+            ((*self._pod.volumes_pointer, index), volume)
+            for index, volume in enumerate(sequence(spec.get("volumes")))
+            if text(mapping(volume).get("name")) not in claims
+        ]
+        claimed = (*resource.base, "spec", "volumeClaimTemplates")
+        places += [((*claimed, index), of_claim(name)) for index, name in enumerate(claims)]
+        for index, (pointer, _) in enumerate(places):
+            self._known["spec", "volumes", index] = pointer
+        spec["volumes"] = [volume for _, volume in places]
 
     def _add_context(self, spec: dict[str, Any], context: Pointer) -> None:
         resource = self._pod.resource

@@ -15,7 +15,7 @@ from krm_harden.model import LATEST, Operation, Resource, mapping, sequence, tex
 from krm_harden.patch import Draft
 from krm_harden.psp import rbac
 from krm_harden.psp.created import account as account_in
-from krm_harden.psp.created import created
+from krm_harden.psp.created import claims_of, created, of_claim
 from krm_harden.psp.migration.objects import CHOSEN, Open, grants_use
 from krm_harden.psp.selection import choose
 from krm_harden.resources import is_pod, owner
@@ -151,7 +151,8 @@ class Choices:
             candidates, names = {told: f"annotation {CHOSEN} of the pod"}, (told,)
         if not names:
             return _open(choice, "no policy may be used for it: its pods are refused", NO_POLICY)
-        pod = created(choice.pod, account_automounts=self.cluster.accounts.get((choice.item.namespace, choice.account)))
+        automounts = self.cluster.accounts.get((choice.item.namespace, choice.account))
+        pod = created(choice.pod, account_automounts=automounts, is_template=not is_pod(choice.item.resource))
         chosen = choose([self.cluster.policies[name] for name in names], pod, self.server)
         tried = tuple(_tries(chosen, candidates))
         made = _with(choice, tried=tried, candidates=names, by_annotation=bool(told))
@@ -227,14 +228,13 @@ NO_POLICY = "add the binding that is missing in the input, or leave the workload
 def seen(item: Item, view: Pod) -> dict[str, Any]:
     """A pod as its controller asks for it: its metadata with the namespace, and its spec.
 
-    A StatefulSet's has its claims as volumes, behind its own (pkg/controller/statefulset, updateStorage).
+    A StatefulSet's has its claims as volumes, behind its own.
     """
     spec = dict(view.spec)
-    templates = sequence(mapping(item.resource.data.get("spec")).get("volumeClaimTemplates"))
-    claims = [text(mapping(mapping(one).get("metadata")).get("name")) for one in templates]
-    if claims and item.kind == "StatefulSet":
+    claims = claims_of(item.resource)
+    if claims:
         own = [volume for volume in sequence(spec.get("volumes")) if mapping(volume).get("name") not in claims]
-        spec["volumes"] = [*own, *({"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims)]
+        spec["volumes"] = [*own, *map(of_claim, claims)]
     return {"metadata": {**view.metadata, "namespace": item.namespace}, "spec": spec}
 
 
