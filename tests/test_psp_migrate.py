@@ -496,6 +496,7 @@ spec:
 
 
 def put(folder: Path, **texts: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / f"{name}.yaml").write_text(text)
     return folder
@@ -758,3 +759,75 @@ spec:
 
     assert migrate(".", "-o", "out", cwd=tmp_path).code == 1
     assert migrate(".", "-o", "out", "--controller", "RayCluster=ray/operator", cwd=tmp_path).code == 0
+
+
+def untyped(text: str) -> str:
+    """Documents as the API server answers with lists of one kind: the items don't say what they are."""
+    made = []
+    for one in yaml.safe_load_all(text):
+        version, kind = one.pop("apiVersion"), one.pop("kind")
+        made.append({"apiVersion": version, "kind": f"{kind}List", "items": [one]})
+    return yaml.safe_dump_all(made)
+
+
+def test_the_items_of_a_list_of_one_kind_need_not_say_their_kind(tmp_path):
+    plain = {"policy": POLICY, "rbac": GRANT, "web": DEPLOYMENT}
+    listed = {name: untyped(text) for name, text in plain.items()}
+    put(tmp_path / "plain", **plain)
+    put(tmp_path / "listed", **listed)
+
+    for name in ("plain", "listed"):
+        assert migrate(".", "-o", "out", cwd=tmp_path / name).code == 0
+    for name in ("admission", "policies", "manifests"):
+        assert [*objects(tmp_path / "plain/out" / name)] == [*objects(tmp_path / "listed/out" / name)]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("web", "namespace: shop", "namespace: \"x'] || true || request.namespace in ['\""),
+        ("web", "namespace: shop", "namespace: ${NAMESPACE}"),
+        ("web", "      containers:", '      serviceAccountName: "a\'b"\n      containers:'),
+        ("rbac", "{name: use}\nrules", '{name: "use\\n```\\nrm x"}\nrules'),
+        ("space", "name: shop", "name: Shop"),
+    ],
+)
+def test_a_name_that_no_server_takes_ends_up_in_no_command_and_no_policy(tmp_path, name, old, new):
+    files = {"policy": POLICY, "rbac": GRANT, "web": DEPLOYMENT}
+    files["space"] = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"
+    assert old in files[name]
+    put(tmp_path, **{**files, name: files[name].replace(old, new)})
+
+    done = migrate(".", "-o", "out", cwd=tmp_path)
+
+    assert done.code == 1
+    assert f"{name}.yaml:1: error: " in done.err
+    assert " is no name of a " in done.err
+    assert not (tmp_path / "out" / "admission").exists()
+    assert "rm x" not in (tmp_path / "out" / "STEPS.md").read_text().splitlines()
+
+
+@pytest.mark.parametrize(("name", "code"), [("policy", 3), ("rbac", 1), ("space", 1), ("web", 1)])
+def test_what_is_encrypted_or_a_template_is_said_and_nothing_is_guessed_in_its_place(tmp_path, name, code):
+    files = {"policy": POLICY, "rbac": GRANT, "web": DEPLOYMENT}
+    files["space"] = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"
+    first, *more = files[name].split("---\n")
+    for kind, text in {
+        "is encrypted": "---\n".join([first + "sops: {mac: a, version: 3.9.0}\n", *more]),
+        "can't be read": "{{ if .a }}\n" + files[name] + "{{ end }}\n",
+    }.items():
+        put(tmp_path / kind, **{**files, name: text})
+        done = migrate(".", "-o", "out", cwd=tmp_path / kind)
+        assert done.code == code, done.err
+        assert f"{name}.yaml:1" in done.err
+        assert kind in done.err if code == 3 else not (tmp_path / kind / "out" / "admission").exists()
+
+
+def test_the_folder_for_what_is_written_may_not_hold_the_input(tmp_path):
+    put(tmp_path / "deploy", policy=POLICY, rbac=GRANT, web=DEPLOYMENT)
+
+    for folder in (".", "deploy", "deploy/../"):
+        done = migrate("deploy", "-o", folder, cwd=tmp_path)
+        assert done.code == 3
+        assert f"-o {folder} holds the input deploy; name another folder by -o" in done.err
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["deploy"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -23,6 +24,7 @@ from krm_harden.psp.migration.markdown import markdown
 from krm_harden.psp.migration.objects import gathered
 from krm_harden.psp.migration.rules import placed
 from krm_harden.psp.migration.steps import steps
+from krm_harden.psp.names import is_label
 from krm_harden.psp.policy import of_data
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
     server, asked = _server(options.kubernetes), _asked(options)
     if options.in_place and _psp_read.STDIN in options.paths:
         raise ConfigError("--in-place changes files, not standard input", next_step="leave out -")
+    _check_names(options)
     found = _psp_read.read(options.paths, options.exclude, options.namespace, beside=options.to)
     plan, files, mended = _worked_out(options, found, asked, server)
     notes = [*map(str, plan.cluster.notes), *found.notes, *_hints(plan)]
@@ -102,6 +105,17 @@ def run(options: argparse.Namespace) -> int:
         _psp_write.write(Path(options.to), files, gone)
     _say(options, plan, data, [*files, *mended])
     return int(bool(plan.opened))
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    """Raises ConfigError for names on the command line that can't be meant."""
+    if options.namespace and not is_label(options.namespace):
+        raise ConfigError(f"--namespace must be the name of a namespace, not {options.namespace!r}")
+    folder = os.path.realpath(options.to)
+    for path in options.paths:
+        real = os.path.realpath(path)
+        if path != _psp_read.STDIN and os.path.commonpath((folder, real)) == folder:
+            raise ConfigError(f"-o {options.to} holds the input {path}", next_step="name another folder by -o")
 
 
 def _worked_out(

@@ -14,7 +14,7 @@ from krm_harden.errors import InputError
 from krm_harden.fields import unreadable
 from krm_harden.model import dotted
 from krm_harden.notices import left_out, skipped
-from krm_harden.psp.migration.objects import Item, Unread, matters
+from krm_harden.psp.migration.objects import Item, Unread, matters, misnamed
 from krm_harden.resources import is_patch, resources
 
 if TYPE_CHECKING:
@@ -210,6 +210,8 @@ def _items(
             found.unread.append(Unread(at, reason, _kind(resource), "correct it"))
         elif not resource.name:
             found.unread.append(Unread(where, f"{resource}: it has no metadata.name", _kind(resource), "name it"))
+        elif misnamed(resource):
+            found.unread.append(Unread(where, f"{resource}: {misnamed(resource)}", _kind(resource), "correct it"))
         elif is_patch(resource, pods, directives=True):
             found.notes.append(f"{where}: {resource}: a patch, no whole object: give what it becomes")
         else:

@@ -38,6 +38,16 @@ def subdomain(name: str) -> Iterator[str]:
         yield _SUBDOMAIN
 
 
+def is_label(name: str) -> bool:
+    """Whether a name is a DNS-1123 label, as a namespace's must be."""
+    return len(name) <= _MOST_OF_NAME and _is_made_of(name, _LOWER, "-")
+
+
+def is_segment(name: str) -> bool:
+    """Whether a name can be that of a role or binding: a segment of a path. Only what is printable is taken."""
+    return name not in {"", ".", ".."} and not {"/", "%"}.intersection(name) and name.isprintable()
+
+
 def qualified(key: str) -> Iterator[str]:
     """What is wrong with the key of an annotation, in lower case."""
     prefix, slash, name = key.rpartition("/")

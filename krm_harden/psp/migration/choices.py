@@ -17,6 +17,7 @@ from krm_harden.psp import rbac
 from krm_harden.psp.created import account as account_in
 from krm_harden.psp.created import claims_of, created, of_claim
 from krm_harden.psp.migration.objects import CHOSEN, Open, grants_use
+from krm_harden.psp.names import subdomain
 from krm_harden.psp.selection import choose
 from krm_harden.resources import is_pod, owner
 from krm_harden.workloads import POD_LISTS
@@ -136,6 +137,8 @@ class Choices:
             return replace(choice, refusal=self.cluster.unwritable[id(item)])
         if isinstance(creator, Open):
             return _open(choice, creator.reason, creator.next_step)
+        if any(subdomain(account)):
+            return _open(choice, f"serviceAccountName: {account!r} is no name of a ServiceAccount", "correct it")
         blocked = self._blocked(item, account, creator)
         if blocked:
             return _open(choice, *blocked)
@@ -263,7 +266,7 @@ def _grants(cluster: Cluster) -> rbac.Grants:
 
 def _placed(item: Item) -> Mapping[str, Any]:
     """An RBAC object with the namespace that was asked for."""
-    data = item.resource.data
+    data = item.data
     if not item.namespace or item.resource.namespace:
         return data
     return {**data, "metadata": {**mapping(data.get("metadata")), "namespace": item.namespace}}

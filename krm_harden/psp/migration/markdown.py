@@ -239,6 +239,6 @@ def _runs(said: str) -> Iterator[str]:
 
 
 def _text(said: str) -> str:
-    """Words that may hold a manifest's, without markup and links."""
+    """Words that may hold a manifest's, without markup and links; a table takes care of its `|` itself."""
     flat = " ".join(str(said).split())
-    return "".join(f"\\{letter}" if letter in "\\`*_<>[]#@|~" else letter for letter in flat)
+    return "".join(f"\\{letter}" if letter in "\\`*_<>[]#@~" else letter for letter in flat)

@@ -10,6 +10,7 @@ from krm_harden import workloads
 from krm_harden.errors import KrmHardenError
 from krm_harden.model import Resource, same
 from krm_harden.psp.model import GROUPS, KIND
+from krm_harden.psp.names import is_label, is_segment
 from krm_harden.resources import is_encrypted, is_local, is_namespace, owner, owners
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Item:
     def name(self) -> str:
         return self.resource.name
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """The object with its kind, which an item of a PodSecurityPolicyList or RoleList needn't say."""
+        return {"apiVersion": self.resource.api_version, "kind": self.kind, **_given(self.resource.data)}
+
     def __str__(self) -> str:
         return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
 
@@ -101,6 +107,11 @@ class Cluster:
         self.opened.append(Open(item.where, subject, reason, next_step))
 
 
+def _given(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object says, without what it leaves empty."""
+    return {key: value for key, value in data.items() if value is not None}
+
+
 def is_policy(resource: Resource) -> bool:
     return resource.kind == KIND and resource.group in GROUPS
 
@@ -109,6 +120,16 @@ def matters(api_version: str, kind: str) -> bool:
     """Whether objects of a kind are read at all."""
     known = kind in {KIND, "Namespace", "ServiceAccount", *RBAC_KINDS}
     return known or workloads.is_workload(api_version, kind, {})
+
+
+def misnamed(resource: Resource) -> str:
+    """What of an object's names no API server takes, in words: they end up in commands and in policies."""
+    if resource.namespace and not is_label(resource.namespace):
+        return f"metadata.namespace: {resource.namespace!r} is no name of a namespace"
+    is_wrong = (is_namespace(resource) and not is_label(resource.name)) or (
+        resource.kind in RBAC_KINDS and not is_segment(resource.name)
+    )
+    return f"metadata.name: {resource.name!r} is no name of a {resource.kind}" if is_wrong else ""
 
 
 def gathered(
@@ -128,7 +149,9 @@ def gathered(
 
 def _take(cluster: Cluster, item: Item) -> None:
     resource = item.resource
-    if is_policy(resource):
+    if is_encrypted(resource) and not workloads.shapes_of(resource, {}):
+        _take_encrypted(cluster, item)
+    elif is_policy(resource):
         cluster.policy_items.setdefault(item.name, []).append(item)
     elif resource.group == RBAC_GROUP and item.kind in RBAC_KINDS:
         _take_rbac(cluster, item)
@@ -139,6 +162,15 @@ def _take(cluster: Cluster, item: Item) -> None:
         cluster.accounts[item.namespace, item.name] = automounts if isinstance(automounts, bool) else None
     elif workloads.shapes_of(resource, {}):
         _take_workload(cluster, item)
+
+
+def _take_encrypted(cluster: Cluster, item: Item) -> None:
+    """What decides on pods, and can't be read as the cluster has it."""
+    cluster.leave_open(item, "encrypted by SOPS: what it says isn't known", "decrypt it first")
+    if is_namespace(item.resource):
+        _no_label(cluster, item.name, f"{item} is encrypted")
+    else:
+        cluster.blockers.append(f"{item} ({item.where}) is encrypted")
 
 
 def _take_rbac(cluster: Cluster, item: Item) -> None:
@@ -189,7 +221,7 @@ def _read_policies(cluster: Cluster, of_data: Callable[[Mapping[str, Any], str],
     for name, items in sorted(cluster.policy_items.items()):
         first = items[0]
         try:
-            found = [of_data(item.resource.data, item.where) for item in items]
+            found = [of_data(item.data, item.where) for item in items]
         except KrmHardenError as error:
             cluster.leave_open(first, error.message, error.next_step or "correct it as the cluster has it")
             cluster.blockers.append(f"{first} ({first.where}) can't be read")

@@ -69,8 +69,9 @@ class Plan:
 def made(cluster: Cluster, asked: Asked, server: tuple[int, int] = LATEST) -> Plan:
     """The plan of a cluster. Raises ConfigError where it has no PodSecurityPolicy at all."""
     if not cluster.policy_items:
+        why = f" that can be read: {cluster.blockers[0]}" if cluster.blockers else ""
         raise ConfigError(
-            "there is no PodSecurityPolicy here",
+            f"there is no PodSecurityPolicy here{why}",
             next_step="name the files that have them, or a dump: kubectl get podsecuritypolicies -o yaml",
         )
     choices = Choices(cluster, asked, server)
