@@ -679,8 +679,10 @@ def test_a_dry_run_writes_nothing(tmp_path):
     ("label", "now", "shown"),
     [
         ("privileged", "baseline", "baseline:v1.37"),
-        ("restricted", "restricted", "restricted:v1.37"),
+        ("restricted", "restricted", "restricted:latest"),
         ("high", "high", ""),
+        ("''", "", ""),
+        ("", None, ""),
     ],
 )
 def test_a_label_is_raised_and_never_lowered(tmp_path, label, now, shown):
@@ -692,6 +694,42 @@ def test_a_label_is_raised_and_never_lowered(tmp_path, label, now, shown):
     assert written["metadata"]["labels"][ENFORCE] == now
     (found,) = json.loads((tmp_path / "out" / "report.json").read_text())["namespaces"]
     assert found.get("enforce", "") == shown
+
+
+def test_a_label_that_stays_holds_what_its_own_version_does(tmp_path):
+    """restricted didn't ask for dropped capabilities before 1.22: what the policy did in it is held elsewhere."""
+    policy = yaml.safe_dump(
+        a_policy("a", volumes=["*"], requiredDropCapabilities=["ALL"], allowPrivilegeEscalation=False)
+    )
+    space = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {}\n  labels: {{{}: restricted{}}}\n"
+    old = space.format("old", ENFORCE, f", {ENFORCE}-version: v1.21")
+    new = space.format("new", ENFORCE, "")
+    webs = {name: DEPLOYMENT.replace("namespace: shop", f"namespace: {name}") for name in ("old", "new")}
+    put(tmp_path, policy=policy, rbac=GRANT, spaces=old + "---\n" + new, webs="---\n".join(webs.values()))
+
+    assert migrate(".", "-o", "out", cwd=tmp_path).code == 0
+
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [(one["enforce"], one["labels"][f"{ENFORCE}-version"]) for one in found["namespaces"][1:]] == [
+        ("restricted:v1.21", "v1.21")
+    ]
+    held = {one["bound"][0]["namespace"]: set(one["fields"]) for one in found["admission"]}
+    assert "requiredDropCapabilities" in held["old"]
+    assert "requiredDropCapabilities" not in held.get("new", ())
+    at = {group["level"]: {one["field"]: one for one in group["fields"]} for group in found["fields"]}
+    assert at["restricted:v1.21"]["requiredDropCapabilities"]["enforcedBy"] == "admission policy"
+    assert at["restricted:latest"]["requiredDropCapabilities"]["enforcedBy"] == "level"
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path):
+    put(tmp_path, policy=POLICY, rbac=GRANT, web=DEPLOYMENT)
+    (tmp_path / "link.yaml").symlink_to("web.yaml")
+
+    done = migrate(".", "web.yaml", "./web.yaml", "-o", "out", cwd=tmp_path)
+
+    assert done.code == 0
+    assert done.out.decode().count("Deployment/web") == 1
+    assert [one.name for one in (tmp_path / "out/manifests").iterdir() if "web" in one.name or "link" in one.name]
 
 
 def test_a_statefulset_needs_a_policy_that_lets_it_have_its_claims(tmp_path):

@@ -254,7 +254,7 @@ def _after_place(one: Open) -> str:
 def _summary(plan: Plan) -> Iterator[str]:
     """A line for each namespace and for each workload in it."""
     for labels in plan.labels:
-        said = f"{labels.enforce}:{labels.version}" if labels.enforce else f"no enforce label: {labels.note}"
+        said = str(labels.asked) if labels.asked else f"no enforce label: {labels.note}"
         yield f"{labels.name}: {said}"
         for workload in plan.workloads:
             if workload.item.namespace == labels.name:

@@ -88,7 +88,7 @@ def read(paths: Sequence[str], exclude: Iterable[str], namespace: str, beside: s
     found = Found()
     files = [path for path in _files.find([one for one in paths if one != STDIN], exclude) if not _within(path, beside)]
     patches = _files.patches(files)
-    for path in files:
+    for path in _each_once(files):
         kustomization = patches.get(Path(os.path.realpath(path)))
         if path.name in _files.LEFT_ALONE:
             found.notes.append(
@@ -101,6 +101,16 @@ def read(paths: Sequence[str], exclude: Iterable[str], namespace: str, beside: s
     if STDIN in paths:
         _read(found, STDIN, _streams.read_stdin(), namespace)
     return found
+
+
+def _each_once(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files, whatever their names, as each was named first."""
+    known: set[str] = set()
+    for path in paths:
+        real = os.path.realpath(path)
+        if real not in known:
+            known.add(real)
+            yield path
 
 
 def _within(path: Path, folder: str) -> bool:

@@ -202,7 +202,7 @@ class Choices:
         subjects = [account_subject(item.namespace, account), *((creator,) if creator else self.asked.people)]
         for binding, reason in self.absent.items():
             if any(_is_bound(binding, item.namespace, subject) for subject in subjects):
-                return f"not decided: {reason}", "add it to the input: whether it grants a policy isn't known"
+                return f"not decided: {reason}", "add it to the input, or take out the binding if the role is gone"
         return None
 
     def candidates(self, namespace: str, account: str, makers: Sequence[Subject]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from krm_harden.model import dotted
+from krm_harden.psp.migration.namespaces import labels_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -117,7 +118,7 @@ def _namespace(plan: Plan, labels: Labels) -> dict[str, Any]:
         "where": [item.where for item in labels.items],
         "level": labels.level,
         "enforce": str(labels.asked or ""),
-        "labels": dict(labels.writes),
+        "labels": labels_after(labels),
         "blockers": list(labels.blockers),
         "note": labels.note,
         "admission": [rule.name for rule in plan.rules if any(one.namespace == labels.name for one in rule.bound)],

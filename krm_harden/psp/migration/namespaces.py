@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krm_harden import workloads
-from krm_harden.model import LATEST, LEVELS, LevelVersion, mapping
-from krm_harden.namespaces import MODES, PREFIX
+from krm_harden.decide import written
+from krm_harden.model import LATEST, LEVELS, LevelVersion
+from krm_harden.namespaces import MODES, PREFIX, Labelled, labels_of
 from krm_harden.psp.migration.choices import after
 from krm_harden.resources import owner
 from krm_harden.standard import Evaluator
@@ -49,6 +50,7 @@ class Labels:
     """What becomes of a namespace. `level` is the strictest that holds; `enforce` what is enforced in the end.
 
     `writes` are the labels to write; `blockers` say what keeps the next level away, `note` why there is no label.
+    `kept` is the enforce label, with its own version, that is there and stays.
     """
 
     name: str
@@ -59,10 +61,13 @@ class Labels:
     writes: tuple[tuple[str, str], ...]
     blockers: tuple[str, ...] = ()
     note: str = ""
+    kept: LevelVersion | None = None
 
     @property
     def asked(self) -> LevelVersion | None:
         """What holds in it, None where nothing does."""
+        if self.kept:
+            return self.kept
         return LevelVersion(self.enforce, self.version) if self.enforce else None
 
 
@@ -98,13 +103,14 @@ def _of(cluster: Cluster, name: str, inside: Sequence[Workload], server: tuple[i
     if unsure:
         return Labels(name, items, "", "", version, _writes("", "restricted", version), note=unsure)
     level, blockers = strictest(inside, server, version)
-    there = _there(items)
-    enforce = max(level, there, key=LEVELS.index) if there else level
-    note = ""
-    if LEVELS.index(enforce) > LEVELS.index(level):
-        note = f"the label that is there, {there}, stays: not all workloads pass it"
-    writes = _writes(level, ONCE_STRICTER[enforce], version)
-    return Labels(name, items, level, enforce, version, writes, blockers, note)
+    there = _there(items, server)
+    if there is None or LEVELS.index(there.level) < LEVELS.index(level):
+        writes = _writes(level, ONCE_STRICTER[level], version)
+        return Labels(name, items, level, level, version, writes, blockers)
+    fails = any(_refusal(workload, there, server) for workload in inside)
+    note = f"the label that is there, {there}, stays: not all workloads pass it" if fails else ""
+    writes = _writes(level, ONCE_STRICTER[there.level], version)
+    return Labels(name, items, level, there.level, version, writes, blockers, note, there)
 
 
 def _unsure(cluster: Cluster, name: str, inside: Sequence[Workload]) -> str:
@@ -114,10 +120,10 @@ def _unsure(cluster: Cluster, name: str, inside: Sequence[Workload]) -> str:
         return f"open: {', '.join(still)}"
     if any(id(item) in cluster.unwritable for item in cluster.namespaces.get(name, ())):
         return "its manifest can't be edited"
-    wrong = [said for item in cluster.namespaces.get(name, ()) if (said := _labels_of(item).get(f"{PREFIX}enforce"))]
-    wrong = [said for said in wrong if said not in LEVELS]
+    said = [_labels_of(item).get(f"{PREFIX}enforce", "privileged") for item in cluster.namespaces.get(name, ())]
+    wrong = [label for label in said if label not in LEVELS]
     if wrong:
-        return f"its enforce label, {wrong[0]}, can't be read, and so counts as restricted: correct it"
+        return f"its enforce label, {written(wrong[0])}, can't be read, and so counts as restricted: correct it"
     unread = cluster.unlabelled.get(name) or cluster.unlabelled.get("")
     if unread:
         return f"not judged: {unread}"
@@ -141,15 +147,24 @@ def _refusal(workload: Workload, asked: LevelVersion, server: tuple[int, int]) -
     return Evaluator(list(workloads.created_pods(workload.resource, shapes, server))).verdict(asked).message
 
 
-def _there(items: Sequence[Item]) -> str:
-    """The softest enforce label of a namespace's manifests, empty where one has none, or none that can be read."""
-    found = [_labels_of(item).get(f"{PREFIX}enforce") for item in items]
-    known = [level for level in found if level in LEVELS]
-    return min(known, key=LEVELS.index) if known and len(known) == len(found) else ""
+def _there(items: Sequence[Item], server: tuple[int, int]) -> LevelVersion | None:
+    """The softest enforce label of a namespace's manifests, the oldest of these; None where one has none."""
+    found = [Labelled(_labels_of(item), server).enforce for item in items if f"{PREFIX}enforce" in _labels_of(item)]
+    if not found or len(found) < len(items):
+        return None
+    return min(found, key=lambda one: (LEVELS.index(one.level), one.version))
 
 
 def _labels_of(item: Item) -> Mapping[str, object]:
-    return mapping(item.resource.metadata.get("labels"))
+    return labels_of(item.resource)
+
+
+def labels_after(labels_: Labels) -> dict[str, object]:
+    """The labels of the standard that a namespace has in the end."""
+    if not labels_.items:
+        return dict(labels_.writes)
+    there = _labels_of(labels_.items[0])
+    return {name: there[name] for name in there if name.startswith(PREFIX)} | dict(writes_of(labels_, there))
 
 
 def _writes(enforce: str, watch: str, version: str) -> tuple[tuple[str, str], ...]:

@@ -125,18 +125,23 @@ def _joined(found: Iterable[Bound]) -> list[Bound]:
 
 
 def rules(everything: Iterable[tuple[Labels, Bound]], judged: Mapping[str, Judged]) -> list[Rule]:
-    """The admission policies: one for each policy and level, without those that have nothing to hold."""
+    """The admission policies: one for each policy and level and what it leaves open, none that has nothing to hold."""
     everything = list(everything)
-    where: dict[tuple[str, str, tuple[str, ...]], list[Bound]] = {}
-    asked = {labels.enforce: labels.asked for labels, _ in everything}
+    where: dict[tuple[str, str, tuple[str, ...], str], list[Bound]] = {}
+    asked = {str(labels.asked): labels.asked for labels, _ in everything}
     for labels, one in everything:
-        where.setdefault((one.policy, labels.enforce, one.fields), []).append(one)
-    found: list[Rule] = []
-    for (policy, level, only), bounds in sorted(where.items()):
-        escaping = judged[policy].escaping(at) if (at := asked[level]) else ()
+        where.setdefault((one.policy, labels.enforce, one.fields, str(labels.asked)), []).append(one)
+    # Labels of several versions leave the same open nearly always.
+    alike: dict[tuple[str, str, tuple[str, ...]], list[Bound]] = {}
+    for (policy, level, only, at), bounds in sorted(where.items()):
+        held = asked[at]
+        escaping = judged[policy].escaping(held) if held else ()
         fields = tuple(field for field in escaping if not only or field in only)
         if fields:
-            found.append(Rule(_name(policy, level, found), policy, level, fields, tuple(bounds)))
+            alike.setdefault((policy, level, fields), []).extend(bounds)
+    found: list[Rule] = []
+    for (policy, level, fields), places in alike.items():
+        found.append(Rule(_name(policy, level, found), policy, level, fields, tuple(places)))
     return found
 
 
