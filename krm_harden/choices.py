@@ -21,7 +21,7 @@ FOLLOWERS = ("environment", "fileCapabilities")
 """They propose nothing but what another control makes necessary that writes in the same run."""
 OF_NEW_USERS = ("fsGroup", "numericGroup", "unprivilegedNetwork")
 """They come with a user, and may have something to propose without one."""
-USERS = ("numericUser", "userNamespace")
+USERS = ("numericUser", "userNamespace", "podSecurityPolicy.runAsUser")
 NEED_USERS = ("runAsNonRoot", "capabilities_restricted")
 """Alone, they would stop an image that starts as root."""
 OVERRIDES = (*CAPABILITIES, "runAsNonRoot", "runAsUser")

@@ -420,6 +420,29 @@ def test_only_the_chosen_field_is_written(tmp_path: Path):
     assert "securityContext" not in spec["containers"][0]
 
 
+def test_what_is_deferred_is_nothing_that_other_controls_rely_on():
+    """runAsNonRoot without the policy's user would stop an image that starts as root."""
+    spec = {"runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 500, "max": 600}]}}
+
+    made = hardened(spec, level="restricted", changes="additive")
+
+    assert "runAsUser" not in made.text
+    assert "runAsNonRoot: true" not in made.text
+    assert {one.state for one in made.findings if one.control == "runAsNonRoot"} == {"deferred"}
+
+
+def test_a_control_that_needs_a_user_brings_the_policys_own(tmp_path: Path):
+    spec = {"runAsUser": {"rule": "MustRunAs", "ranges": [{"min": 500, "max": 600}]}}
+    (tmp_path / "policy.yaml").write_text(json.dumps(stated(spec, level="restricted")))
+    (tmp_path / "web.yaml").write_text(WEB)
+
+    run_cli("fix", "--control", "runAsNonRoot", "--policy", "policy.yaml", "web.yaml", cwd=tmp_path)
+
+    pod = yaml.safe_load((tmp_path / "web.yaml").read_text())["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {"runAsNonRoot": True}
+    assert pod["containers"][0]["securityContext"] == {"runAsUser": 500}
+
+
 def test_what_the_api_server_would_refuse_is_not_written():
     text = WEB + "          securityContext: {privileged: true}\n"
     made = hardened({"privileged": True, "allowPrivilegeEscalation": False}, text, level="privileged")

@@ -194,7 +194,15 @@ def objects_in(chunk: bytes) -> Iterator[dict[str, Any]]:
         inner = item.get("items") if isinstance(item, dict) else None
         for one in inner if isinstance(inner, list) else [item]:
             if isinstance(one, dict):
-                yield one
+                yield one if one is item else _typed(one, item)
+
+
+def _typed(one: dict[str, Any], listed: dict[str, Any]) -> dict[str, Any]:
+    """An item of a list with its kind, which those of a PodSecurityPolicyList needn't say."""
+    kind = listed.get("kind")
+    if one.get("kind") is not None or not isinstance(kind, str) or kind == "List" or not kind.endswith("List"):
+        return one
+    return {**one, "apiVersion": listed.get("apiVersion"), "kind": kind.removesuffix("List")}
 
 
 def _name(data: Any) -> str:

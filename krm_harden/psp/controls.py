@@ -241,10 +241,12 @@ class Standing:
         return self.situation.exemptions(PREFIX + field, container)
 
     def _is_made(self, one: Written) -> bool:
-        return not (one.refused or one.key in self._kept or self._exemptions(one.field, one.violation))
+        """Whether it ends up in the manifest: what is deferred isn't there for the other controls to rely on."""
+        stays = one.refused or one.key in self._kept or self._exemptions(one.field, one.violation)
+        return not stays and self._fixed(control(one.field), one).state == "fixed"
 
     def _mine(self) -> list[Written]:
-        """What the policies set, but what is exempt or can't be."""
+        """What the policies set, but what is exempt, deferred or can't be."""
         return [one for one in self.written if self._is_made(one)]
 
     def clashes(self, checks: Iterable[tuple[Control, Check]]) -> dict[tuple[Any, ...], str]:
