@@ -699,6 +699,36 @@ def test_among_the_items_each_workload_gets_the_policy_that_its_rbac_lets_it_use
     assert "warning: no policy is given: the PodSecurityPolicies restricted, lax among the manifests hold" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "user"),
+    [("argoproj.io/v1alpha1", "Rollout", 1), ("apps/v1", "Deployment", 1), ("apps.kruise.io/v1", "StatefulSet", None)],
+)
+def test_what_a_controller_may_use_counts_for_the_kinds_whose_pods_it_makes(version: str, kind: str, user: int | None):
+    """Another group's StatefulSet is another controller's."""
+    allowed = binding("restricted", "shop", name="system:authenticated")
+    found = [*POLICIES, *RBAC[:2], allowed, {**deployment("shop"), "apiVersion": version, "kind": kind}]
+    declared = [{"group": "apps.kruise.io", "kind": "StatefulSet", "podSpecs": ["/spec/template/spec"]}]
+    config = policies_of(level="privileged", podSecurityPolicies="items", kinds=declared)
+
+    made = function(found, config)[1]["items"][-1]
+
+    assert made["spec"]["template"]["spec"]["containers"][0].get("securityContext", {}).get("runAsUser") == user
+
+
+def test_the_items_of_a_list_of_one_kind_need_not_say_their_kind(tmp_path: Path):
+    for kind, objects in {"PodSecurityPolicy": POLICIES, "ClusterRole": RBAC[:2], "RoleBinding": RBAC[2:]}.items():
+        items = [{key: value for key, value in one.items() if key not in {"kind", "apiVersion"}} for one in objects]
+        listed = {"apiVersion": objects[0]["apiVersion"], "kind": f"{kind}List", "items": items}
+        (tmp_path / f"{kind}.yaml").write_text(yaml.safe_dump(listed))
+    (tmp_path / "web.yaml").write_text(WEB)
+    (tmp_path / "policy.yaml").write_text(policy_json(level="privileged", podSecurityPolicies="items"))
+
+    ran = run_cli("fix", "--policy", "policy.yaml", "--exclude", "policy.yaml", ".", cwd=tmp_path)
+
+    assert ran.code == 0, ran.err
+    assert "runAsUser: 1\n" in (tmp_path / "web.yaml").read_text()
+
+
 def test_a_binding_without_a_namespace_is_for_the_workloads_without_one():
     bound = [role("restricted"), role("lax"), binding("restricted", "", kind="ServiceAccount", name="default")]
     del bound[-1]["subjects"][0]["apiGroup"]

@@ -11,6 +11,7 @@ from krm_harden.psp.created import account as account_of
 from krm_harden.psp.model import API_VERSIONS, KIND
 from krm_harden.psp.policy import of_data, same
 from krm_harden.psp.rbac import GROUP, KINDS, Grants, account, authenticated
+from krm_harden.workloads import WORKLOADS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ CREATORS = {
     "Job": _JOBS,
     "CronJob": _JOBS,
     "JobSet": _JOBS,
+    "Rollout": _REPLICAS,
+    "LeaderWorkerSet": "statefulset-controller",
 }
-"""The service account in kube-system that makes the pods of a kind (pkg/controller, cmd/kube-controller-manager)."""
+"""The service account in kube-system that makes the pods of a kind (pkg/controller, cmd/kube-controller-manager with
+--use-service-account-credentials). A Rollout makes ReplicaSets, a JobSet Jobs, a LeaderWorkerSet StatefulSets."""
 
 
 class Candidate:
@@ -96,7 +100,7 @@ class Among:
 
     def candidates(self, resource: Resource, spec: Mapping[str, Any]) -> Sequence[Candidate]:
         """The policies that a resource's pods may use, each with the binding that says so."""
-        key = (resource.namespace, account_of(spec), CREATORS.get(resource.kind, ""))
+        key = (resource.namespace, account_of(spec), _creator(resource))
         if key not in self._known:
             self._known[key] = [
                 Candidate(policy, evidence) for policy in self._policies if (evidence := self._evidence(policy, *key))
@@ -106,7 +110,7 @@ class Among:
     def users(self, resource: Resource, spec: Mapping[str, Any]) -> Sequence[str]:
         """The service accounts that are asked about."""
         own = "/".join(filter(None, (resource.namespace, account_of(spec))))
-        creator = CREATORS.get(resource.kind)
+        creator = _creator(resource)
         return [f"ServiceAccount {own}", *([f"ServiceAccount {SYSTEM}/{creator}"] if creator else [])]
 
     def _evidence(self, policy: PodSecurityPolicy, namespace: str, name: str, creator: str) -> str:
@@ -118,6 +122,11 @@ class Among:
     def automounts(self, resource: Resource, spec: Mapping[str, Any]) -> bool | None:
         """What the service account among the manifests says of its token."""
         return self._accounts.get((resource.namespace, account_of(spec)))
+
+
+def _creator(resource: Resource) -> str:
+    """The account that makes a resource's pods; empty where it isn't known, as for other groups' Jobs."""
+    return CREATORS.get(resource.kind, "") if (resource.group, resource.kind) in WORKLOADS else ""
 
 
 def of_stated(stated: Mapping[str, Any], where: str, *, below: bool = False) -> ForAll:

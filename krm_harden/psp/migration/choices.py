@@ -16,6 +16,7 @@ from krm_harden.patch import Draft
 from krm_harden.psp import rbac
 from krm_harden.psp.created import account as account_in
 from krm_harden.psp.created import claims_of, created, of_claim
+from krm_harden.psp.demands import CREATORS, SYSTEM
 from krm_harden.psp.migration.objects import CHOSEN, Open, grants_use
 from krm_harden.psp.names import subdomain
 from krm_harden.psp.selection import choose
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
     from krm_harden.psp.migration.objects import Cluster, Item
     from krm_harden.psp.model import Chosen, Outcome
 
-CONTROLLERS = {
-    **dict.fromkeys(("Deployment", "ReplicaSet", "Rollout"), "replicaset-controller"),
-    **dict.fromkeys(("StatefulSet", "LeaderWorkerSet"), "statefulset-controller"),
-    **dict.fromkeys(("Job", "CronJob", "JobSet"), "job-controller"),
-    **dict.fromkeys(("ReplicationController", "DeploymentConfig"), "replication-controller"),
-    "DaemonSet": "daemon-set-controller",
-}
-"""The account in kube-system that makes a kind's pods, as the controller manager has them
-(--use-service-account-credentials)."""
 _HARMLESS = {"admin", "edit", "view"}
 """Kubernetes' own roles beside those of `system:`: none of them grants `use`."""
 
@@ -171,18 +163,18 @@ class Choices:
             namespace, _, name = asked.rpartition("/")
             return controller_subject(namespace, name)
         made_by = owner(item.resource).partition("/")[0]
-        if is_pod(item.resource) and made_by in CONTROLLERS:
-            return controller_subject("kube-system", CONTROLLERS[made_by])
+        if is_pod(item.resource) and made_by in CREATORS:
+            return controller_subject(SYSTEM, CREATORS[made_by])
         if is_pod(item.resource):
             return self._applies(item)
         unusual = _unusual(item)
         if unusual:
             return Open(item.where, str(item), unusual, "find out what its pods are, and give those")
-        name = CONTROLLERS.get(item.kind, "")
+        name = CREATORS.get(item.kind, "")
         if not name:
             step = f"name its controller's account by --controller {item.kind}=NAMESPACE/NAME"
             return Open(item.where, str(item), f"which account makes the pods of a {item.kind} isn't known", step)
-        return controller_subject("kube-system", name)
+        return controller_subject(SYSTEM, name)
 
     def _applies(self, item: Item) -> Subject | Open | None:
         if self.asked.people or self.single or text(item.resource.annotations.get(CHOSEN)):
