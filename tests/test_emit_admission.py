@@ -11,6 +11,7 @@ import re
 import subprocess
 import time
 from copy import deepcopy
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import apiserver
@@ -26,7 +27,7 @@ from ruamel.yaml import YAML
 from test_judges import of_version, well_named
 
 from krm_harden import Policy, harden
-from krm_harden.cluster import Options
+from krm_harden.cluster import Options, targets
 from krm_harden.cluster import admission as target
 from krm_harden.cluster._cel import words
 from krm_harden.cluster._dump import dumped
@@ -391,6 +392,51 @@ def test_what_a_cluster_cannot_see_of_matches_is_said(text_snapshot):
     assert "\n".join(made.cannot) + "\n" == text_snapshot
 
 
+def test_an_exemption_from_vulnerabilities_is_none_from_anything_that_a_cluster_sees():
+    """It matches every pod: carried over, it would leave all of them alone."""
+    found = {"vulnerabilities": ["CVE-2026-1"]}
+    held = policy(exemptions=[{"match": found, "controls": ["*"], "reason": "not reached"}])
+
+    for name in targets():
+        module = import_module(f"krm_harden.cluster.{name}")
+        assert module.emitted(held._policy, Options()) == module.emitted(policy()._policy, Options())
+
+
+ONLY_READ_BY_US = {
+    "controls.imageDigest": {"controls": {"imageDigest": {"enabled": True}}},
+    "controls.serviceAccountToken": {"controls": {"serviceAccountToken": {"enabled": True}}},
+    "controls.imageVulnerabilities": {"controls": {"imageVulnerabilities": {"failOn": "high"}}},
+    "rules[0].controls.imageDigest": {"rules": [{"match": {}, "controls": {"imageDigest": {"enabled": True}}}]},
+    "exemptionAnnotations": {"exemptionAnnotations": "allow"},
+    "podSecurityPolicies": {"podSecurityPolicies": "items"},
+    "kinds": {"kinds": [{"group": "example.com", "kind": "Run", "podSpecs": ["/spec"]}]},
+    "namespaces": {"namespaces": {"enforce": "restricted"}},
+}
+
+
+@pytest.mark.parametrize("field", [*ONLY_READ_BY_US])
+def test_a_field_that_only_krm_harden_reads_is_said_for_each_target(field):
+    held = policy(**ONLY_READ_BY_US[field])
+
+    for name in targets():
+        made = import_module(f"krm_harden.cluster.{name}").emitted(held._policy, Options())
+        can = name == "gatekeeper" and field == "namespaces"
+        assert sum(line.startswith(f"{field}: ") for line in made.cannot) == (0 if can else 1)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"images": [{"match": f"registry.example/{index:0100}:*", "uid": 5} for index in range(1000)]},
+        {"exemptions": [{"match": {"images": ["x" * 300 + "*"]}, "controls": ["*"], "reason": "r"}] * 400},
+    ],
+    ids=["images", "exemptions"],
+)
+def test_an_expression_that_no_server_reads_is_an_error(spec):
+    with pytest.raises(ConfigError, match=r"the expression \w+ would have \d+,\d+ letters, and a server reads 100,000"):
+        target.emitted(policy(**spec)._policy, Options())
+
+
 RULES = [
     {"match": {"namespaces": ["rules-soft"]}, "level": "baseline"},
     {"match": {"namespaces": ["rules-soft"], "kinds": ["Pod"], "names": ["free-*"]}, "level": "privileged"},
@@ -657,6 +703,59 @@ def annotated(profile: str) -> dict[str, Any]:
     return bare(pod(name, annotations={"seccomp.security.alpha.kubernetes.io/pod": profile}))
 
 
+LONG = "/var/lib/a/folder/whose/name/is/longer/than/that/of/any/volume/may/be"
+ODD_PATHS = ["/tmp", "/var/tmp", "/a.b", "/a-b", "/a_B", "/tmp/", "/.cache", "/é", "/a+b", LONG, "/tmp"]
+
+
+def test_each_folder_gets_a_volume_of_its_own_whatever_it_and_its_container_are_called(server):
+    """No pod may become invalid by what is written: names that are too long, or that two folders share, would do so."""
+    name = "odd-paths"
+    held = policy(controls={"readOnlyRootFilesystem": {"writablePaths": ODD_PATHS}})
+    install(server, [name], emitted(name, held, "Mutating"))
+    names = ["a", "a-var", "b", "c" * 63, "a-b"]
+    containers = [{"name": one, "image": "registry.example/x"} for one in names]
+    volumes = [{"name": "krm-harden-b-tmp", "emptyDir": {}}]
+    init = [{"name": "i" * 63, "image": "registry.example/x"}]
+    spec = {"initContainers": init, "containers": containers, "volumes": volumes}
+    plain = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "odd"}, "spec": spec}
+    wait_until(server, name, lambda answer: answer.code != 201 or security(answer.data) != security(plain), plain)
+
+    spec = created(server, name, plain)["spec"]
+
+    every = [*spec["initContainers"], *spec["containers"]]
+    mounts = [(one["name"], mount["name"], mount["mountPath"]) for one in every for mount in one["volumeMounts"]]
+    assert [path for name, _, path in mounts if name == "a"] == ODD_PATHS[:-1]
+    assert len({volume for _, volume, _ in mounts}) == len(mounts) == 6 * 10
+    assert {volume for _, volume, _ in mounts} == {one["name"] for one in spec["volumes"]} - {"krm-harden-b-tmp"}
+    assert ("a", "krm-harden-a-var-tmp", "/var/tmp") in mounts
+    assert ("a-var", "krm-harden--containers-1-tmp", "/tmp") in mounts
+
+
+ODD_IMAGES = [
+    {"match": "a''' ' b\n\t\\\u2028*", "uid": 5, "writablePaths": ["/x'"]},
+    {"match": "registry.example/odd*", "uid": 7, "writablePaths": ["/a b"]},
+    {"match": "registry.example/x*", "uid": 6, "writablePaths": ["/'''", "/c,d", "/e\nf"]},
+    {"match": "registry.example/good*", "uid": 8, "writablePaths": ["/good"]},
+]
+
+
+def test_images_and_folders_of_any_letters_are_looked_up(server):
+    name = "odd-images"
+    held = policy(images=ODD_IMAGES)
+    made = target.emitted(held._policy, Options())
+    install(server, [name], emitted(name, held, "Mutating"))
+    plain = bare(pod("probe", {"image": "registry.example/good"}, {"name": "odd", "image": "registry.example/odd"}))
+    wait_until(server, name, lambda answer: security(answer.data) != security(plain), plain)
+
+    found = security(created(server, name, plain))
+
+    assert (found["web"]["runAsUser"], found["web"]["mounts"]) == (8, ["/good"])
+    assert found["odd"]["runAsUser"] == 7
+    assert not found["odd"].keys() & {"mounts", "readOnlyRootFilesystem"}
+    said = [line.partition("writablePaths: ")[2].partition(" can't be said")[0] for line in made.cannot]
+    assert said == ['"/x\'"', "'/a b'", "\"/'''\"", "'/c,d'", "'/e\\nf'"]
+
+
 @pytest.fixture(scope="module")
 def boutique(server: Server, shared: Path) -> list[dict[str, Any]]:
     """The pods of the Online Boutique as if nobody had thought of security, and a namespace that takes none of them."""
@@ -797,6 +896,49 @@ def test_a_folder_holds_a_file_for_each_object_and_none_of_an_earlier_run(tmp_pa
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_folder_keeps_what_was_made_for_another_target_or_below_it(tmp_path):
+    folder = tmp_path / "policies"
+    assert run_cli("emit", "kyverno", "-o", f"{folder}/").code == 0
+    assert run_cli("emit", "admission", "-o", f"{folder}/inner/", "--name", "inner").code == 0
+    before = set(folder.rglob("*.yaml"))
+
+    assert run_cli("emit", "admission", "-o", f"{folder}/").code == 0
+
+    assert len(before) == 3 + 5
+    assert before < set(folder.rglob("*.yaml"))
+
+
+def test_nothing_goes_from_a_folder_in_which_one_of_the_files_is_not_ours(tmp_path):
+    folder = tmp_path / "admission"
+    assert run_cli("emit", "admission", "-o", f"{folder}/", "--name", "old").code == 0
+    foreign = folder / "validatingadmissionpolicybinding-krm-harden-workloads.yaml"
+    foreign.write_text("kind: ConfigMap\n")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+
+    done = run_cli("emit", "admission", "-o", f"{folder}/")
+
+    assert done.code == 2
+    assert done.err.startswith(f"krm-harden: error: {foreign}: is there, and wasn't made by")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_link_that_leads_nowhere_is_not_replaced(tmp_path):
+    (tmp_path / "link.yaml").symlink_to("nowhere")
+
+    assert run_cli("emit", "admission", "-o", tmp_path / "link.yaml").code == 2
+    assert (tmp_path / "link.yaml").is_symlink()
+
+
+def test_a_policy_that_asks_for_nothing_is_said_to(tmp_path):
+    head = "apiVersion: krm-harden.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {name: none}\n"
+    (tmp_path / "policy.yaml").write_text(f"{head}spec: {{level: privileged}}\n")
+
+    done = run_cli("emit", "admission", "--policy", tmp_path / "policy.yaml")
+
+    assert (done.code, done.err) == (0, "warning: the policy none asks for nothing here, so there is no object\n")
+    assert [line for line in done.out.decode().splitlines() if not line.startswith("#")] == []
+
+
 def test_a_file_that_was_not_made_by_it_stays(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("kind: ConfigMap\n")
@@ -828,6 +970,7 @@ def test_what_cannot_be_expressed_is_said_and_strict_fails_for_it():
         (["--kubernetes", "new"], "--kubernetes 'new' isn't a version of Kubernetes; write it as 1.34"),
         (["--name", "Mine_"], "--name 'Mine_' can't begin the name of an object; use up to 50 small letters, digits"),
         (["--tests"], "--tests: there are none for admission; leave --tests out"),
+        (["-o", ""], "--output is empty; name a file or a folder with -o"),
     ],
 )
 def test_what_is_wrong_with_the_command_line_is_said_in_one_line(arguments, said):

@@ -36,7 +36,7 @@ def validating(policy: Policy, options: Options) -> Iterator[Mapping[str, Any]]:
     """A ValidatingAdmissionPolicy and its binding for each PodSecurityPolicy. Raises ConfigError as `_psp.emitted`."""
     from krm_harden.cluster import _psp
 
-    kept = [one for one in policy.exemptions if not one.expired]
+    kept = matching.carried(policy)
     count = 0
     for settings, applies in judging.settings_of(policy, FIELDS):
         for one in held(settings):
@@ -95,11 +95,11 @@ def uncarried(policy: Policy) -> Iterator[str]:
     """The exemptions that can't be carried over, as sentences."""
     if not any(held(settings) for settings, _ in judging.settings_of(policy, FIELDS)):
         return
-    for one in policy.exemptions:
+    for one in matching.carried(policy):
         about = any(_is_about(one, control) for control in POD_SECURITY_POLICY_IDS)
-        if about and not one.expired and not _is_whole(one):
+        if about and not _is_whole(one):
             yield f"{one.where}: the fields of a PodSecurityPolicy are judged for whole pods, so it isn't carried over"
-        elif about and not one.expired and one.controls.isdisjoint({POD_SECURITY_POLICY, "*"}):
+        elif about and one.controls.isdisjoint({POD_SECURITY_POLICY, "*"}):
             yield f"{one.where}: what a PodSecurityPolicy sets is set all the same: it can be left out as a whole only"
 
 

@@ -173,7 +173,7 @@ def _scope(policy: Policy, write: Write, options: Options) -> Scope:
             also.append((f"rules[{index}]", rule["match"]))
         elif everywhere and not is_on:
             never.append((f"rules[{index}]", rule["match"]))
-    exemptions = _about(policy.exemptions, control)
+    exemptions = _about(policy, control)
     never += [(one.where, one.match) for one in exemptions if _is_of(one.match, matching.BUILT_IN)]
     match = _matching(also)
     if (not everywhere and not also) or match is None:
@@ -189,9 +189,9 @@ def _scope(policy: Policy, write: Write, options: Options) -> Scope:
     return Scope(match, tuple(notes))
 
 
-def _about(exemptions: Iterable[Exemption], control: str) -> Iterator[Exemption]:
+def _about(policy: Policy, control: str) -> Iterator[Exemption]:
     alias = {POD_SECURITY_POLICY} if control.startswith(PREFIX) else set()
-    return (one for one in exemptions if not one.expired and not one.controls.isdisjoint({control, "*", *alias}))
+    return (one for one in matching.carried(policy) if not one.controls.isdisjoint({control, "*", *alias}))
 
 
 def _is_of(match: Mapping[str, Any], kinds: Iterable[str]) -> bool:
@@ -299,7 +299,7 @@ def _of_namespaces(policy: Policy, settings: Settings, options: Options) -> tupl
     if not settings.control(NAMESPACES).get("enabled", True):
         return [], []
     excluded, cannot = [SYSTEM], []
-    for exemption in _about(policy.exemptions, NAMESPACES):
+    for exemption in _about(policy, NAMESPACES):
         containers = exemption.match.get("containers", ("*",))
         if not _is_of(exemption.match, ["Namespace"]) or "images" in exemption.match or not glob(containers, ""):
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krm_harden.cluster import Emitted
-from krm_harden.cluster._cel import judging, writing
+from krm_harden.cluster._cel import judging, matching, words, writing
 from krm_harden.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ SOFTLY = "'would violate'"
 
 
 def emitted(policy: Policy, options: Options) -> Emitted:
-    """The objects of a policy. Raises ConfigError for a server that is too old."""
+    """The objects of a policy. Raises ConfigError for a server that is too old, and for what none takes."""
     if options.kubernetes < VALIDATING:
         said = ".".join(map(str, options.kubernetes))
         raise ConfigError(
@@ -78,13 +78,14 @@ def emitted(policy: Policy, options: Options) -> Emitted:
             next_step="it came with 1.30: take gatekeeper, or a newer --kubernetes",
         )
     from krm_harden.cluster import _admission_psp
+    from krm_harden.cluster._unsaid import unsaid
 
     judged = judging.judgements(policy, options.kubernetes, verb=VERB)
     objects: list[Mapping[str, Any]] = []
     for one in judged:
         if one.variables:
             objects += _validating(_numbered(options.name, objects), one, options)
-    cannot = [line for one in judged for line in one.cannot]
+    cannot = [*unsaid(policy), *(line for one in judged for line in one.cannot)]
     objects += _admission_psp.validating(policy, options)
     cannot += _admission_psp.uncarried(policy)
     if options.kubernetes >= MUTATING:
@@ -99,6 +100,7 @@ def emitted(policy: Policy, options: Options) -> Emitted:
             f"what `fix` writes: MutatingAdmissionPolicy is served from Kubernetes {MUTATING[0]}.{MUTATING[1]} on, "
             "so pods are judged and not changed"
         )
+    words.must_fit(objects, policy.name)
     return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)))
 
 
@@ -117,7 +119,7 @@ def _written(
     """
     from krm_harden.cluster import _admission_psp
 
-    kept = [one for one in settings.policy.exemptions if not one.expired]
+    kept = matching.carried(settings.policy)
     made = writing.writing(settings, kept, applies, options.kubernetes)
     variables, expressions = _admission_psp.mutations(settings, kept)
     if applies:

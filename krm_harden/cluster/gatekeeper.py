@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from krm_harden.cluster import Emitted, _admission_psp, _gatekeeper_mutators, _gatekeeper_tests
 from krm_harden.cluster._cel import judging, matching, psp
-from krm_harden.cluster._cel.words import listed, literal
+from krm_harden.cluster._cel.words import listed, literal, must_fit
+from krm_harden.cluster._unsaid import unsaid
 from krm_harden.controls import POD_SECURITY_POLICY, load
 from krm_harden.errors import ConfigError
 from krm_harden.psp.model import KIND, PREFIX
@@ -89,7 +90,7 @@ def emitted(policy: Policy, options: Options) -> Emitted:
     templates = [_template(check) for check in checks]
     constraints = [_constraint(check, options) for check in checks]
     mutators, unwritten = _gatekeeper_mutators.of_policy(policy, options)
-    cannot = [line for one in judged for line in one.cannot] + uncarried + unwritten
+    cannot = [*unsaid(policy, labels=True), *(line for one in judged for line in one.cannot), *uncarried, *unwritten]
     objects = [*templates, *constraints, *(_expansions(checks, options) if checks else ()), *mutators]
     tests = _gatekeeper_tests.files(
         options.name,
@@ -99,6 +100,7 @@ def emitted(policy: Policy, options: Options) -> Emitted:
             if check.control in _gatekeeper_tests.BAD
         ],
     )
+    must_fit(objects, policy.name)
     return Emitted(tuple(objects), tuple(dict.fromkeys(cannot)), tests if checks else {})
 
 
@@ -130,7 +132,7 @@ def _checks(judgement: Judgement, options: Options, index: int) -> Iterator[Chec
 
 def _of_pod_security_policies(policy: Policy, prefix: str) -> tuple[list[Check], list[str]]:
     """The fields of PodSecurityPolicies, one by one, and what of their exemptions isn't carried over."""
-    kept = [one for one in policy.exemptions if not one.expired]
+    kept = matching.carried(policy)
     found: list[Check] = []
     index = 0
     for settings, applies in judging.settings_of(policy, ("podSecurityPolicy", "onViolation")):

@@ -7,12 +7,13 @@ A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS`, with `-` for what 
     UID     a number, or `any` where every user but root does
     RUNS    yes; no: not restricted, or not without what only `fix` writes; agent: not where it asks for its node
     PORTS   low: it listens on a port below 1024
-    PATHS   the folders that it writes, with commas; `none`; `-` where nobody knows; `keep` where its root must stay
-            writable
+    PATHS   the folders that it writes as `entry` has them, with commas; `none`; `-` where nobody knows; `keep` where
+            its root must stay writable
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from krm_harden.cluster._cel.words import regex
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from krm_harden.images.lock import Lock
     from krm_harden.policy import Policy
 
+LONGEST_END = 32
+"""Of a volume's name: before it stand up to 31 letters that say whose it is."""
+PLAIN = re.compile("(/[a-z0-9]+)+")
+"""A folder whose volume can be called after it: no other one is called so."""
+SAYABLE = re.compile("[^\\s,:']+")
+"""A folder that can stand in a line; Kubernetes takes no colon in one either."""
 ANY = "^"
 """The regular expression that every tag matches."""
 
@@ -123,14 +130,33 @@ def unwritten(policy: Policy) -> Iterator[str]:
     for name, facts in known:
         if field := needed(facts):
             yield f"images: {name}: {field}: only `krm-harden fix` writes what it asks for; its pods get what is safe"
+        for path in facts.value("writablePaths") or ():
+            if not is_sayable(path.path):
+                yield f"images: {name}: writablePaths: {path.path!r} can't be said in CEL: its root stays writable"
 
 
 def _paths(paths: Iterable[WritablePath] | None) -> str:
     if paths is None:
         return "-"
-    if any(path.seed == "copy" and not path.optional for path in paths):
-        # An init container would have to fill them.
+    if any((path.seed == "copy" and not path.optional) or not is_sayable(path.path) for path in paths):
+        # An init container would have to fill them; and what can't be said can't be mounted.
         return "keep"
     wanted = [path.path for path in paths if path.seed != "copy"]
     kept = list(dict.fromkeys(path for path in wanted if real(path) == path or real(path) not in wanted))
-    return ",".join(kept) or "none"
+    return ",".join(map(entry, kept)) or "none"
+
+
+def is_sayable(path: str) -> bool:
+    """Whether a folder can be mounted in a pod that is created."""
+    return bool(SAYABLE.fullmatch(path)) and path.isprintable()
+
+
+def entry(path: str) -> str:
+    """A folder, with a colon and how its volume's name ends where the folder itself doesn't say that clearly."""
+    if PLAIN.fullmatch(path) and len(path) <= LONGEST_END:
+        return path
+    from hashlib import sha256
+
+    label = "-".join(re.findall("[a-z0-9]+", path.lower()))[: LONGEST_END - 10].rstrip("-")
+    digest = sha256(path.encode()).hexdigest()[:8]
+    return f"{path}:{label}-{digest}" if label else f"{path}:{digest}"

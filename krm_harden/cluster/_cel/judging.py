@@ -155,7 +155,7 @@ def _judgement(
     policy: Policy, settings: Settings, applies: str, server: Server, identity: Variables, verb: str
 ) -> Judgement:
     cannot = [*_unmatched(policy), *_inexact(server)]
-    kept = [one for one in policy.exemptions if not one.expired]
+    kept = matching.carried(policy)
     made, ids, missing = _checked(settings, kept, server)
     cannot += missing
     if not ids:
@@ -203,9 +203,8 @@ def _unmatched(policy: Policy) -> Iterator[str]:
     """What of the policy's matches a cluster can't see."""
     entries = sequence(policy.spec.get("exemptions"))
     yield from matching.dates(policy.exemptions, entries)
-    for one in policy.exemptions:
-        if not one.expired:
-            yield from matching.unmatched(one.match, one.where)
+    for one in matching.carried(policy):
+        yield from matching.unmatched(one.match, one.where)
     for index, rule in enumerate(sequence(policy.spec.get("rules"))):
         yield from matching.unmatched(mapping(rule["match"]), f"rules[{index}]")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from krm_harden.cluster._cel.checks import Server, Variables
     from krm_harden.exemptions import Exemption
+    from krm_harden.policy import Policy
 
 CONTROLLERS = (
     "system:kube-controller-manager",
@@ -99,6 +100,14 @@ def unmatched(match: Mapping[str, Any], where: str) -> Iterator[str]:
             f"{where}.match.labels is compared with the labels of each pod itself: "
             "what its workload is labelled it doesn't show"
         )
+
+
+def carried(policy: Policy) -> list[Exemption]:
+    """The exemptions that hold in a cluster: not those that have expired, nor those of vulnerabilities alone.
+
+    A cluster sees no scanner's report, so that one of those would exempt from all of what it names.
+    """
+    return [one for one in policy.exemptions if not one.expired and not one.is_for_scans]
 
 
 def exempt(exemptions: Sequence[Exemption]) -> Variables:

@@ -5,11 +5,14 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from krm_harden.cluster._cel.checks import Server
 
 LISTS = (1, 35)
 """The first server whose policies may sort a list, drop what stands in it twice, and flatten a list of lists."""
+LONGEST = 100_000
+"""How many letters an expression may have (cel-go, parser/options.go)."""
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -28,6 +31,24 @@ def _escaped(letter: str) -> str:
 def listed(values: Iterable[str]) -> str:
     """A list of string literals."""
     return f"[{', '.join(map(literal, values))}]"
+
+
+def must_fit(value: Any, policy: str) -> None:
+    """Raises ConfigError where an expression among some data is longer than a server reads, and names its variable."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            must_fit(item, policy)
+    elif isinstance(value, dict):
+        said = value.get("expression")
+        if isinstance(said, str) and len(said) > LONGEST:
+            from krm_harden.errors import ConfigError
+
+            name = value.get("name", "a validation")
+            message = f"the expression {name} would have {len(said):,} letters, and a server reads {LONGEST:,}"
+            step = "say more of the images, exemptions or rules by one glob, or emit several policies"
+            raise ConfigError(message, policy, step)
+        for item in value.values():
+            must_fit(item, policy)
 
 
 def unique(values: str, server: Server) -> str:
@@ -106,6 +127,9 @@ def _class(inside: str) -> str:
 
 def _plain(letter: str) -> str:
     """A letter that stands for itself: RE2 takes a backslash before any punctuation of ASCII."""
+    if not letter.isprintable():
+        # A line break would end what is written in lines.
+        return f"\\x{{{ord(letter):x}}}"
     return f"\\{letter}" if letter.isascii() and not (letter.isalnum() or letter in "_ ") else letter
 
 

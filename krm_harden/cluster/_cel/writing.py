@@ -104,6 +104,9 @@ def _cannot(settings: Settings, enabled: set[str]) -> Iterator[str]:
             yield f"controls.{control}.{field}: only `krm-harden fix` adds and removes init containers"
     if "numericUser" in enabled:
         yield from images.unwritten(settings.policy)
+    for path in _default_paths(settings):
+        if "readOnlyRootFilesystem" in enabled and not images.is_sayable(path):
+            yield f"controls.readOnlyRootFilesystem.writablePaths: {path!r} can't be said in CEL: it isn't mounted"
     if settings.explicit_mode == "override":
         yield "explicit: override: what an author wrote stays in the cluster, and is refused"
     if settings.unknown_user == "userNamespace":
@@ -370,7 +373,7 @@ def _read_only(asked: _Asked) -> str:
 
 def _volumes(asked: _Asked) -> Variables:
     """The folders that get an emptyDir: of containers whose root becomes read-only, or that get another user."""
-    default = asked.settings.control("readOnlyRootFilesystem").get("writablePaths", DEFAULT_PATHS)
+    default = [images.entry(path) for path in _default_paths(asked.settings) if images.is_sayable(path)]
     known = "one.facts.map(line, line.split(' ')[6]).filter(said, said != '-')"
     read_only = "one.path in variables.writes_readOnlyRootFilesystem.map(other, other.path)"
     new_user = (
@@ -384,24 +387,43 @@ def _volumes(asked: _Asked) -> Variables:
     otherwise = f"({read_only}) ? {listed(default)} : []" if "readOnlyRootFilesystem" in asked.controls else "[]"
     paths = f"{known}.size() == 0 ? ({otherwise})\n    : {known}[0] in ['none', 'keep'] ? [] : {known}[0].split(',')"
     mounted = (
-        "one.c.?volumeMounts.orValue([]).exists(m, (path + '/').startsWith(m.mountPath.endsWith('/')"
+        "one.c.?volumeMounts.orValue([]).exists(m, (f.mount + '/').startsWith(m.mountPath.endsWith('/')"
         " ? m.mountPath : m.mountPath + '/'))"
     )
-    label = (
-        "'krm-harden-'\n"
-        "      + (one.c.name.size() + path.size() < 51\n"
-        "        ? string(one.c.name) : one.path.substring(6).replace('/', '-'))\n"
-        "      + path.lowerAscii().replace('/', '-').replace('.', '-').replace('_', '-')"
+    end = "(said + ':' + said.substring(1).replace('/', '-')).split(':')[1]"
+    split = f"{{'mount': said.split(':')[0], 'end': '-' + {end}}}"
+    of_place = "'krm-harden-' + one.path.substring(5).lowerAscii().replace('/', '-') + f.end"
+    of_container = "'krm-harden-' + string(one.c.name) + f.end"
+    entry = (
+        f"{{'path': string(one.path), 'mount': f.mount, 'name': string(one.c.name),\n"
+        f"    'volume': {of_container}, 'other': {of_place}}}"
     )
-    entry = "{'path': string(one.path), 'mount': path, 'volume': " + label + "}"
     return [
         (
-            "folders",
+            "wanted",
             f"variables.held.filter(one,\n  {' || '.join(f'({said})' for said in which)}).map(one,\n"
-            f"  ({paths})\n  .filter(path, !{mounted})\n"
-            f"  .map(path, {entry})).flatten()",
-        )
+            f"  ({paths})\n  .map(said, {split})\n  .filter(f, !{mounted})\n"
+            f"  .map(f, {entry})).flatten()",
+        ),
+        ("folders", f"variables.wanted.map(f, {{'path': f.path, 'mount': f.mount, 'volume': {_VOLUME}}})"),
     ]
+
+
+LONGEST_LABEL = 63
+_VOLUME = (
+    f"f.volume.size() > {LONGEST_LABEL}\n"
+    "    || object.spec.?volumes.orValue([]).exists(v, v.name == f.volume)\n"
+    "    || (f.name.contains('-') && variables.wanted.exists(w, w.path != f.path && w.volume == f.volume))\n"
+    "    ? f.other : f.volume"
+)
+"""What a folder's volume is called: after its container, or after the place of that where another one has the name or
+may have: `/b/c` of `a` and `/c` of `a-b`. No container's name begins with a dash, as such a place does."""
+
+
+def _default_paths(settings: Settings) -> Sequence[str]:
+    """The folders that a container gets whose image nobody described, each once."""
+    said = settings.control("readOnlyRootFilesystem").get("writablePaths", DEFAULT_PATHS)
+    return list(dict.fromkeys(map(str, said)))
 
 
 def _groups(asked: _Asked) -> Variables:
