@@ -71,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
     target = import_module(f"krm_harden.cluster.{options.target}")
     made: Emitted = target.emitted(policy, _asked(options, policy))
     _streams.complain(f"warning: {one_line(line)}" for line in made.cannot)
+    if not made.objects:
+        _streams.complain([f"warning: the policy {one_line(policy.name)} asks for nothing here, so there is no object"])
     head = _head(options.target, policy, made)
     if options.tests and not made.tests:
         raise ConfigError(f"--tests: there are none for {options.target}", next_step="leave --tests out")
@@ -78,8 +80,10 @@ def run(options: argparse.Namespace) -> int:
         if options.tests:
             raise ConfigError("--tests writes several files", next_step="name a folder with -o FOLDER/")
         _streams.print_report(_text(made.objects, head))
+    elif not options.output:
+        raise ConfigError("--output is empty", next_step="name a file or a folder with -o")
     elif _is_folder(options.output):
-        _write_folder(Path(options.output), made, head, with_tests=options.tests)
+        _write_folder(Path(options.output), made, head, options)
     elif options.tests:
         raise ConfigError("--tests writes several files", options.output, "name a folder with -o FOLDER/")
     else:
@@ -126,14 +130,20 @@ def _is_folder(place: str) -> bool:
     return place.endswith(("/", os.sep)) or os.path.isdir(place) or not os.path.splitext(place)[1]
 
 
-def _write_folder(folder: Path, made: Emitted, head: list[str], *, with_tests: bool) -> None:
-    """A file for each object. What an earlier run has left of other objects goes."""
+def _write_folder(folder: Path, made: Emitted, head: list[str], options: argparse.Namespace) -> None:
+    """A file for each object. What an earlier run for the same target has left of other objects goes.
+
+    Nothing goes, and nothing is written, if one of the files isn't ours to replace.
+    """
     files = {_file_name(one): _text((one,), head) for one in made.objects}
-    if with_tests:
+    if options.tests:
         files |= {name: _text(documents, head[:1]) for name, documents in made.tests.items()}
-    for path in sorted(folder.rglob("*.yaml")) if folder.is_dir() else ():
-        if path.relative_to(folder).as_posix() not in files and _is_ours(path):
-            path.unlink()
+    for name in files:
+        _must_be_free(folder / name)
+    written = sorted({folder, *((folder / name).parent for name in made.tests)})
+    for path in [path for place in written for path in sorted(place.glob("*.yaml"))]:
+        if path.relative_to(folder).as_posix() not in files and _is_ours(path, f" {options.target}`"):
+            _remove(path)
     for name, text in files.items():
         _write(folder / name, text)
 
@@ -143,19 +153,33 @@ def _file_name(one: Mapping[str, Any]) -> str:
     return f"{one['kind']}-{one['metadata']['name']}.yaml".lower()
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a file was made by this command."""
+def _is_ours(path: Path, target: str = "") -> bool:
+    """Whether a file was made by this command; `target` is how the mark goes on where it matters for whom."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return file.readline().startswith(MARK)
+            return file.readline().startswith(MARK + target)
     except OSError:
         return False
 
 
+def _must_be_free(path: Path) -> None:
+    """Raises KrmHardenError where something is there that isn't ours to replace."""
+    is_empty = path.is_file() and not path.stat().st_size
+    if os.path.lexists(path) and not is_empty and not (path.is_file() and _is_ours(path)):
+        raise KrmHardenError("is there, and wasn't made by `krm-harden emit`", str(path), "name another place with -o")
+
+
+def _remove(path: Path) -> None:
+    """Raises KrmHardenError."""
+    try:
+        path.unlink()
+    except OSError as error:
+        raise KrmHardenError(f"can't be removed: {error.strerror}", str(path)) from None
+
+
 def _write(path: Path, text: str) -> None:
     """Raises KrmHardenError where the file isn't ours to replace, or can't be written."""
-    if path.is_file() and path.stat().st_size and not _is_ours(path):
-        raise KrmHardenError("is there, and wasn't made by `krm-harden emit`", str(path), "name another place with -o")
+    _must_be_free(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _files.put(path, text.encode())
