@@ -851,6 +851,25 @@ def test_users_of_a_lock_are_written(server, tmp_path):
     assert (found["other"]["runAsUser"], found["other"]["mounts"]) == (10001, ["/tmp"])
 
 
+def test_pods_of_many_containers_are_looked_up_in_a_long_lock_within_the_limits_of_cel(server, tmp_path):
+    name = "long-lock"
+    images = [f"registry.example/team-{index % 7}/service-{index}:2" for index in range(1000)]
+    entries = [
+        {**LOCK["spec"]["images"][0], "digest": f"sha256:{index:064x}", "images": [image]}
+        for index, image in enumerate(images)
+    ]
+    (tmp_path / "lock.yaml").write_text(json.dumps({**LOCK, "spec": {"images": entries}}))
+    made = run_cli("emit", "admission", "--images", tmp_path / "lock.yaml", "--name", name)
+    install(server, [name], [one for one in yaml.safe_load_all(made.out) if one["kind"].startswith("Mutating")])
+    containers = [{"name": f"c{index}", "image": image} for index, image in enumerate(images[-20:])]
+    plain = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "many"}, "spec": {"containers": containers}}
+    wait_until(server, name, lambda answer: security(answer.data) != security(plain), plain)
+
+    found = security(created(server, name, plain))
+
+    assert {found[one["name"]]["runAsUser"] for one in containers} == {3003}
+
+
 # The command
 
 

@@ -2,7 +2,7 @@
 
 A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS`, with `-` for what isn't known:
 
-    WHICH   a canonical repository, or a regular expression about the whole reference
+    WHICH   a canonical repository, a whole reference, or a regular expression about one
     TAGS    a regular expression about the tag
     UID     a number, or `any` where every user but root does
     RUNS    yes; no: not restricted, or not without what only `fix` writes; agent: not where it asks for its node
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from krm_harden.images.facts import ImageFacts, WritablePath
-    from krm_harden.images.lock import Lock
     from krm_harden.policy import Policy
 
 LONGEST_END = 32
@@ -38,28 +37,31 @@ PLAIN = re.compile("(/[a-z0-9]+)+")
 """A folder whose volume can be called after it: no other one is called so."""
 SAYABLE = re.compile("[^\\s,:']+")
 """A folder that can stand in a line; Kubernetes takes no colon in one either."""
+SAYABLE_NAME = re.compile("[^\\s']+")
+"""A reference that can; no other is an image's."""
 ANY = "^"
 """The regular expression that every tag matches."""
 
 
 def stated(policy: Policy, *, guesses: bool) -> list[str]:
-    """The lines of what a policy and its locks state, the narrowest first; WHICH is a regular expression."""
+    """The lines of what a policy states, the narrowest first; WHICH is a regular expression."""
     entries = sorted(policy.images, key=lambda one: -len(one.match.replace("*", "")))
     found = []
     for one in entries:
         patterns = dict.fromkeys([one.match, canonical(one.match)])
         which = "|".join(regex(pattern) for pattern in patterns)
         found.append(_line(_column(which), ANY, one.facts, guesses=guesses))
-    for lock in policy.locks:
-        found += _of_lock(lock, guesses=guesses)
     return found
 
 
-def _of_lock(lock: Lock, *, guesses: bool) -> Iterator[str]:
-    for entry in lock.entries:
-        for name in entry["images"]:
-            reference = parse(name)
-            yield _line(_column(regex(str(reference))), ANY, lock.facts(reference), guesses=guesses)
+def locked(policy: Policy, *, guesses: bool) -> list[str]:
+    """The lines of what its locks state, of which WHICH is a whole reference: to compare costs less than to match."""
+    names = [(lock, parse(name)) for lock in policy.locks for entry in lock.entries for name in entry["images"]]
+    return [
+        _line(str(reference), ANY, lock.facts(reference), guesses=guesses)
+        for lock, reference in names
+        if SAYABLE_NAME.fullmatch(str(reference))
+    ]
 
 
 def catalogue(*, guesses: bool) -> list[str]:

@@ -116,10 +116,16 @@ def _cannot(settings: Settings, enabled: set[str]) -> Iterator[str]:
 def _lookups(asked: _Asked) -> Variables:
     guesses = asked.changes == "complete"
     stated = images.stated(asked.settings.policy, guesses=guesses)
+    locked = images.locked(asked.settings.policy, guesses=guesses)
     known = images.catalogue(guesses=guesses) if asked.changes != "additive" else []
     exact = [line for line in known if not line.startswith("^")]
     patterns = [line for line in known if line.startswith("^")]
-    return [("stated", _table(stated)), ("catalogue", _table(exact)), ("patterns", _table(patterns))]
+    return [
+        ("stated", _table(stated)),
+        ("locked", _table(locked)),
+        ("catalogue", _table(exact)),
+        ("patterns", _table(patterns)),
+    ]
 
 
 def _table(lines: Sequence[str]) -> str:
@@ -183,12 +189,13 @@ def _containers(asked: _Asked) -> Variables:
         ),
         (
             "known",
-            "variables.spelled.map(one, {'path': one.path, 'c': one.c, 'facts': dyn(\n"
-            f"  variables.stated.filter(line, one.image.matches({columns}[0]) || ({reference}).matches({columns}[0]))\n"
+            f"variables.spelled.map(one, {{'path': one.path, 'c': one.c, 'facts': dyn([{reference}].map(whole,\n"
+            f"  variables.stated.filter(line, one.image.matches({columns}[0]) || whole.matches({columns}[0]))\n"
+            "  + variables.locked.filter(line, line.startsWith(whole + ' '))\n"
             "  + variables.catalogue.filter(line, line.startsWith(one.repository + ' ')\n"
             f"    && ({tag}).matches({columns}[1]))\n"
-            f"  + variables.patterns.filter(line, ({reference}).matches({columns}[0])\n"
-            f"    && ({tag}).matches({columns}[1])))}})",
+            f"  + variables.patterns.filter(line, whole.matches({columns}[0])\n"
+            f"    && ({tag}).matches({columns}[1])))[0])}})",
         ),
         (
             "users",
