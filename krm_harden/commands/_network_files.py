@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from krm_harden.commands import _files
 from krm_harden.errors import ConfigError, KrmHardenError
+from krm_harden.network.model import is_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +29,18 @@ PICTURES = (".svg", ".mmd", ".mermaid")
 def texts(made: Plan) -> dict[str, str]:
     """The text of each file by its name, the namespaces in order."""
     return {
-        f"{NAME}-{namespace}.yaml" if namespace else f"{NAME}.yaml": HEAD
-        + "---\n".join(policy.text() for policy in policies)
+        _name_of(namespace): HEAD + "---\n".join(policy.text() for policy in policies)
         for namespace, policies in made.policies.items()
         if policies
     }
+
+
+def _name_of(namespace: str) -> str:
+    """The file of a namespace: what is no name to a server, such as a placeholder, must not lead out of the folder."""
+    if not namespace or is_namespace(namespace):
+        return f"{NAME}-{namespace}.yaml" if namespace else f"{NAME}.yaml"
+    digest = hashlib.sha256(namespace.encode(errors="replace")).hexdigest()[:8]
+    return f"{NAME}-{re.sub('[^A-Za-z0-9]+', '-', namespace)[:60].strip('-')}-{digest}.yaml"
 
 
 def must_be_a_picture(name: str | None) -> None:
@@ -63,8 +73,8 @@ def put(folder: Path, wanted: Mapping[str, str]) -> None:
     for name, text in wanted.items():
         if there.get(name) != text:
             _put(folder / name, text)
-    for name in there.keys() - wanted.keys():
-        (folder / name).unlink()
+    for name in sorted(there.keys() - wanted.keys()):
+        _remove(folder / name)
 
 
 def put_picture(path: Path, text: str) -> None:
@@ -96,3 +106,11 @@ def _put(path: Path, text: str) -> None:
         _files.put(path, text.encode())
     except OSError as error:
         raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "run the command again") from None
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        message = f"can't be removed: {error.strerror}"
+        raise KrmHardenError(message, str(path), "remove it: nothing is written for its namespace now") from None

@@ -9,7 +9,7 @@ from krm_harden.commands import _network_files, _network_read, _policies, _strea
 from krm_harden.commands._parser import make
 from krm_harden.errors import ConfigError
 from krm_harden.network import picture, plan
-from krm_harden.network.model import Options
+from krm_harden.network.model import Options, is_namespace
 from krm_harden.network.said import HOW
 
 if TYPE_CHECKING:
@@ -74,6 +74,13 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
+    for option, name in (
+        ("--namespace", options.namespace),
+        ("--ingress-controller", options.ingress_controller),
+        ("--metrics-from", options.metrics_from),
+    ):
+        if name and not is_namespace(name):
+            raise ConfigError(f"{name!r} is no name of a namespace", option, "small letters, digits and hyphens")
     said = Options(
         options.egress,
         options.ingress_controller,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,14 @@ class Thing:
 def named(namespace: str, name: str) -> str:
     """An object as people write it."""
     return f"{namespace}/{name}" if namespace else name
+
+
+_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a server takes this for the name of a namespace (RFC 1123's label)."""
+    return _LABEL.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from krm_harden.errors import ConfigError
-from krm_harden.network.model import Anywhere, Block, Flow, Namespaced, Port, named
+from krm_harden.network.model import Anywhere, Block, Flow, Namespaced, Port, is_namespace, named
 from krm_harden.network.ports import EVERY_PORT, ports
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ HOW = (
     "write --allow FROM=TO[:PORT[/PROTOCOL]], each a workload, namespace/workload, namespace/* or a CIDR; "
     "TO may be a Service"
 )
-_END = re.compile(r"^(.*?)(?::(\d{1,5})(?:/(TCP|UDP|SCTP))?)?$")
+_END = re.compile(r"^\[?(.*?)\]?(?::(\d{1,5})(?:/(TCP|UDP|SCTP))?)?$")
+"""IPv6 has colons of its own, so a port stands behind brackets: `[2001:db8::/32]:443`."""
+
+_EVERYWHERE = {"anywhere", "0.0.0.0/0", "::/0"}
 
 
 def said(inventory: Inventory, allowed: Iterable[tuple[str, str]]) -> Iterator[Flow]:
@@ -39,22 +42,20 @@ def is_cut(about: Sequence[str], globs: Iterable[str]) -> bool:
 
 
 def _sources(inventory: Inventory, name: str) -> list[Peer]:
-    if name in {"anywhere", "0.0.0.0/0", "::/0"}:
-        return [Anywhere()]
-    found = _place(inventory, name)
+    found: list[Peer] = [Anywhere()] if name in _EVERYWHERE else _place(inventory, name)
     if not found:
         raise ConfigError(f"no workload is called {name!r}", "--allow", HOW)
     return found
 
 
 def _targets(inventory: Inventory, text: str, source: Peer) -> list[tuple[Peer, Port]]:
-    match = _END.match(text) if text.count(":") < 2 or "/" not in text else None
+    match = _END.match(text) if text.count(":") < 2 or text.startswith("[") else None
     name, number, protocol = (match[1], match[2], match[3]) if match else (text, None, None)
     port = Port(int(number), protocol or "TCP") if number else EVERY_PORT
     space = source.namespace if not isinstance(source, (Anywhere, Block)) else ""
     service = _service(inventory, name, space)
     if service is None:
-        found = _place(inventory, name, space)
+        found: list[Peer] = [Anywhere()] if name == "anywhere" else _place(inventory, name, space)
         if not found:
             raise ConfigError(f"no Service and no workload is called {name!r}", "--allow", HOW)
         return [(one, port) for one in found]
@@ -80,7 +81,7 @@ def _place(inventory: Inventory, name: str, space: str | None = None) -> list[Pe
     block = _block(name)
     if block:
         return [block]
-    if name.endswith("/*"):
+    if name.endswith("/*") and is_namespace(name[:-2]):
         return [Namespaced(name[:-2])]
     if name == "*":
         return [Namespaced(one) for one in inventory.namespaces()] if space is None else [Namespaced(space)]
@@ -93,7 +94,9 @@ def _place(inventory: Inventory, name: str, space: str | None = None) -> list[Pe
 
 
 def _block(text: str) -> Block | None:
+    if "/" not in text and text.count(".") != 3 and text.count(":") < 2:
+        return None
     try:
-        return Block(str(ipaddress.ip_network(text, strict=False))) if "/" in text or text.count(".") == 3 else None
+        return Block(str(ipaddress.ip_network(text, strict=False)))
     except ValueError:
         return None
