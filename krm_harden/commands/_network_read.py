@@ -10,7 +10,7 @@ from krm_harden import source, split
 from krm_harden.commands import _files, _network_files, _streams
 from krm_harden.commands._run import STDIN
 from krm_harden.errors import InputError
-from krm_harden.network.existing import OTHERS, OWN
+from krm_harden.network.existing import OTHERS, OWN, WHOLE
 from krm_harden.network.exposed import BACKENDS, CALLED_BY_THE_API
 from krm_harden.network.inventory import Inventory, take
 from krm_harden.network.model import Thing
@@ -28,7 +28,7 @@ CLUSTER_ENDINGS = ("WebhookConfiguration",)
 KINDS = {
     *("Namespace", "Service", "ConfigMap", "Secret", "RoleBinding", "ClusterRoleBinding"),
     *("ServiceMonitor", "PodMonitor"),
-    *(kind for _, kind in (*BACKENDS, *CALLED_BY_THE_API, *OWN, *OTHERS) if kind != "CustomResourceDefinition"),
+    *(kind for _, kind in (*BACKENDS, *CALLED_BY_THE_API, *OWN, *OTHERS, *WHOLE) if kind != "CustomResourceDefinition"),
 }
 """What is read beside workloads; of the definitions of resources, which are long, those with a conversion alone."""
 NAMES = {STDIN: "standard input"}

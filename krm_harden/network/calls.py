@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from krm_harden.model import mapping, sequence, text
 from krm_harden.network import exposed, mentions, texts
 from krm_harden.network.model import Derived, Flow, Namespaced, Remark, Workload, named
-from krm_harden.network.ports import EVERY_PORT, ports
+from krm_harden.network.names import MAX_ALIASES, Absent, Outside, resolve
+from krm_harden.network.ports import EVERY_PORT, of_pod, ports
 from krm_harden.network.said import said
 
 if TYPE_CHECKING:
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
 
     from krm_harden.network.inventory import Inventory
     from krm_harden.network.mentions import Mention
-    from krm_harden.network.model import Options, Service
+    from krm_harden.network.model import Options, Service, Thing
     from krm_harden.network.texts import Text
 
     Found: TypeAlias = "Iterator[Flow | Remark]"
 
-_LOCAL = {"localhost", "ip6-localhost", "0.0.0.0", "host.docker.internal", "kubernetes.docker.internal"}  # noqa: S104
 _INJECTED = {
     "istio-injection": {"enabled"},
     "sidecar.istio.io/inject": {"true"},
@@ -29,30 +29,16 @@ _INJECTED = {
 }
 """Labels and annotations by which a sidecar is injected."""
 _RBAC = "rbac.authorization.k8s.io"
-_MAX_ALIASES = 8
-"""ExternalName Services may name each other."""
-
-
-class Absent(NamedTuple):
-    """A name of the cluster's own that no Service of the input has."""
-
-    name: str
-    namespace: str
-
-
-class Outside(NamedTuple):
-    """A host that isn't the cluster's, as far as its name says."""
-
-    host: str
 
 
 def derived(inventory: Inventory, options: Options) -> Derived:
     """All connections: from workloads, from outside, and what the command line says. Raises ConfigError."""
     found: list[Flow | Remark] = []
     variables = _variables(inventory)
+    accounts = _bound(inventory)
     for workload in inventory.workloads:
         found += _of_workload(workload, inventory, variables.get(workload.namespace, {}))
-        found += _to_the_api(workload, inventory)
+        found += _to_the_api(workload, accounts)
         found += _of_its_own(workload, inventory)
     found += _among_peers(inventory)
     found += exposed.found(inventory, options)
@@ -60,6 +46,7 @@ def derived(inventory: Inventory, options: Options) -> Derived:
     flows = tuple(dict.fromkeys(one for one in found if isinstance(one, Flow)))
     remarks = [*inventory.remarks, *(one for one in found if isinstance(one, Remark))]
     remarks += [_homeless(flow) for flow in flows if _is_homeless(flow)]
+    remarks += [remark for flow in flows for remark in _nameless(flow)]
     remarks += _uncalled(inventory, flows)
     return Derived(tuple(flow for flow in flows if not _is_homeless(flow)), tuple(dict.fromkeys(remarks)))
 
@@ -70,41 +57,19 @@ def _is_homeless(flow: Flow) -> bool:
     return len(spaces) == 2 and spaces[0] != spaces[1] and "" in spaces
 
 
+def _nameless(flow: Flow) -> Iterator[Remark]:
+    """Pods without labels that are called, such as at a port of their node: the default deny cuts them off."""
+    target = flow.target
+    if isinstance(target, Workload) and target.selector is None:
+        words = f"{target.title} has no labels, and no rule can let anybody reach it on {flow.port}; give it some"
+        names = (target.name, named(target.namespace, target.name))
+        yield Remark("error", words, flow.evidence.partition(": ")[0], names, target.namespace)
+
+
 def _homeless(flow: Flow) -> Remark:
     ends = [one.title for one in (flow.source, flow.target) if isinstance(one, Workload) and not one.namespace]
     words = f"{ends[0] if ends else 'a workload'} names no namespace, and no rule can name it; say --namespace NAME"
     return Remark("error", words, flow.evidence.partition(": ")[0])
-
-
-def resolve(inventory: Inventory, host: str, namespace: str) -> Service | Absent | Outside | None:
-    """Whose a host's name is, seen from a namespace; None for the pod itself."""
-    if host in _LOCAL or host.endswith(".localhost") or host.startswith("127."):
-        return None
-    if host in inventory.addresses:
-        return inventory.addresses[host]
-    labels = host.split(".")
-    for at in (2, 3):
-        if labels[at : at + 1] == ["svc"] and not host.endswith(".svc.id.goog"):
-            name, space = labels[at - 2], labels[at - 1]
-            return inventory.services.get((space, name)) or Absent(name, space)
-    for name, space in _short_names(labels, namespace):
-        service = inventory.services.get((space, name))
-        if service and (len(labels) == 1 or labels[0] == name or service.headless):
-            return service
-    if len(labels) == 1:
-        return Absent(host, namespace)
-    return Absent(labels[0], labels[1]) if labels == ["kubernetes", "default"] else Outside(host)
-
-
-def _short_names(labels: list[str], namespace: str) -> Iterator[tuple[str, str]]:
-    """What `name`, `name.namespace`, `pod.name` and `pod.name.namespace` may be short for: (Service, namespace)."""
-    if len(labels) == 1:
-        yield labels[0], namespace
-    elif len(labels) == 2:
-        yield labels[0], labels[1]
-        yield labels[1], namespace
-    elif len(labels) == 3:
-        yield labels[1], labels[2]
 
 
 def _of_workload(workload: Workload, inventory: Inventory, variables: Mapping[str, str]) -> Found:
@@ -158,8 +123,9 @@ def _called(workload: Workload, inventory: Inventory, mention: Mention, one: Tex
         elif mention.sure or isinstance(target, Outside):
             yield from _elsewhere(workload, inventory, target, f"{mention.host}{port}", f"{one.said} names", where)
     elif target is not None:
-        if not mention.sure and mention.port is None and workload in inventory.selected(target):
-            return  # its own name: of itself, not a call
+        own = not mention.sure and mention.port is None and workload in inventory.selected(target)
+        if own and not target.headless:
+            return  # its own name: of itself, not a call; by a headless Service's name pods find their peers
         evidence = f"{where}: {one.said} names Service {target.name}{port}"
         found = to_service(workload, inventory, target, mention.port, evidence)
         yield from (each for each in found if isinstance(each, Flow) or not one.secret)
@@ -200,7 +166,7 @@ def to_service(
             yield from _elsewhere(
                 source, inventory, target, service.external_name, how, str(service.thing.place("spec"))
             )
-        elif target is not None and depth < _MAX_ALIASES:
+        elif target is not None and depth < MAX_ALIASES:
             yield from to_service(source, inventory, target, port, f"{evidence}, an alias", depth + 1)
         return
     if not service.selector:
@@ -229,10 +195,13 @@ def _to_workload(source: Workload, target: Workload, service: Service, port: int
         yield _outside(source, words, where, (service.name,))
         return
     found = list(ports(service, target, port))
+    if source is target and service.headless and port is None and target.ports:
+        # What peers say to each other often has a port that no Service shows: Cassandra's 7000, JGroups' 7800.
+        found = list(dict.fromkeys([*found, *of_pod(target)]))
     if not found:
-        words = (
-            f"{source.title} calls port {port} of {service.title}, which has no such port: no rule is written for it"
-        )
+        what = "" if port is None else f"port {port} of "
+        why = "ports" if port is None else "such port"
+        words = f"{source.title} calls {what}{service.title}, which has no {why}: no rule is written for it"
         yield Remark("warning", words, evidence.partition(": ")[0])
     for one in found:
         if isinstance(one.number, str) and target.pod is not None:
@@ -247,8 +216,8 @@ def _among_peers(inventory: Inventory) -> Found:
     for workload in inventory.workloads:
         spec = mapping(workload.thing.resource.data.get("spec"))
         service = inventory.services.get((workload.namespace, text(spec.get("serviceName"))))
-        replicas = spec.get("replicas")
-        several = isinstance(replicas, int) and replicas > 1
+        # Where no number is said, an autoscaler may say it.
+        several = spec.get("replicas") not in (0, 1)
         if workload.thing.resource.kind == "StatefulSet" and service and service.headless and several:
             place = workload.thing.place("spec", "serviceName")
             evidence = f"{place}: spec.serviceName: its pods find each other by Service {service.name}"
@@ -256,19 +225,26 @@ def _among_peers(inventory: Inventory) -> Found:
                 yield from _to_workload(workload, workload, service, None, evidence)
 
 
-def _to_the_api(workload: Workload, inventory: Inventory) -> Iterator[Remark]:
+def _bound(inventory: Inventory) -> dict[tuple[str, str], Thing]:
+    """The service accounts, by name and namespace, that a binding gives a role: the first that does."""
+    found: dict[tuple[str, str], Thing] = {}
+    for binding in inventory.of_kind((_RBAC, "RoleBinding"), (_RBAC, "ClusterRoleBinding")):
+        for subject in map(mapping, sequence(binding.resource.data.get("subjects"))):
+            if text(subject.get("kind")) == "ServiceAccount":
+                space = text(subject.get("namespace")) or binding.namespace
+                found.setdefault((text(subject.get("name")), space), binding)
+    return found
+
+
+def _to_the_api(workload: Workload, accounts: Mapping[tuple[str, str], Thing]) -> Iterator[Remark]:
     """A workload whose service account is bound to a role asks the API server."""
     if workload.pod is None or workload.host_network:
         return
     account = text(workload.pod.spec.get("serviceAccountName")) or text(workload.pod.spec.get("serviceAccount"))
-    wanted = ("ServiceAccount", account or "default", workload.namespace)
-    for binding in inventory.of_kind((_RBAC, "RoleBinding"), (_RBAC, "ClusterRoleBinding")):
-        for subject in map(mapping, sequence(binding.resource.data.get("subjects"))):
-            space = text(subject.get("namespace")) or binding.namespace
-            if (text(subject.get("kind")), text(subject.get("name")), space) == wanted:
-                words = f"{workload.title}: its service account is bound by {binding.title}: it calls the API server"
-                yield _outside(workload, words, str(binding.place("subjects")), ("kubernetes",))
-                return
+    binding = accounts.get((account or "default", workload.namespace))
+    if binding:
+        words = f"{workload.title}: its service account is bound by {binding.title}: it calls the API server"
+        yield _outside(workload, words, str(binding.place("subjects")), ("kubernetes",))
 
 
 def _of_its_own(workload: Workload, inventory: Inventory) -> Iterator[Remark]:
@@ -290,12 +266,15 @@ def _of_its_own(workload: Workload, inventory: Inventory) -> Iterator[Remark]:
 def _uncalled(inventory: Inventory, flows: Iterable[Flow]) -> Iterator[Remark]:
     """The Services that nobody may reach any more, because no manifest says who calls them."""
     reached = {(id(flow.target), flow.port) for flow in flows if flow.source is not flow.target}
+    called = {target for target, _ in reached}
     for service in inventory.services.values():
+        if not service.ports and any(id(target) in called for target in inventory.selected(service)):
+            continue  # it says no ports, so whoever calls one of its pods calls it
         wanted = [
             (target, port)
             for target in inventory.selected(service)
             for port in ports(service, target, None)
-            if not target.host_network
+            if not target.host_network and not (isinstance(port.number, str) and target.pod is not None)
         ]
         if any(not {(id(target), port), (id(target), EVERY_PORT)} & reached for target, port in wanted):
             words = f"{service.title}: nothing here says who calls it, and the default deny cuts it off"

@@ -24,6 +24,16 @@ OTHERS = (
     ("crd.antrea.io", "NetworkPolicy"),
 )
 """Policies of networks' own kinds: their meaning isn't known here."""
+WHOLE = (
+    ("policy.networking.k8s.io", "AdminNetworkPolicy"),
+    ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
+    ("policy.networking.k8s.io", "ClusterNetworkPolicy"),
+    ("crd.projectcalico.org", "GlobalNetworkPolicy"),
+    ("projectcalico.org", "GlobalNetworkPolicy"),
+    ("cilium.io", "CiliumClusterwideNetworkPolicy"),
+    ("crd.antrea.io", "ClusterNetworkPolicy"),
+)
+"""Such policies of the whole cluster: they hold beside what is written here."""
 
 
 def policies(inventory: Inventory) -> dict[str, list[Thing]]:
@@ -49,6 +59,9 @@ def report(inventory: Inventory, flows: Sequence[Flow]) -> Iterator[Remark]:
     for namespace, things in foreign(inventory).items():
         words = f"{_space(namespace)} has policies of its network's own: {things[0].title}; nothing is written for it"
         yield Remark("warning", words, str(things[0].place()))
+    for thing in inventory.of_kind(*WHOLE):
+        words = f"{thing.resource.kind} {thing.resource.name} holds for the whole cluster, and isn't judged here"
+        yield Remark("warning", words, str(thing.place()))
     for namespace in sorted(there):
         things = there[namespace]
         yield Remark("note", f"{_space(namespace)} has policies already: nothing is written for it")

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from krm_harden.model import dotted, lookup, mapping, sequence, text, walk
 from krm_harden.network.inventory import labels_of, matches
 from krm_harden.network.model import TCP, Anywhere, Flow, Namespaced, Port, Remark, named
+from krm_harden.network.names import meant
 from krm_harden.network.ports import ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, TypeAlias
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, TypeAlias, TypeVar
 
     from krm_harden.network.inventory import Inventory
     from krm_harden.network.model import Options, Peer, Service, Thing, Workload
 
     Found: TypeAlias = "Iterator[Flow | Remark]"
+    _Placed = TypeVar("_Placed", Service, Workload)
 
 _ROUTES = (("spec/rules/*/backendRefs/*", "spec/rules/*/filters/*/requestMirror/backendRef"), "name", "port")
 _TRAEFIK = (("spec/routes/*/services/*",), "name", "port")
@@ -97,6 +99,7 @@ def _on_the_node(workload: Workload) -> Iterator[Flow]:
 
 
 def _to(source: Peer, service: Service, inventory: Inventory, port: int | str | None, evidence: str) -> Found:
+    service = meant(inventory, service)
     for target in inventory.selected(service):
         if not target.host_network:
             for one in ports(service, target, port):
@@ -217,14 +220,16 @@ def _of_service(service: Service, target: Workload, said: Any) -> list[Port]:
 
 def _monitored(inventory: Inventory) -> Iterator[tuple[Workload, Port, str]]:
     """What a ServiceMonitor or a PodMonitor of the Prometheus operator selects."""
+    services = _by_namespace(inventory.services.values())
+    workloads = _by_namespace(inventory.workloads)
     for thing in inventory.of_kind((_MONITORING, "ServiceMonitor")):
-        for service in inventory.services.values():
-            if _monitors(thing, service.namespace, labels_of(service.thing.resource.metadata)):
+        for service in _within(thing, services):
+            if _monitors(thing, labels_of(service.thing.resource.metadata)):
                 for target in inventory.selected(service):
                     yield from _endpoints(thing, "endpoints", target, service)
     for thing in inventory.of_kind((_MONITORING, "PodMonitor")):
-        for workload in inventory.workloads:
-            if _monitors(thing, workload.namespace, workload.labels):
+        for workload in _within(thing, workloads):
+            if _monitors(thing, workload.labels):
                 yield from _endpoints(thing, "podMetricsEndpoints", workload, None)
 
 
@@ -242,11 +247,24 @@ def _endpoints(
                 yield target, port, f"{thing.place('spec', field, index)}: {thing.title}"
 
 
-def _monitors(thing: Thing, namespace: str, labels: Any) -> bool:
-    spec = mapping(thing.resource.data.get("spec"))
-    spaces = mapping(spec.get("namespaceSelector"))
-    names = sequence(spaces.get("matchNames")) or [thing.namespace]
-    return (spaces.get("any") is True or namespace in names) and matches(mapping(spec.get("selector")), labels)
+def _by_namespace(found: Iterable[_Placed]) -> dict[str, list[_Placed]]:
+    spaces: dict[str, list[_Placed]] = {}
+    for one in found:
+        spaces.setdefault(one.namespace, []).append(one)
+    return spaces
+
+
+def _within(thing: Thing, found: Mapping[str, list[_Placed]]) -> Iterator[_Placed]:
+    """What stands in the namespaces that a monitor looks at."""
+    spaces = mapping(mapping(thing.resource.data.get("spec")).get("namespaceSelector"))
+    said = [name for name in sequence(spaces.get("matchNames")) if isinstance(name, str)]
+    names = found if spaces.get("any") is True else dict.fromkeys(said or [thing.namespace])
+    for name in names:
+        yield from found.get(name, ())
+
+
+def _monitors(thing: Thing, labels: Any) -> bool:
+    return matches(mapping(mapping(thing.resource.data.get("spec")).get("selector")), labels)
 
 
 def _of_pod(target: Workload, said: Any) -> list[Port]:

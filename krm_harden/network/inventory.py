@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from krm_harden.model import mapping, sequence, text
+from krm_harden.network.mentions import address
 from krm_harden.network.model import NAMESPACE_LABEL, TCP, Remark, Service, ServicePort, Thing, Workload
 from krm_harden.resources import is_local, is_patch, owners
 from krm_harden.workloads import WORKLOADS
@@ -40,7 +41,7 @@ class Inventory:
     """`workloads` and `services` are in the order of the input; `things` are all objects, by group and kind.
 
     `behind` are the workloads that each Service selects: where none of the input is, the pods of its selector.
-    `addresses` are those that Services have in a cluster, where the input comes from one.
+    `addresses` are those that Services have in a cluster, where the input comes from one; `spaces` are the Namespaces.
     """
 
     things: Mapping[tuple[str, str], tuple[Thing, ...]]
@@ -49,6 +50,7 @@ class Inventory:
     behind: Mapping[tuple[str, str], tuple[Workload, ...]]
     texts: Mapping[tuple[str, str, str], Thing]
     addresses: Mapping[str, Service]
+    spaces: Mapping[str, Thing]
     remarks: tuple[Remark, ...]
 
     def of_kind(self, *keys: tuple[str, str]) -> Iterator[Thing]:
@@ -66,10 +68,9 @@ class Inventory:
         return sorted(spaces | {one.namespace for one in self.services.values()})
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
-        for thing in self.of_kind(("", "Namespace")):
-            if thing.resource.name == name:
-                return {**labels_of(thing.resource.metadata), NAMESPACE_LABEL: name}
-        return {NAMESPACE_LABEL: name} if name else {}
+        thing = self.spaces.get(name)
+        labels = labels_of(thing.resource.metadata) if thing else {}
+        return {**labels, NAMESPACE_LABEL: name} if name else {}
 
     def selected(self, service: Service) -> tuple[Workload, ...]:
         """The workloads that stand behind a Service, none where it has no selector."""
@@ -114,6 +115,7 @@ def take(
             for thing in by_kind.get(("", kind), ())
         },
         {address: service for service in services.values() for address in _addresses(service)},
+        {thing.resource.name: thing for thing in by_kind.get(("", "Namespace"), ())},
         tuple(remarks),
     )
 
@@ -121,8 +123,8 @@ def take(
 def _addresses(service: Service) -> Iterator[str]:
     spec = mapping(service.thing.resource.data.get("spec"))
     for said in (spec.get("clusterIP"), *sequence(spec.get("clusterIPs"))):
-        if isinstance(said, str) and "." in said:
-            yield said
+        if isinstance(said, str) and ("." in said or ":" in said):
+            yield address(said) or said
 
 
 def _behind(services: Iterable[Service], workloads: Sequence[Workload]) -> dict[tuple[str, str], tuple[Workload, ...]]:

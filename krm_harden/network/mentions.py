@@ -6,8 +6,10 @@ candidate; a text is never run, and what can't be read is no host.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +26,16 @@ _HOST = rf"{_LABEL}(?:\.{_LABEL})*\.?"
 _URL = re.compile(r"(?:(?<=:)|(?<![^\s\"'=(,]))//(?:[^\s/?#\"'<>@]*@)?([^\s/?#\"'<>\\`;)}\]|]+)")
 """What follows the two slashes: one `host:port`, or several with commas between them."""
 _AUTHORITY = re.compile(rf"({_HOST})(?::(\d{{1,5}}))?")
+_SIX = re.compile(r"(?<![\w\]])\[([0-9A-Fa-f:.]{2,45})(?:%[\w.-]+)?\](?::(\d{1,5})(?!\d))?")
+"""An address of IPv6 as it stands before a port."""
 _PAIR = re.compile(rf"(?<![\w.:/-])({_HOST}):(\d{{1,5}})(?!\.?\w|@)")
-_SERVICE_NAME = re.compile(rf"(?<![\w.:/-])({_LABEL}(?:\.{_LABEL}){{1,2}}\.svc(?:\.{_LABEL})*)(?!:\d)(?![\w-])")
+_SERVICE_NAME = re.compile(
+    r"(?<![\w.:/-])(?:_[\w-]+\._(?:tcp|udp|sctp)\.)?"
+    rf"({_LABEL}(?:\.{_LABEL}){{1,2}}\.svc(?:\.{_LABEL})*)(?!:\d)(?![\w-])"
+)
+"""A Service's name in full, also behind the port of a SRV record: `_grpc._tcp.api.shop.svc`."""
+_RESOLVED = re.compile(rf"\b(?:dns|kubernetes|k8s|passthrough|xds|static):/{{2}}[^/\s]*/({_HOST})(?::(\d{{1,5}}))?")
+"""A target of gRPC, its resolver first: `dns:///api:8080`."""
 _DEV_TCP = re.compile(rf"/dev/(?:tcp|udp)/({_HOST})/(\d{{1,5}})")
 _INJECTED = re.compile(r"\b([A-Z][A-Z0-9_]*?)_(?:SERVICE_(?:HOST|PORT)\w*|PORT_\d+_(?:TCP|UDP)\w*)\b")
 """The variables that a kubelet makes of each Service of the namespace."""
@@ -35,7 +45,7 @@ _LIST = re.compile(r"[\s,;|]+")
 
 _EXPECTS = re.compile(
     r"host|addr|url|uri|endpoint|server|seed|broker|bootstrap|upstream|backend|node|peer|target|proxy|remote|connect"
-    r"|dsn|master|primary|replica|sentinel|cluster|member|quorum|gateway|service|contact|discovery|origin|api"
+    r"|dsn|master|primary|replica|sentinel|cluster|member|quorum|gateway|service|contact|discovery|origin|api|data_source"
 )
 """Words of a variable's or a flag's name after which a host is expected."""
 _DENIES = {
@@ -59,6 +69,11 @@ _NO_HOSTS = {"true", "false", "none", "null", "auto", "yes", "no", "on", "off", 
 _ASSIGNED = re.compile(
     rf"(?<![\w.-])([A-Za-z_][\w.-]*)[\"']?(?:\s*[=:]\s*|\s+)[\"']?({_HOST})(?=[\s\"',;}}\]]|$)(?!\s*[:=]\s)"
 )
+_KEYWORD = re.compile(
+    r"(?:(?<=[;\s])|(?<!.))([A-Za-z][A-Za-z ]{0,30}?) ?= ?"
+    rf"(?:(?:tcp|admin):)?({_HOST})(?:,(\d{{1,5}}))?(?=[;,\s]|$)"
+)
+"""A part of a connection string: `Server=tcp:db,1433;`, `host=db port=5432`."""
 _COMMENT = ("#", "//")
 _VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][\w.-]*)\)")
 _SHELL_VARIABLE = re.compile(r"\$\{([A-Za-z_][\w.]*)(?::?-([^}]*)|:([^}]*))?\}|\$([A-Za-z_]\w*)")
@@ -111,6 +126,10 @@ def of_value(key: str, value: str, is_known: Known) -> Iterator[Mention]:
     denies, expects = _denies(words), _expects(words)
     for mention in _anywhere(value):
         yield replace(mention, sure=mention.sure or (expects and not denies))
+    for match in _KEYWORD.finditer(value) if "=" in value else ():
+        host = _plain(match[2])
+        if _expects_host(match[1]) and (is_known(host) or _is_full_name(host)):
+            yield Mention(host, _port(match[3]), sure=not is_known(host))
     if denies:
         return
     parts = [part.strip("\"' ") for part in (_LIST.split(value.strip()) if expects else re.split("[,;]", value))]
@@ -223,6 +242,16 @@ def _anywhere(text: str) -> Iterator[Mention]:
         yield Mention(_plain(match[1]))
     for match in _DEV_TCP.finditer(text) if "/dev/" in text else ():
         yield Mention(_plain(match[1]), _port(match[2]))
+    yield from _in_special_forms(text)
+
+
+def _in_special_forms(text: str) -> Iterator[Mention]:
+    for match in _SIX.finditer(text) if "[" in text else ():
+        if address(match[1]):
+            yield Mention(address(match[1]), _port(match[2]))
+    for match in _RESOLVED.finditer(text) if ":/" in text else ():
+        if _is_host(match[1]):
+            yield Mention(_plain(match[1]), _port(match[2]))
 
 
 def _plain(host: str) -> str:
@@ -241,6 +270,15 @@ def _is_host(host: str) -> bool:
 def _is_address(host: str) -> bool:
     parts = host.split(".")
     return len(parts) == 4 and all(part.isdigit() and len(part) < 4 and int(part) < 256 for part in parts)
+
+
+@lru_cache(maxsize=4096)
+def address(host: str) -> str:
+    """An address of IPv6 in its shortest form, so that each way to write it is one; empty for what is none."""
+    try:
+        return str(ipaddress.IPv6Address(host)) if ":" in host else ""
+    except ValueError:
+        return ""
 
 
 def _is_word(host: str) -> bool:

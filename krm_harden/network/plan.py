@@ -80,9 +80,9 @@ def _or_cut(about: Iterable[str]) -> str:
 
 
 def _seen_only_as_namespaces(inventory: Inventory) -> Iterator[Remark]:
-    seen = {workload.namespace for workload in inventory.workloads}
+    seen = set(inventory.namespaces())
     for thing in inventory.of_kind(("", "Namespace")):
         name = thing.resource.name
-        if name not in seen and name not in inventory.namespaces():
+        if name not in seen:
             words = f"namespace {name}: no workload of it is in the input, so nothing is written for it"
             yield Remark("note", words, str(thing.place()))

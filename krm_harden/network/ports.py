@@ -18,14 +18,25 @@ def ports(service: Service, target: Workload, port: int | str | None) -> Iterato
     """The ports of a workload that a port of a Service leads to: None for all, a number or a name."""
     if port is None:
         wanted = service.ports
+        if service.headless and not wanted:
+            yield from of_pod(target)
     else:
         wanted = tuple(one for one in service.ports if port in {one.number, one.name} and port)
     for one in wanted:
         yield Port(_target(one, target), one.protocol)
     if service.headless and isinstance(port, int):
         # Nobody stands between: what is called is what is connected to.
-        for protocol in {one.protocol for one in wanted} or {TCP}:
+        known = {one.protocol for one in wanted} or {said for _, number, said in target.ports if number == port}
+        for protocol in sorted(known or {TCP}):
             yield Port(port, protocol)
+
+
+def of_pod(target: Workload) -> Iterator[Port]:
+    """The ports that a workload's containers say they have; every one where they say none."""
+    if not target.ports:
+        yield EVERY_PORT
+    for _, number, protocol in target.ports:
+        yield Port(number, protocol)
 
 
 def _target(port: ServicePort, target: Workload) -> int | str:

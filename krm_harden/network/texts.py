@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from krm_harden.model import dotted, mapping, sequence, text
 from krm_harden.network.mentions import expanded, shell_expanded
-from krm_harden.network.model import Remark
+from krm_harden.network.model import Remark, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +21,8 @@ VARIABLE, WORDS, FILE = "variable", "words", "file"
 _EXECUTED = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle/postStart", "lifecycle/preStop")
 _DATA = (("configMap", "ConfigMap", "name"), ("secret", "Secret", "secretName"))
 """Sources of volumes: the field, the kind, and what names the object (in a projected volume it is always `name`)."""
+
+_OF_THE_NODE = {"status.hostIP", "status.hostIPs"}
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,12 @@ def _variable(
             taken = f"env {name}, from key {key} of {kind} {data[0].resource.name},"
             secret = _secret(kind, data[0].resource.name)
             return _Variable(data[1].get(key), taken, _place(data[0], key), secret)
-    return _Variable(_field(workload, mapping(origin.get("fieldRef"))), f"env {name}", place)
+    reference = mapping(origin.get("fieldRef"))
+    if text(reference.get("fieldPath")) in _OF_THE_NODE and not workload.host_network:
+        words = f"{workload.title}: env {name} is the address of its node, for what it calls there"
+        called = named(workload.namespace, workload.name)
+        missing.append(Remark("outside", words, str(place), ("node",), workload.namespace, called))
+    return _Variable(_field(workload, reference), f"env {name}", place)
 
 
 def _secret(kind: str, name: str) -> str:
