@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import resource
 import time
 from xml.etree import ElementTree as ET
 
@@ -96,6 +97,13 @@ HOSTS = {
     "bare name": ("value", "REDIS_HOST", "redis", [("redis", None)]),
     "bare name, any variable": ("value", "REDIS", "redis", [("redis", None)]),
     "bare names apart": ("value", "SERVERS", "redis db", [("redis", None), ("db", None)]),
+    "connection string": ("value", "X", "Server=db;Initial Catalog=cart;User Id=redis;Password=p@ss", [("db", None)]),
+    "connection string with a port": ("value", "X", "User Id=sa;Data Source=tcp:db,1433;", [("db", 1433)]),
+    "keywords": ("value", "DB_DSN", "user=cart host=db port=5432 dbname=redis", [("db", None)]),
+    "resolver": ("value", "X", "dns:///cart:7070", [("cart", 7070)]),
+    "resolver and full name": ("words", "", ["--to=dns:///cart.shop.svc:7070"], [("cart.shop.svc", 7070)]),
+    "service record": ("words", "", ["--store=dnssrv+_grpc._tcp.cart.shop.svc"], [("cart.shop.svc", None)]),
+    "a file's url": ("value", "X", "file:///db", []),
     "a user": ("value", "POSTGRES_USER", "db", []),
     "a name": ("value", "APP_NAME", "cart", []),
     "camel case": ("value", "dbUser", "db", []),
@@ -691,6 +699,9 @@ HOSTILE = {
     "clients": "curl db ",
     "variables": "A_SERVICE_",
     "open": "${",
+    "addresses": "[::1]:",
+    "keywords": "a b=db ",
+    "resolvers": "dns:///a",
 }
 
 
@@ -713,3 +724,149 @@ def test_a_text_is_searched_in_time_that_grows_with_its_length_alone(part):
     size = 20_000 // len(part)
     small = min(cost(size) for _ in range(3))
     assert min(cost(8 * size) for _ in range(2)) < 30 * max(small, 0.002)
+
+
+def test_an_address_of_ipv6_is_a_host_as_one_of_ipv4():
+    front = service("api", clusterIP="fd00:0::7", clusterIPs=["fd00::7"])
+    found, _ = network(caller("http://[fd00::7]:8080/x"), workload("api"), front, options=["--egress"])
+    assert into(found, "api") == [("web", [PORT])]
+    _, ran = network(caller("postgres://u:p@[2001:db8::1]:5432/x"), options=["--egress"], code=1)
+    assert "names 2001:db8::1, port 5432: the default deny cuts it off" in ran.err
+    network(caller("http://[::]:8080 http://[::1]:80 at [12:30:45]"), options=["--egress"])
+    found, _ = network(workload("web"), options=["--egress", "--allow", "web=[2001:db8::/32]:443"])
+    (rule,) = found["allow-from-web"]["spec"]["egress"]
+    assert rule == {"to": [{"ipBlock": {"cidr": "2001:db8::/32"}}], "ports": [{"port": 443, "protocol": "TCP"}]}
+
+
+def headless(name, ports=((PORT, PORT),), **spec):
+    return service(name, ports=ports, clusterIP="None", **spec)
+
+
+LISTENING = {"ports": [{"containerPort": 7000}, {"containerPort": 7000, "protocol": "UDP"}, {"containerPort": PORT}]}
+
+
+@pytest.mark.parametrize("replicas", [{}, {"replicas": 3}], ids=["by an autoscaler", "three"])
+def test_peers_reach_each_other_on_ports_that_no_service_shows(replicas):
+    peers = workload("db", kind="StatefulSet", serviceName="db", container=LISTENING, **replicas)
+    found, _ = network(caller("db", variable="DB_HOST"), peers, headless("db"))
+    assert into(found, "db") == [("db", [7000, PORT, 7000]), ("web", [PORT])]
+
+
+def test_a_single_pod_has_no_peers():
+    alone = workload("db", kind="StatefulSet", serviceName="db", container=LISTENING, replicas=1)
+    found, _ = network(caller("db", variable="DB_HOST"), alone, headless("db"))
+    assert into(found, "db") == [("web", [PORT])]
+
+
+def test_pods_find_their_peers_by_the_name_of_their_own_headless_service():
+    query = {"env": [{"name": "JGROUPS_DNS_QUERY", "value": "kc-peers"}], **LISTENING}
+    found, _ = network(
+        workload("kc", container=query), headless("kc-peers", selector={"app": "kc"}), options=["--cut", "kc-peers"]
+    )
+    assert into(found, "kc") == [("kc", [7000, PORT, 7000])]
+
+
+def test_a_headless_service_without_ports_leads_to_those_of_its_pods():
+    found, ran = network(
+        caller("db", variable="DB_HOST"), workload("db", container=LISTENING), headless("db", ports=())
+    )
+    assert into(found, "db") == [("web", [7000, PORT, 7000])]
+    assert "warning" not in ran.err
+    found, _ = network(caller("db", variable="DB_HOST"), workload("db"), headless("db", ports=()))
+    assert into(found, "db") == [("web", [])]
+    found, _ = network(caller("db:7000"), workload("db", container=LISTENING), headless("db", ports=()))
+    assert [port["protocol"] for port in found["allow-to-db"]["spec"]["ingress"][0]["ports"]] == ["TCP", "UDP"]
+
+
+def test_the_node_that_a_pod_calls_is_listed_where_egress_is_denied():
+    agent = {"env": [{"name": "DD_AGENT_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}]}
+    _, ran = network(workload("web", container=agent), options=["--egress"], code=1)
+    assert "env DD_AGENT_HOST is the address of its node, for what it calls there: the default deny cuts" in ran.err
+    network(workload("web", container=agent), options=["--egress", "--cut", "node"])
+    network(workload("web", container=agent))
+
+
+def test_an_ingress_reaches_what_its_service_is_an_alias_of():
+    alias = service("front", space="edge", type="ExternalName", externalName="web.shop.svc.cluster.local.")
+    backend = {"service": {"name": "front", "port": {"number": PORT}}}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "front", "namespace": "edge"},
+        "spec": {"defaultBackend": backend},
+    }
+    found, _ = network(alias, ingress, workload("web"), service("web"), options=["--ingress-controller", "ingress"])
+    assert into(found, "web") == [("ingress/*", [PORT])]
+
+
+def test_pods_without_labels_that_are_open_on_their_node_are_an_error():
+    port = {"ports": [{"containerPort": 80, "hostPort": 80}]}
+    _, ran = network(workload("agent", kind="DaemonSet", labels={}, container=port), code=1)
+    assert "DaemonSet shop/agent has no labels, and no rule can let anybody reach it on TCP 80" in ran.err
+
+
+def test_pods_that_lack_a_services_port_wait_for_no_caller():
+    named = workload(
+        "one", labels={"app": "web", "n": "1"}, container={"ports": [{"name": "http", "containerPort": 80}]}
+    )
+    other = workload("two", labels={"app": "web", "n": "2"})
+    _, ran = network(caller("http://web", name="c"), named, other, service("web", ports=[(80, "http")]))
+    assert "no container of Deployment shop/two has a port http" in ran.err
+
+
+def test_policies_of_the_whole_cluster_are_named():
+    wide = {"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy", "metadata": {"name": "deny"}}
+    found, ran = network(wide, workload("web"))
+    assert list(found) == ["default-deny-ingress"]
+    assert "warning: GlobalNetworkPolicy deny holds for the whole cluster, and isn't judged here" in ran.err
+
+
+def test_anywhere_may_be_called_too():
+    found, _ = network(workload("web"), options=["--egress", "--allow", "web=anywhere"])
+    assert found["allow-from-web"]["spec"]["egress"] == [{}]
+
+
+@pytest.mark.parametrize("space", ["../../x", "/tmp/x", "a\0b", "n" * 300, "${NS}", ".."])
+def test_a_namespace_that_is_no_name_leads_out_of_no_folder(tmp_path, space):
+    folder = tmp_path / "a" / "b" / "out"
+    for _ in range(2):
+        ran = run_cli("network", "-o", folder, "-", stdin=text(workload("web", space=space), workload("web")))
+        assert ran.code == 0, ran.err
+        shop = folder / "network-policies-shop.yaml"
+        (odd,) = {path for path in tmp_path.rglob("*") if path.is_file()} - {shop}
+        assert odd.parent == folder
+        assert re.fullmatch(r"network-policies-[A-Za-z0-9-]{8,70}\.yaml", odd.name)
+
+
+WRONG_NAMES = (
+    *(["--namespace", "../x"], ["--ingress-controller", "A b"], ["--metrics-from", "x/y"]),
+    *(["--allow", "A b/*=web"], ["--allow", "web=/*"]),
+)
+
+
+@pytest.mark.parametrize("options", WRONG_NAMES, ids=" ".join)
+def test_a_namespace_that_the_command_line_says_must_be_a_name(options):
+    ran = run_cli("network", *options, "-", stdin=text(workload("web")))
+    assert (ran.code, ran.out) == (3, b""), ran.err
+    assert ran.err.count("\n") == 1, ran.err
+
+
+def test_the_cost_grows_with_the_namespaces_and_not_with_their_square():
+    def cost(count):
+        objects = []
+        for space in (f"n{number}" for number in range(count)):
+            account = {"kind": "ServiceAccount", "name": "default", "namespace": space}
+            objects += [
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}},
+                {**POLICY, "metadata": {"name": "theirs", "namespace": space}},
+                data("RoleBinding", "b", space, subjects=[account]) | {"apiVersion": "rbac.authorization.k8s.io/v1"},
+                data("ServiceMonitor", "m", space, spec={}) | {"apiVersion": "monitoring.coreos.com/v1"},
+                caller("http://api:8080", space=space),
+                workload("api", space=space),
+                service("api", space=space),
+            ]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        run_cli("network", "-", stdin="\n---\n".join(map(json.dumps, objects)).encode())
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+    assert cost(800) < 6 * cost(200)
