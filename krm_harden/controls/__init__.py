@@ -32,35 +32,34 @@ ALIASES = {
 """Short names that a policy may use for the upstream ids: the control of each level."""
 POD_SECURITY_POLICY = "podSecurityPolicy"
 """All that a PodSecurityPolicy sets and refuses. Its fields are no controls that a policy switches on: it has them."""
-POD_SECURITY_POLICY_IDS = tuple(
-    f"{POD_SECURITY_POLICY}.{field}"
-    for field in (
-        "privileged",
-        "hostNetwork",
-        "hostPID",
-        "hostIPC",
-        "hostPorts",
-        "volumes",
-        "allowedHostPaths",
-        "allowedFlexVolumes",
-        "allowedCSIDrivers",
-        "defaultAddCapabilities",
-        "requiredDropCapabilities",
-        "allowedCapabilities",
-        "runAsUser",
-        "runAsGroup",
-        "fsGroup",
-        "supplementalGroups",
-        "seLinux",
-        "readOnlyRootFilesystem",
-        "allowPrivilegeEscalation",
-        "sysctls",
-        "allowedProcMountTypes",
-        "runtimeClass",
-        "seccomp",
-        "appArmor",
-    )
+POD_SECURITY_POLICY_FIELDS = (
+    "privileged",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "hostPorts",
+    "volumes",
+    "allowedHostPaths",
+    "allowedFlexVolumes",
+    "allowedCSIDrivers",
+    "defaultAddCapabilities",
+    "requiredDropCapabilities",
+    "allowedCapabilities",
+    "runAsUser",
+    "runAsGroup",
+    "fsGroup",
+    "supplementalGroups",
+    "seLinux",
+    "readOnlyRootFilesystem",
+    "allowPrivilegeEscalation",
+    "sysctls",
+    "allowedProcMountTypes",
+    "runtimeClass",
+    "seccomp",
+    "appArmor",
 )
+"""All that such a policy sets and refuses, in the order of its documentation; two names of one thing are one field."""
+POD_SECURITY_POLICY_IDS = tuple(f"{POD_SECURITY_POLICY}.{field}" for field in POD_SECURITY_POLICY_FIELDS)
 
 
 def named(name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ goes through. Fields only look at the draft; what they yield is applied by admis
 
 from __future__ import annotations
 
+from krm_harden.controls import POD_SECURITY_POLICY_FIELDS
 from krm_harden.psp.model import PREFIX, Change
 
 TYPE_CHECKING = False
@@ -23,33 +24,7 @@ if TYPE_CHECKING:
     RefusesIn: TypeAlias = "Callable[[PodSecurityPolicy, PodDraft, ContainerDraft], Iterator[FieldError]]"
     RefusesVolume: TypeAlias = "Callable[[PodSecurityPolicy, PodDraft, int, Mapping[str, Any]], Iterator[FieldError]]"
 
-IDS = (
-    "privileged",
-    "hostNetwork",
-    "hostPID",
-    "hostIPC",
-    "hostPorts",
-    "volumes",
-    "allowedHostPaths",
-    "allowedFlexVolumes",
-    "allowedCSIDrivers",
-    "defaultAddCapabilities",
-    "requiredDropCapabilities",
-    "allowedCapabilities",
-    "runAsUser",
-    "runAsGroup",
-    "fsGroup",
-    "supplementalGroups",
-    "seLinux",
-    "readOnlyRootFilesystem",
-    "allowPrivilegeEscalation",
-    "sysctls",
-    "allowedProcMountTypes",
-    "runtimeClass",
-    "seccomp",
-    "appArmor",
-)
-"""All fields, in the order of the documentation. Two names of one thing in a policy are one field here."""
+IDS = POD_SECURITY_POLICY_FIELDS
 
 
 class Effect:
