@@ -869,3 +869,21 @@ def test_the_folder_for_what_is_written_may_not_hold_the_input(tmp_path):
         assert done.code == 3
         assert f"-o {folder} holds the input deploy; name another folder by -o" in done.err
     assert sorted(one.name for one in tmp_path.iterdir()) == ["deploy"]
+
+
+@pytest.mark.parametrize("wrap", [lambda text: text, lambda text: json.dumps(yaml.safe_load(text))])
+def test_a_kind_that_nobody_knows_and_that_may_make_pods_leaves_its_namespace_open(tmp_path, wrap):
+    clones = DEPLOYMENT.replace("apps/v1", "apps.kruise.io/v1").replace("Deployment", "CloneSet")
+    other = DEPLOYMENT.replace("namespace: shop", "namespace: other")
+    text = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a, namespace: other}\n"
+    text += "spec: {values: 'containers: [{image: a}]'}\n"
+    put(tmp_path, policy=POLICY, rbac=GRANT, web=DEPLOYMENT, other=other, clones=wrap(clones), application=text)
+
+    done = migrate(".", "-o", "out", cwd=tmp_path)
+
+    assert done.code == 1
+    said = "clones.yaml:1: error: CloneSet/shop/web: apps.kruise.io/v1 CloneSet isn't known and holds containers"
+    assert said in done.err
+    assert "application" not in done.err
+    found = json.loads((tmp_path / "out" / "report.json").read_text())["namespaces"]
+    assert {one["name"]: one.get("enforce", "") for one in found} == {"other": "baseline:v1.37", "shop": ""}

@@ -20,7 +20,7 @@ from krm_harden.resources import is_patch, resources
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from krm_harden.model import Resource
+    from krm_harden.model import Resource, Unexamined
     from krm_harden.source import Document
 
 STDIN = "-"
@@ -149,8 +149,7 @@ def _shown(name: str) -> str:
 def _chunk(found: Found, name: str, chunk: bytes, line: int, namespace: str) -> Chunk | None:
     """A chunk with its objects, None where nothing in it matters or can be read."""
     known = split.can_skip(chunk, matters)
-    if known:
-        _note(found, name, skipped(chunk, known, line))
+    if known and not skipped(chunk, known, line):
         return None
     cut = split.cut_items(chunk)
     if cut and frame(cut):
@@ -203,7 +202,9 @@ def _items(
 ) -> Iterator[Item]:
     every = list(resources(document, index))
     wanted = [resource for resource in every if matters(resource.api_version, resource.kind)]
-    _note(found, name, left_out(document, [one for one in every if one not in wanted], {}, line))
+    for resource in every:
+        if resource not in wanted:
+            _left_out(found, name, resource, left_out(document, [resource], {}, line), resource.namespace or namespace)
     for resource in wanted:
         where = f"{name}:{line + source.line_of(document, resource.base) + 1}"
         pods = list(workloads.pods(resource, workloads.shapes_of(resource, {})))
@@ -235,7 +236,15 @@ def _kind(resource: Resource) -> bytes:
     return (said + (f"namespace: {resource.namespace}\n" if resource.namespace else "")).encode()
 
 
-def _note(found: Found, name: str, notes: Iterable[object]) -> None:
+def _left_out(found: Found, name: str, resource: Resource, notes: Iterable[Unexamined], namespace: str) -> None:
+    """What isn't looked into; what may make pods leaves open what holds in its namespace."""
     for note in notes:
-        said = f"{note}: {note.reason}" if str(note) else note.reason  # type: ignore[attr-defined]
-        found.notes.append(f"{name}:{note.line}: {said}")  # type: ignore[attr-defined]
+        at = f"{name}:{note.line}"
+        if note.cause == "unknown":
+            reason = f"{resource}: {resource.api_version} {resource.kind} isn't known and holds containers"
+            makes_pods = b"kind: Pod\n" + (f"namespace: {namespace}\n".encode() if namespace else b"")
+            found.unread.append(
+                Unread(at, reason, makes_pods, "give what it makes, or leave it out if it makes no pods")
+            )
+        else:
+            found.notes.append(f"{at}: {f'{note}: ' if str(note) else ''}{note.reason}")
