@@ -887,3 +887,16 @@ def test_a_kind_that_nobody_knows_and_that_may_make_pods_leaves_its_namespace_op
     assert "application" not in done.err
     found = json.loads((tmp_path / "out" / "report.json").read_text())["namespaces"]
     assert {one["name"]: one.get("enforce", "") for one in found} == {"other": "baseline:v1.37", "shop": ""}
+
+
+def test_a_copy_has_a_name_that_kubectl_reads_in_a_folder(tmp_path):
+    put(tmp_path, policy=POLICY, rbac=GRANT)
+    for name in ("dump.txt", "web"):
+        (tmp_path / name).write_text(DEPLOYMENT)
+
+    assert migrate(".", "dump.txt", "web", "-o", "out", cwd=tmp_path).code == 0
+    assert sorted(one.name for one in (tmp_path / "out/manifests").iterdir()) == [
+        "dump.txt.yaml",
+        "namespaces.yaml",
+        "web.yaml",
+    ]

@@ -60,4 +60,7 @@ def of_objects(found: Policy, known: list[dict[str, Any]], *, alone: bool = Fals
     if not alone:
         return found.with_pod_security(asked)
     made = found.with_changes({"level": LEVEL}, said.removeprefix("the "))
-    return made.with_pod_security(asked).with_note("warning", f"no policy is given: {said} hold, and nothing else does")
+    verb = "hold" if ", " in names else "holds"
+    return made.with_pod_security(asked).with_note(
+        "warning", f"no policy is given: {said} {verb}, and nothing else does"
+    )

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LIVE = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 """What the API server adds to an object's metadata, and takes from nobody."""
+APPLIED = (".yaml", ".yml", ".json")
+"""The names of files that `kubectl apply -R` reads in a folder."""
 MARK = "Made by `krm-harden psp migrate`"
 
 
@@ -203,6 +205,8 @@ def paths(texts: Iterable[Text], arguments: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         name = "stdin.yaml" if text.name == STDIN else _relative(text.name, arguments)
+        if not name.endswith(APPLIED):
+            name += ".yaml"
         stem, dot, suffix = name.rpartition(".")
         number = 2
         while name in found.values():
