@@ -592,6 +592,9 @@ BARE = [
     pod("unconfined", {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}),
     pod("writes", {"securityContext": {"readOnlyRootFilesystem": False, "allowPrivilegeEscalation": True}}),
     pod("agent", {"image": "quay.io/cilium/cilium:v1.16.0"}),
+    pod("aliases", {"image": "index.docker.io/library/nginx:1.27"}, {"name": "old", "image": "k8s.gcr.io/pause:3.9"}),
+    pod("mirrors", {"image": "public.ecr.aws/docker/library/nginx:1.27"},
+        {"name": "db", "image": "mirror.gcr.io/library/redis:7"}),
     pod("windows", os={"name": "windows"}),
     pod("on-windows", nodeSelector={"kubernetes.io/os": "windows"}),
     pod("own-users", hostUsers=False),
@@ -649,6 +652,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "additive": {"images": IMAGES, "changes": "additive"},
     "report": {"unknownUser": "report"},
     "openshift": {"target": {"platform": "openshift"}},
+    "root": {"images": [{"match": "web", "defaultUser": 0}]},
+    "same": {"images": [{"match": "*", "uid": 77, "gid": 88}]},
     "baseline": {"level": "baseline"},
     "older": {"version": "v1.24"},
     "own": {
@@ -696,6 +701,22 @@ def unlike(made: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
             for field in sorted({*said, *other}):
                 if said.get(field) != other.get(field):
                     yield f"{name}/{container}: {field} is {said.get(field)}, not {other.get(field)}"
+
+
+def test_nothing_is_written_that_keeps_a_container_from_its_start(server):
+    """The kubelet refuses root where runAsNonRoot says so; `mkdir /data` fails on a read-only root."""
+    install(server, ["alive"], emitted("alive", policy(controls={"numericUser": {"enabled": False}}), "Mutating"))
+    commands = [["sh", "-c", "set -e; mkdir -p /data/x; exec app"], ["prometheus", "--storage.tsdb.path=/data"]]
+    containers = [{"name": f"c{index}", "command": command} for index, command in enumerate(commands)]
+    plain = bare(pod("probe", {"image": "nginx:1.27"}, *containers, {"name": "other", "args": ["--path", "/x"]}))
+    wait_until(server, "alive", lambda answer: security(answer.data) != security(plain), plain)
+
+    found = security(created(server, "alive", plain))
+
+    assert not found["web"].keys() & {"runAsNonRoot", "runAsGroup", "runAsUser"}
+    assert found["web"]["readOnlyRootFilesystem"]
+    assert [found[one["name"]].get("readOnlyRootFilesystem") for one in containers] == [None, None]
+    assert (found["other"]["readOnlyRootFilesystem"], found["other"]["runAsNonRoot"]) == (True, True)
 
 
 def annotated(profile: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DOCKER_HUB = "docker.io"
-_ALIASES = {
+ALIASES = {
     "index.docker.io": DOCKER_HUB,
     "registry-1.docker.io": DOCKER_HUB,
     "registry.hub.docker.com": DOCKER_HUB,
@@ -50,7 +50,7 @@ def _repository(name: str) -> str:
     host, slash, path = name.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
         host, path = DOCKER_HUB, name
-    host = _ALIASES.get(host, host)
+    host = ALIASES.get(host, host)
     if host == DOCKER_HUB and "/" not in path:
         path = f"library/{path}"
     return f"{host}/{path}"

@@ -1,6 +1,6 @@
 """What is known of images, as lines of text that CEL looks things up in.
 
-A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS`, with `-` for what isn't known:
+A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS STARTS`, with `-` for what isn't known:
 
     WHICH   a canonical repository, a whole reference, or a regular expression about one
     TAGS    a regular expression about the tag
@@ -9,6 +9,7 @@ A line has the columns `WHICH TAGS UID GID RUNS PORTS PATHS`, with `-` for what 
     PORTS   low: it listens on a port below 1024
     PATHS   the folders that it writes as `entry` has them, with commas; `none`; `-` where nobody knows; `keep` where
             its root must stay writable
+    STARTS  root: as that, where nobody gives it another user
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ def _line(which: str, tags: str, facts: ImageFacts, *, guesses: bool) -> str:
         _runs(facts),
         "low" if low else "-",
         _paths(value("writablePaths")),
+        "root" if facts.value("defaultUser") == 0 else "-",
     ]
     return " ".join(columns)
 

@@ -14,6 +14,8 @@ from krm_harden.cluster._cel.words import listed, literal
 from krm_harden.controls._users import DEFAULT_UID, USER_NAMESPACES
 from krm_harden.controls._writable import DEFAULT_PATHS
 from krm_harden.decide import CLAIMS, DATA_VOLUMES
+from krm_harden.images.command_lines import DATA, FOLDERS, PLACES
+from krm_harden.images.names import ALIASES, MIRRORS
 from krm_harden.images.obstacles import KEPT_CAPABILITIES
 
 if TYPE_CHECKING:
@@ -150,10 +152,18 @@ _KEYS = {
     "known": ("path", "c", "facts"),
     "users": ("path", "c", "facts", "uid", "anyUser", "user", "low"),
 }
+_ALIASED = " : ".join(
+    f"one.name.startsWith('{alias}/') ? '{registry}' + one.name.substring({len(alias)})"
+    for alias, registry in ALIASES.items()
+)
+_MIRRORED = " : ".join(
+    f"one.repository.startsWith('{mirror}') ? '{original}' + one.repository.substring({len(mirror)})"
+    for mirror, original in MIRRORS
+)
 _LIBRARY = (
-    "one.name.matches('^(localhost|[^/]*[.:][^/]*)/')\n"
-    "    ? (one.name.matches('^docker[.]io/[^/]+$') ? 'docker.io/library/' + one.name.substring(10) : one.name)\n"
-    "    : (one.name.contains('/') ? 'docker.io/' : 'docker.io/library/') + one.name"
+    f"[{_ALIASED} : one.name].map(name, name.matches('^(localhost|[^/]*[.:][^/]*)/')\n"
+    "    ? (name.matches('^docker[.]io/[^/]+$') ? 'docker.io/library/' + name.substring(10) : name)\n"
+    "    : (name.contains('/') ? 'docker.io/' : 'docker.io/library/') + name)[0]"
 )
 
 
@@ -192,8 +202,8 @@ def _containers(asked: _Asked) -> Variables:
             f"variables.spelled.map(one, {{'path': one.path, 'c': one.c, 'facts': dyn([{reference}].map(whole,\n"
             f"  variables.stated.filter(line, one.image.matches({columns}[0]) || whole.matches({columns}[0]))\n"
             "  + variables.locked.filter(line, line.startsWith(whole + ' '))\n"
-            "  + variables.catalogue.filter(line, line.startsWith(one.repository + ' ')\n"
-            f"    && ({tag}).matches({columns}[1]))\n"
+            f"  + [{_MIRRORED} : one.repository].map(hub, variables.catalogue.filter(line, line.startsWith(hub + ' ')\n"
+            f"    && ({tag}).matches({columns}[1])))[0]\n"
             f"  + variables.patterns.filter(line, whole.matches({columns}[0])\n"
             f"    && ({tag}).matches({columns}[1])))[0])}})",
         ),
@@ -273,7 +283,7 @@ def _wanted(asked: _Asked) -> Iterator[tuple[str, str]]:
         "capabilities_restricted": f"{held} && !('ALL' in {own}.?capabilities.?drop.orValue([])) && {_sure(asked)}",
         "runAsNonRoot": _non_root(asked),
         "numericUser": "false" if openshift else _user(asked),
-        "numericGroup": "false" if openshift or asked.changes == "additive" else _group(),
+        "numericGroup": "false" if openshift or asked.changes == "additive" else _group(asked),
         "readOnlyRootFilesystem": _read_only(asked),
     }.items():
         if name in asked.controls:
@@ -340,6 +350,11 @@ def _non_root(asked: _Asked) -> str:
     said = f"!one.isHeld && ({_effective('runAsNonRoot')}).size() == 0 && !{of_root} && {sure}"
     if asked.own_users:
         said += " && object.spec.?hostUsers.orValue(true)"
+    if asked.settings.platform != "openshift":
+        # The kubelet refuses an image that starts as root, where nobody gives it another user.
+        given = f"({_user(asked)}{asked.spared('numericUser')})" if "numericUser" in asked.controls else "false"
+        as_root = "one.facts.exists(line, line.split(' ')[7] == 'root')"
+        said += f"\n  && (one.user.size() > 0 || !{as_root} || {given})"
     return said
 
 
@@ -349,15 +364,16 @@ def _user(asked: _Asked) -> str:
         return "false"
     guessed = "one.anyUser"
     if asked.changes == "complete" and asked.settings.unknown_user == "uid":
-        guessed += f" || !({_effective('runAsNonRoot')}).exists(said, said)"
+        own = " && object.spec.?hostUsers.orValue(true)" if asked.own_users else ""
+        guessed += f" || (!({_effective('runAsNonRoot')}).exists(said, said){own})"
     known = f"one.uid.exists(uid, uid > 0)\n    || (one.uid.size() == 0 && ({guessed}) && !{_MOUNTS_DATA})"
-    own = " && object.spec.?hostUsers.orValue(true)" if asked.own_users else ""
-    return f"!one.isHeld && one.user.size() == 0{own}\n  && ({known})"
+    return f"!one.isHeld && one.user.size() == 0\n  && ({known})"
 
 
-def _group() -> str:
-    """The group that goes with a known user."""
-    same = "(one.user.size() == 0 || one.user[0] == one.uid[0])"
+def _group(asked: _Asked) -> str:
+    """The group that goes with a known user, where the container has that or gets it."""
+    given = "one.user.size() == 0 || " if "numericUser" in asked.controls else ""
+    same = f"({given}one.user.exists(uid, uid == one.uid[0]))"
     has = f"{_first_gid()}.size() > 0"
     return f"!one.isHeld && ({_effective('runAsGroup')}).size() == 0 && one.uid.size() > 0 && {same} && {has}"
 
@@ -365,6 +381,14 @@ def _group() -> str:
 def _first_gid() -> str:
     """A list with the group of the user that is known first, or an empty one."""
     return "one.facts.map(line, line.split(' ')[2] != '-', line.split(' ')[3]).filter(gid, gid != '-')"
+
+
+_OWN_FOLDERS = (
+    r"(^|[\s;&|(/])mkdir(\s|$)|(?i)(^|\s)-[-\w.]*("
+    + "|".join([*sorted(PLACES), rf"({'|'.join(sorted(DATA))})[-\w.]*[-._]({'|'.join(sorted(FOLDERS))})"])
+    + r")(\s|=|$)"
+)
+"""What says in a command that it writes to folders which it names: `made_folders`, and a little more."""
 
 
 def _read_only(asked: _Asked) -> str:
@@ -375,7 +399,11 @@ def _read_only(asked: _Asked) -> str:
     )
     if asked.changes == "additive":
         return "false"
-    return said if asked.changes == "complete" else f"{said}\n  && {paths}.exists(said, said != '-')"
+    if asked.changes != "complete":
+        return f"{said}\n  && {paths}.exists(said, said != '-')"
+    # Which folders a command makes and is told to use only `fix` reads.
+    words = "(one.c.?command.orValue([]) + one.c.?args.orValue([]))"
+    return f"{said}\n  && !{words}.exists(word, word.matches({literal(_OWN_FOLDERS)}))"
 
 
 def _volumes(asked: _Asked) -> Variables:
