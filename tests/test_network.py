@@ -870,3 +870,33 @@ def test_the_cost_grows_with_the_namespaces_and_not_with_their_square():
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
     assert cost(800) < 6 * cost(200)
+
+
+def test_a_selector_rests_on_labels_that_stay_where_they_are_enough():
+    volatile = {"helm.sh/chart": "shop-1.2.3", "app.kubernetes.io/version": "7"}
+    stable = caller("api:8080", name="stable", labels={"app": "web", "track": "stable", **volatile})
+    canary = workload("canary", labels={"app": "web", "track": "canary", **volatile})
+    for one in (stable, canary):
+        one["spec"]["selector"] = {"matchLabels": {"app": "web"}}
+    found, _ = network(stable, canary, workload("api"), service("api"))
+    (rule,) = found["allow-to-api"]["spec"]["ingress"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "web", "track": "stable"}}}]
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "\u00b2", "-1", "http", ""])
+def test_an_annotation_that_names_no_port_is_no_port_of_a_policy(port):
+    scraped = workload("web", container={"ports": [{"containerPort": PORT}]})
+    said = {"prometheus.io/scrape": "true", "prometheus.io/port": port}
+    scraped["spec"]["template"]["metadata"]["annotations"] = said
+    front = service("web")
+    front["metadata"]["annotations"] = said
+    monitor = data("PodMonitor", "m", spec={"selector": {}, "podMetricsEndpoints": [{"targetPort": 99999}]})
+    monitor["apiVersion"] = "monitoring.coreos.com/v1"
+    found, _ = network(scraped, front, monitor, options=["--metrics-from", "metrics"])
+    assert into(found, "web") == [("metrics/*", [PORT])]
+
+
+def test_a_command_line_names_ports_that_there_are():
+    ran = run_cli("network", "--allow", "web=web:65536", "-", stdin=text(workload("web")))
+    assert (ran.code, ran.out) == (3, b"")
+    assert "--allow: 65536 is no port" in ran.err

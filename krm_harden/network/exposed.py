@@ -8,7 +8,7 @@ from krm_harden.model import dotted, lookup, mapping, sequence, text, walk
 from krm_harden.network.inventory import labels_of, matches
 from krm_harden.network.model import TCP, Anywhere, Flow, Namespaced, Port, Remark, named
 from krm_harden.network.names import meant
-from krm_harden.network.ports import ports
+from krm_harden.network.ports import numbered, ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -150,9 +150,8 @@ def _backend(
     port = backend.get(keys[1]) if keys[1] else None
     if isinstance(port, dict):
         port = port.get("number") or port.get("name")
-    if isinstance(port, str) and port.isdigit():
-        port = int(port)
-    yield from _to(source, service, inventory, port if isinstance(port, (int, str)) else None, evidence)
+    known = numbered(port) or port
+    yield from _to(source, service, inventory, known if isinstance(known, (int, str)) else None, evidence)
 
 
 def _asked_by_the_api(inventory: Inventory) -> Found:
@@ -204,17 +203,18 @@ def _annotated(inventory: Inventory) -> Iterator[tuple[Workload, Port, str]]:
 
 
 def _scraped_ports(annotations: Any, workload: Workload) -> list[Port]:
-    said = str(annotations.get("prometheus.io/port", ""))
-    if said.isdigit():
-        return [Port(int(said))]
+    number = numbered(annotations.get("prometheus.io/port"))
+    if number:
+        return [Port(number)]
     return [Port(number, protocol) for _, number, protocol in workload.ports]
 
 
 def _of_service(service: Service, target: Workload, said: Any) -> list[Port]:
     if target.host_network:
         return []
-    if str(said).isdigit():
-        return [Port(int(str(said)))]
+    number = numbered(said)
+    if number:
+        return [Port(number)]
     return [port for port in ports(service, target, None) if isinstance(port.number, int)]
 
 
@@ -269,7 +269,8 @@ def _monitors(thing: Thing, labels: Any) -> bool:
 
 def _of_pod(target: Workload, said: Any) -> list[Port]:
     if isinstance(said, int):
-        return [Port(said)]
+        number = numbered(said)
+        return [Port(number)] if number else []
     return [Port(number, protocol) for name, number, protocol in target.ports if said and name == said]
 
 

@@ -247,8 +247,14 @@ def _exact(workloads: Sequence[Workload], remarks: list[Remark]) -> Iterator[Wor
     for one in workloads:
         selector = one.selector
         if selector is not None and (others := _others(one, selector, workloads, by_label)):
-            closer = {"matchLabels": dict(one.labels)}
-            if one.labels and not _others(one, closer, workloads, by_label):
+            lasting = {key: value for key, value in one.labels.items() if key not in VOLATILE}
+            exact = (
+                {"matchLabels": dict(labels)}
+                for labels in (lasting, one.labels)
+                if labels and not _others(one, {"matchLabels": labels}, workloads, by_label)
+            )
+            closer = next(exact, None)
+            if closer:
                 selector = closer
             else:
                 also = ", ".join(sorted({other.title for other in others}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from krm_harden.network.model import TCP, Port
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from krm_harden.network.model import Service, ServicePort, Workload
 
 EVERY_PORT = Port(None)
+_NUMBER = re.compile("[0-9]{1,5}")
 
 
 def ports(service: Service, target: Workload, port: int | str | None) -> Iterator[Port]:
@@ -29,6 +31,14 @@ def ports(service: Service, target: Workload, port: int | str | None) -> Iterato
         known = {one.protocol for one in wanted} or {said for _, number, said in target.ports if number == port}
         for protocol in sorted(known or {TCP}):
             yield Port(port, protocol)
+
+
+def numbered(said: object) -> int | None:
+    """The number of a port that a text or a number says; None where no port has it."""
+    number = int(said) if isinstance(said, str) and _NUMBER.fullmatch(said) else said
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 65536:
+        return None
+    return number
 
 
 def of_pod(target: Workload) -> Iterator[Port]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from krm_harden.errors import ConfigError
 from krm_harden.network.model import Anywhere, Block, Flow, Namespaced, Port, is_namespace, named
-from krm_harden.network.ports import EVERY_PORT, ports
+from krm_harden.network.ports import EVERY_PORT, numbered, ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -51,7 +51,9 @@ def _sources(inventory: Inventory, name: str) -> list[Peer]:
 def _targets(inventory: Inventory, text: str, source: Peer) -> list[tuple[Peer, Port]]:
     match = _END.match(text) if text.count(":") < 2 or text.startswith("[") else None
     name, number, protocol = (match[1], match[2], match[3]) if match else (text, None, None)
-    port = Port(int(number), protocol or "TCP") if number else EVERY_PORT
+    port = Port(numbered(number), protocol or "TCP") if number else EVERY_PORT
+    if number and port.number is None:
+        raise ConfigError(f"{number} is no port", "--allow", "ports are 1 to 65535")
     space = source.namespace if not isinstance(source, (Anywhere, Block)) else ""
     service = _service(inventory, name, space)
     if service is None:
