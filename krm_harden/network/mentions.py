@@ -70,10 +70,11 @@ _ASSIGNED = re.compile(
     rf"(?<![\w.-])([A-Za-z_][\w.-]*)[\"']?(?:\s*[=:]\s*|\s+)[\"']?({_HOST})(?=[\s\"',;}}\]]|$)(?!\s*[:=]\s)"
 )
 _KEYWORD = re.compile(
-    r"(?:(?<=[;\s])|(?<!.))([A-Za-z][A-Za-z ]{0,30}?) ?= ?"
+    r"(?:(?<=[;\s])|(?<!.))((?:-D|--)[\w.-]{1,40}?|[A-Za-z][A-Za-z ]{0,30}?) ?= ?"
     rf"(?:(?:tcp|admin):)?({_HOST})(?:,(\d{{1,5}}))?(?=[;,\s]|$)"
 )
-"""A part of a connection string: `Server=tcp:db,1433;`, `host=db port=5432`."""
+"""A part of a connection string: `Server=tcp:db,1433;`, `host=db port=5432`; or of options: `-Ddb.host=db`."""
+_PROPERTY = re.compile("^-D")
 _COMMENT = ("#", "//")
 _VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][\w.-]*)\)")
 _SHELL_VARIABLE = re.compile(r"\$\{([A-Za-z_][\w.]*)(?::?-([^}]*)|:([^}]*))?\}|\$([A-Za-z_]\w*)")
@@ -128,7 +129,7 @@ def of_value(key: str, value: str, is_known: Known) -> Iterator[Mention]:
         yield replace(mention, sure=mention.sure or (expects and not denies))
     for match in _KEYWORD.finditer(value) if "=" in value else ():
         host = _plain(match[2])
-        if _expects_host(match[1]) and (is_known(host) or _is_full_name(host)):
+        if _expects_host(_PROPERTY.sub("", match[1])) and (is_known(host) or _is_full_name(host)):
             yield Mention(host, _port(match[3]), sure=not is_known(host))
     if denies:
         return
@@ -204,7 +205,7 @@ def _flagged(flag: str, value: str, is_known: Known) -> Iterator[Mention]:
 
 
 def _takes_a_host(flag: str) -> bool:
-    return flag in {"-h", "-H"} or (flag.startswith("--") and "=" not in flag and _expects_host(flag[2:]))
+    return flag in {"-h", "-H"} or (flag.startswith(("--", "-D")) and "=" not in flag and _expects_host(flag[2:]))
 
 
 def _expects_host(key: str) -> bool:
@@ -233,7 +234,8 @@ def _anywhere(text: str) -> Iterator[Mention]:
     for match in _URL.finditer(text) if "//" in text else ():
         for part in match[1].split(","):
             found = _AUTHORITY.match(part.rpartition("@")[2])
-            if found and _is_host(found[1]) and "$" not in part:
+            # A list of members names each before its URL: `a=http://a:1,b=http://b:1`.
+            if found and _is_host(found[1]) and not {"$", "="} & set(part):
                 yield Mention(_plain(found[1]), _port(found[2]))
     for match in _PAIR.finditer(text) if ":" in text else ():
         if _is_host(match[1]):
