@@ -904,3 +904,10 @@ def test_a_command_line_names_ports_that_there_are():
     ran = run_cli("network", "--allow", "web=web:65536", "-", stdin=text(workload("web")))
     assert (ran.code, ran.out) == (3, b"")
     assert "--allow: 65536 is no port" in ran.err
+
+
+def test_several_pictures_are_drawn_at_once(tmp_path):
+    wanted = [word for name in ("a.svg", "b.mmd") for word in ("--picture", tmp_path / name)]
+    network(*APPLICATION, options=wanted)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.mmd"]
+    assert (tmp_path / "b.mmd").read_text().startswith("flowchart")

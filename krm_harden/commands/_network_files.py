@@ -43,9 +43,9 @@ def _name_of(namespace: str) -> str:
     return f"{NAME}-{re.sub('[^A-Za-z0-9]+', '-', namespace)[:60].strip('-')}-{digest}.yaml"
 
 
-def must_be_a_picture(name: str | None) -> None:
+def must_be_a_picture(name: str) -> None:
     """Raises ConfigError for a file whose name doesn't say which sort of picture it is."""
-    if name is not None and not name.endswith(PICTURES):
+    if not name.endswith(PICTURES):
         raise ConfigError("isn't the name of a picture that can be drawn", name, "end it in .svg or .mmd")
 
 

@@ -50,7 +50,13 @@ def parser() -> argparse.ArgumentParser:
         help="a folder, for a file a namespace; default: standard output",
     )
     options.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is there is stale")
-    options.add_argument("--picture", metavar="FILE", help="who may talk to whom: FILE.mmd for Mermaid, FILE.svg")
+    options.add_argument(
+        "--picture",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="who may talk to whom: FILE.mmd for Mermaid, FILE.svg",
+    )
     options.add_argument(
         "--allow",
         metavar="FROM=TO",
@@ -90,7 +96,8 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.check and options.output == "-":
         raise ConfigError("--check compares with what is written", next_step="name its folder with -o")
-    _network_files.must_be_a_picture(options.picture)
+    for name in options.picture:
+        _network_files.must_be_a_picture(name)
     read = _network_read.inventory(
         options.paths, options.exclude, options.namespace, _policies.chosen(options.policy, None, options.profile)
     )
@@ -117,9 +124,9 @@ def _written(options: argparse.Namespace, made: Plan, inventory: Inventory) -> b
     """Whether something is stale; but below --check all is written then."""
     wanted = _network_files.texts(made)
     drawn = {}
-    if options.picture:
+    for name in options.picture:
         graph = picture.graph(inventory, made.flows)
-        drawn[options.picture] = (picture.svg if options.picture.endswith(".svg") else picture.mermaid)(graph)
+        drawn[name] = (picture.svg if name.endswith(".svg") else picture.mermaid)(graph)
     if options.check:
         stale = [*_network_files.stale(Path(options.output), wanted), *_network_files.stale_pictures(drawn)]
         _streams.complain(f"error: {name} is stale: run the command without --check" for name in stale)
