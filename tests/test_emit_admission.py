@@ -29,9 +29,10 @@ from test_judges import of_version, well_named
 from krm_harden import Policy, harden
 from krm_harden.cluster import Options, targets
 from krm_harden.cluster import admission as target
-from krm_harden.cluster._cel import words
+from krm_harden.cluster._cel import images, words
 from krm_harden.cluster._dump import dumped
 from krm_harden.errors import ConfigError
+from krm_harden.policy import restricted_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -1032,6 +1033,15 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+
+
+def test_what_a_ceiling_says_of_images_comes_before_what_is_below_it():
+    above = policy(images=[{"match": "registry.example/*", "uid": 5}])._policy
+    below = policy(images=[{"match": "registry.example/team/app:1", "uid": 5, "gid": 7}])._policy
+
+    lines = images.stated(restricted_by(above, below), guesses=True)
+
+    assert [line.split(" ")[2:4] for line in lines] == [["5", "-"], ["5", "7"]]
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), VALUES, min_size=1, max_size=3), min_size=1, max_size=3))

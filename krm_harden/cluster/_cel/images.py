@@ -45,8 +45,12 @@ ANY = "^"
 
 
 def stated(policy: Policy, *, guesses: bool) -> list[str]:
-    """The lines of what a policy states, the narrowest first; WHICH is a regular expression."""
-    entries = sorted(policy.images, key=lambda one: -len(one.match.replace("*", "")))
+    """The lines of what a policy states, whose WHICH are regular expressions.
+
+    Those of a ceiling stand before those below it, the narrowest first.
+    """
+    above, below = policy.images[: policy.images_above], policy.images[policy.images_above :]
+    entries = [one for some in (above, below) for one in sorted(some, key=lambda one: -len(one.match.replace("*", "")))]
     found = []
     for one in entries:
         patterns = dict.fromkeys([one.match, canonical(one.match)])
