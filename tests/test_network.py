@@ -911,3 +911,11 @@ def test_several_pictures_are_drawn_at_once(tmp_path):
     network(*APPLICATION, options=wanted)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.mmd"]
     assert (tmp_path / "b.mmd").read_text().startswith("flowchart")
+
+
+def test_an_ingress_to_a_port_that_the_service_has_not_is_a_warning():
+    backend = {"service": {"name": "api", "port": {"number": 81}}}
+    ingress = data("Ingress", "i", spec={"defaultBackend": backend}) | {"apiVersion": "networking.k8s.io/v1"}
+    found, ran = network(caller("api:8080"), workload("api"), service("api"), ingress)
+    assert into(found, "api") == [("web", [PORT])]
+    assert "warning: Service shop/api has no port 81: no rule is written for it" in ran.err

@@ -102,7 +102,13 @@ def _to(source: Peer, service: Service, inventory: Inventory, port: int | str | 
     service = meant(inventory, service)
     for target in inventory.selected(service):
         if not target.host_network:
-            for one in ports(service, target, port):
+            found = list(ports(service, target, port))
+            if not found:
+                words = (
+                    f"{service.title} has no {'ports' if port is None else f'port {port}'}: no rule is written for it"
+                )
+                yield Remark("warning", words, evidence.partition(": ")[0])
+            for one in found:
                 if isinstance(one.number, str) and target.pod is not None:
                     words = f"{service.title}: no container of {target.title} has a port {one.number}"
                     yield Remark("warning", words, str(service.thing.place("spec")))
