@@ -166,7 +166,7 @@ class Engine:
         try:
             result = self._document(body, source.read(body.decode()), line)
         except InputError as error:
-            if _is_template(chunk) and not source.is_about_depth(error):
+            if is_template(chunk) and not source.is_about_depth(error):
                 return ChunkResult(
                     chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1, cause="template")]
                 )
@@ -317,7 +317,7 @@ def _access() -> Any:
     return access
 
 
-def _is_template(chunk: bytes) -> bool:
+def is_template(chunk: bytes) -> bool:
     """Whether a text that isn't YAML may become YAML: it holds `{{ ... }}` or `{% ... %}`."""
     return (b"{{" in chunk and b"}}" in chunk) or (b"{%" in chunk and b"%}" in chunk)
 

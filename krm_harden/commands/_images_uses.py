@@ -159,7 +159,7 @@ class _Reader:
             document = source.read(body.decode())
             found = list(resources(document))
         except InputError as error:
-            if engines._is_template(chunk):
+            if engines.is_template(chunk):
                 self._notes.append(f"{name}:{line + 1}: a template, not YAML: resolve what it renders")
             else:
                 self._errors.append(f"{name}: line {line + max(error.line, 0) + 1}: {error}")

@@ -110,7 +110,7 @@ class _Reader:
             found = list(resources(document))
         except InputError as error:
             what = "a template, not YAML: give what it renders, or leave it out with --exclude"
-            said = what if engines._is_template(chunk) else str(error)
+            said = what if engines.is_template(chunk) else str(error)
             self.errors.append(f"{name}:{start + max(error.line, 0) + 1}: {said}")
             return
         for resource in found:

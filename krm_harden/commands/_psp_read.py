@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from krm_harden import source, split, workloads
 from krm_harden.commands import _files, _streams
-from krm_harden.engine import frame
+from krm_harden.engine import frame, is_template
 from krm_harden.errors import InputError
 from krm_harden.fields import unreadable
 from krm_harden.model import dotted
@@ -190,8 +190,7 @@ def _part(found: Found, name: str, before: bytes, body: bytes, line: int, namesp
 
 
 def _unread(name: str, body: bytes, line: int, error: InputError) -> Unread:
-    is_template = (b"{{" in body and b"}}" in body) or (b"{%" in body and b"%}" in body)
-    if is_template:
+    if is_template(body):
         return Unread(f"{name}:{line + 1}", "a template, not YAML", body, "give what it renders, or --exclude it")
     next_step = error.next_step or "correct it, or --exclude it"
     return Unread(f"{name}:{line + max(error.line, 0) + 1}", error.message, body, next_step)
