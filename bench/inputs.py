@@ -4,6 +4,8 @@
     python bench/inputs.py 200 --plain > manifests.yaml         plain manifests, to put through kustomize or kpt
     python bench/inputs.py 1000 --comments > list.yaml          with a kpt setter comment behind each image
     python bench/inputs.py 1000 --boutique kubernetes-manifests.yaml [--as-is] > list.yaml
+    python bench/inputs.py 24 --crds 20 [--plain] > bundle.yaml     behind 20 MB of CustomResourceDefinitions
+    python bench/inputs.py 5000 --folder manifests                  a file each, a Deployment and its Service, a hundred to a folder
 
 They are copies of `shop.yaml`'s twelve, or of the Deployments of the Online Boutique's release (`--boutique`), whose
 securityContext blocks are taken out unless `--as-is`.
@@ -108,6 +110,85 @@ def plain(templates: list[tuple[str, str]], count: int) -> Iterator[str]:
         yield f"---\n{text}" if number else text
 
 
+def definitions(megabytes: float) -> Iterator[tuple[str, str]]:
+    """CustomResourceDefinitions as generators write them, until that many megabytes of them: each some 200 KB."""
+    written = number = 0
+    while written < megabytes * 1_000_000:
+        text = definition(number)
+        yield f"things{number}.shop.example", text
+        written += len(text)
+        number += 1
+
+
+def definition(number: int) -> str:
+    """One CustomResourceDefinition: nested schemas, and a long description of every field."""
+    head = f"""\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: {NAME}
+  labels:
+    app: shop-operator
+spec:
+  group: shop.example
+  names:
+    kind: Thing{number}
+    listKind: Thing{number}List
+    plural: things{number}
+    singular: thing{number}
+  scope: Namespaced
+  versions:
+  - name: v1
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+"""
+    return head + "".join(field(14, f"part{index}", 3) for index in range(14)) + "    served: true\n    storage: true\n"
+
+
+def field(indent: int, name: str, depth: int) -> str:
+    """A field of a schema, with fields of its own down to a depth."""
+    margin = " " * indent
+    text = (
+        f"{margin}{name}:\n"
+        f"{margin}  description: |-\n"
+        f"{margin}    {name} says how the operator arranges this part of the thing. Cannot be updated.\n"
+        f"{margin}    More info: https://shop.example/docs/things#{name}\n"
+    )
+    if not depth:
+        return f"{text}{margin}  pattern: ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$\n{margin}  type: string\n"
+    inner = "".join(field(indent + 4, f"{name}{letter}", depth - 1) for letter in "abcdef"[: depth + 1])
+    return f"{text}{margin}  properties:\n{inner}{margin}  required:\n{margin}  - {name}a\n{margin}  type: object\n"
+
+
+def service(name: str) -> str:
+    """The Service of a Deployment."""
+    return f"""\
+apiVersion: v1
+kind: Service
+metadata:
+  name: {name}
+spec:
+  selector:
+    app: {name}
+  ports:
+  - port: 80
+    targetPort: 8080
+"""
+
+
+def write_folder(folder: Path, templates: list[tuple[str, str]], count: int) -> None:
+    """A file each, a hundred to a folder: a Deployment, and its Service behind it."""
+    for number, text in enumerate(copies(templates, count)):
+        path = folder / f"team-{number // 100:02}" / f"app-{number:05}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}---\n{service(f'app-{number}')}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int, help="how many Deployments")
@@ -115,11 +196,20 @@ def main() -> None:
     parser.add_argument("--comments", action="store_true", help="a setter comment behind each image")
     parser.add_argument("--boutique", type=Path, metavar="FILE", help="the Online Boutique's kubernetes-manifests.yaml")
     parser.add_argument("--as-is", action="store_true", help="keep its securityContext blocks")
+    parser.add_argument(
+        "--crds", type=float, metavar="MB", default=0, help="so much of CustomResourceDefinitions before"
+    )
+    parser.add_argument("--folder", type=Path, metavar="FOLDER", help="write files below a folder")
     options = parser.parse_args()
     found = deployments(options.boutique or SHOP, as_is=options.as_is)
     templates = [template(data, comments=options.comments) for data in found]
+    if options.folder:
+        write_folder(options.folder, templates, options.count)
+        return
+    before = list(definitions(options.crds))
+    # Each definition is a template that is copied once.
     write = plain if options.plain else resource_list
-    sys.stdout.writelines(write(templates, options.count))
+    sys.stdout.writelines(write([*before, *templates], len(before) + options.count))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPT = """\
 import sys
-from krm_harden.cli import main
+from krm_harden.cli import script
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script())
 """
 
 

@@ -1,4 +1,4 @@
-"""Draws picture.svg from results.json: cost against work beside a bare compose, and what a start costs.
+"""Draws picture.svg from results.json: cost against work beside a bare compose, start-up, pipelines, other tools.
 
     python bench/picture.py
 
@@ -12,8 +12,13 @@ from math import log10
 from pathlib import Path
 from typing import Any
 
+from figures import COMPOSED, FILES, scaled
+from results import TARGETS
+
 HERE = Path(__file__).resolve().parent
-WIDTH, HEIGHT = 900, 420
+WIDTH, HEIGHT = 900, 660
+BELOW = 420
+"""Where the lower half begins."""
 STYLE = """\
   .paper { fill: #ffffff; stroke: #d8dee4 } .grid { stroke: #e6eaee } .axis { stroke: #9aa4af }
   .text { fill: #1f2328 } .soft { fill: #59636e }
@@ -36,11 +41,13 @@ def draw(result: dict[str, Any]) -> str:
     """The picture as SVG."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
-        "<title>CPU time of krm-harden against the number of Deployments, and of its start</title>",
+        "<title>CPU time of krm-harden against the number of Deployments, of its start, in pipelines and beside other tools</title>",
         f"<style>\n{STYLE}</style>",
         f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="8"/>',
         *_curves(result),
         *_bars(result),
+        *_tools(result),
+        *_files(result),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -68,7 +75,7 @@ def _floor(seconds: float) -> int:
 
 def _curves(result: dict[str, Any]) -> list[str]:
     found = {int(count): figures for count, figures in result["lists"].items()}
-    limit = {count: 4 * figures["compose"] for count, figures in found.items() if count >= 1000}
+    limit = {count: TARGETS["ratio"] * figures["compose"] for count, figures in found.items() if count >= 1000}
     values = [figures[what] for figures in found.values() for what in ("cpu", "compose")]
     plot = _Plot(list(found), [*values, *limit.values()])
     parts = [
@@ -111,7 +118,7 @@ def _legend(result: dict[str, Any], *, with_limit: bool) -> list[str]:
         ("bare", "libyaml", "yaml.compose of the same bytes, collector off"),
     ]
     if with_limit:
-        rows.append(("limit", "limit", "4 times that"))
+        rows.append(("limit", "limit", f"{TARGETS['ratio']} times that"))
     parts = []
     for index, (name, title, rest) in enumerate(rows):
         y = 86 + 19 * index
@@ -134,12 +141,18 @@ def _bars(result: dict[str, Any]) -> list[str]:
         ("bare-fill", "python -I -c pass", start["bare"]),
         ("ours-fill", "the function, 12 Deployments", start["cpu"]),
     ]
-    most = max(start["cpu"], 4 * start["bare"]) * 1.06
+    most = max(start["cpu"], TARGETS["start"] * start["bare"]) * 1.06
     parts += _bar_rows(rows, left, right, 70, most, lambda value: f"{value * 1000:.0f} ms")
-    at = left + 4 * start["bare"] / most * (right - left)
+    at = left + TARGETS["start"] * start["bare"] / most * (right - left)
     parts += [
         _line("limit", [(at, 70), (at, 160)], 'stroke-width="1.5" stroke-dasharray="4 4"'),
-        _text(at, 174, "limit: 4 times bare Python", "limit-text small", "end" if at > left + 180 else "start"),
+        _text(
+            at,
+            174,
+            f"limit: {TARGETS['start']:g} times bare Python",
+            "limit-text small",
+            "end" if at > left + 180 else "start",
+        ),
     ]
     found = result.get("pipelines", {})
     if found:
@@ -154,6 +167,39 @@ def _bars(result: dict[str, Any]) -> list[str]:
         most = max(value for _, _, value in rows) * 1.22
         parts += _bar_rows(rows, left, right, 238, most, lambda value: f"{value:.2f} s")
     return parts
+
+
+def _tools(result: dict[str, Any]) -> list[str]:
+    """What other tools that write take for 1,000 Deployments; those that aren't here, scaled from another day."""
+    measured = result.get("peers", {})
+    if not measured:
+        return []
+    found = {name: each["1000"]["cpu"] for name, each in measured.items() if name != COMPOSED}
+    found |= {f"{name} (scaled)": seconds for name, seconds in scaled(measured, 1000).items()}
+    rows = sorted((seconds, name) for name, seconds in found.items() if "fix" not in name or "krm" not in name)
+    bars = [("ours-fill" if name == "krm-harden" else "bare-fill", name, seconds) for seconds, name in rows]
+    return [
+        _text(24, BELOW + 8, "Tools that write hardening fields", "text title"),
+        _text(24, BELOW + 27, "1,000 Deployments, CPU time", "soft small"),
+        *_bar_rows(bars, 24, 520, BELOW + 40, max(rows)[0] * 1.1, lambda value: f"{value:.1f} s"),
+    ]
+
+
+def _files(result: dict[str, Any]) -> list[str]:
+    """How long many files take, by one process and by two."""
+    found = result.get("files", {})
+    if not found:
+        return []
+    rows = [
+        (style, f"{name}, {jobs}", each[f"wall_{jobs[0]}"])
+        for name, each in found.items()
+        for style, jobs in (("bare-fill", "1 process"), ("ours-fill", "2 processes"))
+    ]
+    return [
+        _text(566, BELOW + 8, f"{FILES:,} files", "text title"),
+        _text(566, BELOW + 27, "wall time", "soft small"),
+        *_bar_rows(rows, 566, 872, BELOW + 40, max(row[2] for row in rows) * 1.2, lambda value: f"{value:.1f} s"),
+    ]
 
 
 def _bar_rows(
