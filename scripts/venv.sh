@@ -5,17 +5,20 @@ die() {
     exit 1
 }
 
-# venv_with NAME PIP_ARGUMENT...: .venv holds what pip installs for these arguments. Quick when nothing has changed.
+# venv_with LOCK: .venv holds what scripts/locks/LOCK.txt pins, each by its hash, and krm-harden itself, from here.
+# Quick when nothing has changed.
 venv_with() {
+    lock=scripts/locks/$1.txt
     stamp=".venv/.$1"
-    shift
-    state="$(pwd) $* $(cksum < pyproject.toml)"
+    state="$(pwd) $(cat pyproject.toml "$lock" | cksum)"
     if .venv/bin/python -c '' 2>/dev/null && [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
         return
     fi
     .venv/bin/python -c '' 2>/dev/null || make_venv
-    printf 'Setting up .venv: pip install %s\n' "$*" >&2
-    pip install --quiet "$@" || die "pip couldn't install $*: is the network there? PIP_INDEX_URL names another index.
+    printf 'Setting up .venv: what %s pins\n' "$lock" >&2
+    { pip install --quiet --require-hashes --no-deps -r "$lock" &&
+        pip install --quiet --no-deps --no-build-isolation -e .; } ||
+        die "pip couldn't install what $lock pins: is the network there? PIP_INDEX_URL names another index.
 Nothing outside .venv was changed; run the command again once it is."
     printf '%s' "$state" > "$stamp"
 }

@@ -265,7 +265,7 @@ def test_no_input_of_the_action_is_run(installed, repository, name):
 
 
 @pytest.mark.parametrize(
-    "paths, message", [("none", "none: there is no such file or folder"), ("\n ", "arguments are required: PATH")]
+    "paths, message", [("none", "none: there is no such file or folder"), ("\n ", "nothing to check is named")]
 )
 def test_the_action_says_where_a_path_is_missing(installed, repository, paths, message):
     done, said = act(installed, repository, INPUT_PATHS=paths)

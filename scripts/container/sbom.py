@@ -53,7 +53,9 @@ def promoted(bom: Bom) -> Component:
 
 
 def of_debian(packages: tuple[str, ...]) -> list[Component]:
-    """A component for each installed package."""
+    """A component for each of these packages, which are installed."""
+    if not packages:
+        return []  # without a name, dpkg-query would list all that is installed
     line = "\t".join(f"${{{field}}}" for field in FIELDS) + "\n"
     told = subprocess.run(["dpkg-query", "-W", f"-f={line}", *packages], capture_output=True, text=True, check=True)
     rows = [dict(zip(FIELDS, row.split("\t"), strict=True)) for row in told.stdout.splitlines()]
