@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from krm_harden.commands import _replace
 from krm_harden.commands._parser import make
 from krm_harden.errors import ConfigError, KrmHardenError
 
@@ -58,9 +59,23 @@ def _copy(source: str, target: str) -> None:
         into = os.path.join(target, entry.name)
         try:
             if entry.is_dir():
-                shutil.copytree(entry.path, into, dirs_exist_ok=True)
+                shutil.copytree(entry.path, into, dirs_exist_ok=True, copy_function=_copied)
             else:
-                shutil.copy2(entry.path, into)
+                _copied(entry.path, into)
         except shutil.Error as failures:
             _, path, why = failures.args[0][0]
             raise KrmHardenError(f"can't be written: {why}", path) from None
+
+
+def _copied(source: str, into: str) -> None:
+    """One file, whole or not at all: what runs from FOLDER keeps the one that it has opened."""
+    import contextlib
+    import shutil
+
+    part = os.path.join(os.path.dirname(into), f"{_replace.PREFIX}{os.urandom(8).hex()}")
+    try:
+        shutil.copy2(source, part)
+        os.replace(part, into)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
