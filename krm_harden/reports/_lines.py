@@ -21,7 +21,7 @@ INDENT = 4
 class Line(NamedTuple):
     """One finding, verdict or note. `about` is the object, and `what` the control and its field.
 
-    `details` are what `--verbose` adds, each with its name. `group` tells lines of different objects apart.
+    `found` is the finding itself, for what `--verbose` adds. `group` tells lines of different objects apart.
     """
 
     place: str
@@ -31,7 +31,7 @@ class Line(NamedTuple):
     what: str = ""
     words: str = ""
     exemption: str = ""
-    details: tuple[tuple[str, str], ...] = ()
+    found: Finding | None = None
     group: object = None
 
     def plain(self) -> str:
@@ -65,11 +65,8 @@ def _policies(result: ResourceResult, place: str, about: str) -> Iterator[Line]:
 
 def _line(file: str, about: str, found: Finding, group: object) -> Line:
     what = f"{found.control} {found.path}" if found.path else found.control
-    known = (("risk", found.risk.replace("none", "")), ("reason", found.reason), ("evidence", found.evidence))
-    # A message often has its reason already.
-    details = tuple((name, said) for name, said in known if said and said not in found.message)
     place = f"{file}:{found.line}"
-    return Line(place, found.severity, found.state, about, what, found.message, found.exemption, details, group)
+    return Line(place, found.severity, found.state, about, what, found.message, found.exemption, found, group)
 
 
 def notes(chunk: ChunkResult, file: str) -> Iterator[Line]:
@@ -98,12 +95,18 @@ def plain(lines: Iterable[Line], *, verbose: bool = False) -> Iterator[str]:
 
 
 def _below(line: Line, *, verbose: bool) -> Iterator[tuple[str, str]]:
-    if verbose:
-        yield from line.details
+    if verbose and line.found:
+        yield from _details(line.found)
     if line.exemption:
         yield "exemption", line.exemption
     if verbose and line.what:
         yield "more", f"krm-harden explain {line.what.partition(' ')[0]}"
+
+
+def _details(found: Finding) -> Iterator[tuple[str, str]]:
+    """What a line leaves away, each with its name; a message often has its reason already."""
+    known = (("risk", found.risk.replace("none", "")), ("reason", found.reason), ("evidence", found.evidence))
+    return ((name, said) for name, said in known if said and said not in found.message)
 
 
 # On a terminal

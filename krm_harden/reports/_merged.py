@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from krm_harden import limits
 from krm_harden.errors import InputError
 from krm_harden.reports import _schema, json
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     Document = dict[str, Any]
 
-MOST = 256 * 1024 * 1024
-"""The bytes of one report: some 200,000 objects. Data takes many times its text's memory."""
 WORDS = 300
 """The characters of one problem: a key of somebody's data may be of any length."""
 SHOWN = 3
@@ -36,8 +35,7 @@ def parsed(data: bytes) -> Document:
     """
     import json as library
 
-    if len(data) > MOST:
-        raise InputError(f"is larger than {MOST // 1024 // 1024} MiB", next_step="make a report for each folder")
+    limits.check_bytes(len(data), "reportBytes")
     if not data.strip():
         raise InputError("is empty", next_step="did what wrote it fail, or is it this command's own output?")
     try:
@@ -148,7 +146,7 @@ def lines(document: Document) -> Iterator[str]:
     """A merged report for a terminal: the numbers of each source."""
     titles = ["REPORT", "OBJECTS", "ALLOWED", "ERRORS", "WARNINGS", "UNREADABLE"]
     fields = ["resources", "allowed", "errors", "warnings", "unreadable"]
-    rows = [[one["name"], *(str(one["summary"][field]) for field in fields)] for one in document["sources"]]
+    rows = [[one["name"], *(str(one["summary"][field]) for field in fields)] for one in document.get("sources", ())]
     rows.append(["all", *(str(document["summary"][field]) for field in fields)])
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -39,9 +38,14 @@ class Repository:
         return self._root or self._here
 
     def path(self, name: str) -> str:
-        """A file's path below its root, with forward slashes; absolute where it is below none, empty for stdin."""
+        """A file's path below its root, with forward slashes; absolute where it is below none, empty for stdin.
+
+        What is elsewhere is called by its address.
+        """
         if name == STDIN:
             return ""
+        if "://" in name:
+            return name
         file = Path(os.path.abspath(name))
         for root in (self._root, _repository(file.parent), self._here):
             if root is not None and file.is_relative_to(root):
@@ -51,6 +55,8 @@ class Repository:
     def uri(self, name: str) -> str:
         """The same as a URI (RFC 3986), relative where the path is; `stdin` for standard input."""
         path = self.path(name)
+        if "://" in path:
+            return quote(path, safe=":/@")
         written = quote(os.fsencode(path))
         return f"file://{written}" if path.startswith("/") else written or "stdin"
 
@@ -90,6 +96,8 @@ def fingerprints(
 
 def identity(file: str, resource: Resource, finding: Finding) -> str:
     """A hash of what a finding is about, wherever in its file that stands."""
+    import hashlib
+
     parts = (
         file,
         resource.group,

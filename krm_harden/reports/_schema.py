@@ -240,12 +240,44 @@ _MERGED = _object(
     {"name": _SOURCE, "created": _CREATED, "tool": _TOOL, "summary": _SUMMARY},
     ("created", "tool"),
 )
+_UNIT = _object(
+    "A unit of a fleet's run.",
+    {
+        "name": _text("What files of it begin with, or are called."),
+        "cluster": _text("The cluster of its entry in the inventory."),
+        "namespace": _text("The namespace of its entry in the inventory."),
+        "digest": _text("Of what was judged: an artifact's own, else of its files."),
+        "files": _count("How many files it has."),
+        "resources": _count("How many of the objects are of it: those of each unit follow those of the one before."),
+        "notExamined": _count("How much of what was left alone."),
+        "errors": _count("How many of the errors."),
+        "warnings": _count("How many of the warnings are about its files."),
+    },
+    ("cluster", "namespace"),
+)
+_SHARD = _object(
+    "Of which run this is a share, until `krm-harden report merge` has put all together.",
+    {
+        "index": _count("Which one, from 1 on."),
+        "count": _count("Of how many."),
+        "list": _text("The digest of the list of all units."),
+        "run": _text("The digest of release, policy and options."),
+        "places": _list("The places of its units in that list.", {"type": "integer", "minimum": 0}),
+        "keepsUnits": _flag("Whether the whole report has units."),
+        "notes": _count("How many of the warnings, the first ones, are about the policy."),
+        "unused": _count("How many, the next ones, hold only if all shards have them."),
+        "isEmpty": _flag("Whether it has no manifests; not all shards may be so."),
+    },
+    ("isEmpty",),
+)
 REPORT = {
     "$schema": _text("Where this schema is published."),
     "version": {"const": VERSION, "description": "Fields may be added to a version; none is removed or changes."},
     "tool": _TOOL,
     "created": _CREATED,
     "sources": _list("After `krm-harden report merge`: the reports that were merged.", _MERGED),
+    "units": _list("The units of a run over URLs or an inventory, in their order.", _UNIT),
+    "shard": _SHARD,
     "resources": _list("The objects that were judged.", RESOURCE),
     "verdicts": _list("In place of resources: `check` with several levels or versions.", _VERDICT),
     "namespaces": _list("In place of resources: `check --as-labelled`.", _NAMESPACE),

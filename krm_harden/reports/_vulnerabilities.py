@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from krm_harden.decide import written
-from krm_harden.scanning.model import SEVERITIES, as_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +35,10 @@ def _why(one: Finding) -> str:
 
 def _summed(group: list[Finding]) -> Finding:
     """One finding for several, which come in order."""
+    import copy
+
+    from krm_harden.scanning.model import SEVERITIES
+
     first = group[0]
     known = [one.vulnerability for one in group if one.vulnerability]
     counts = [(sum(one["severity"] == severity for one in known), severity) for severity in SEVERITIES]
@@ -60,6 +62,8 @@ def _exempting(first: Finding, names: list[str]) -> str:
     """The exemption from a few vulnerabilities; nobody should accept many of them unseen."""
     if len(names) > FEW:
         return ""
+    from krm_harden.scanning.model import as_pattern
+
     patterns = [as_pattern(name) for name in names]
     return first.exemption.replace(written(patterns[:1]), written(patterns))
 

@@ -26,15 +26,15 @@ from krm_harden.reports import _schema, summary
 from krm_harden.reports._places import Repository, fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from krm_harden.commands._run import Input
     from krm_harden.model import Finding, ResourceResult
 
 
-def render(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> str:
-    """The document, with a final line break."""
-    return written(report(inputs, warnings))
+def render(inputs: Sequence[Input], warnings: Sequence[str] = (), *, about: Mapping[str, Any] | None = None) -> str:
+    """The document, with a final line break; `about` is what it says of a fleet's units."""
+    return written(report(inputs, warnings, about))
 
 
 def from_document(document: dict[str, Any], earlier: Sequence[dict[str, Any]] = ()) -> str:
@@ -43,13 +43,16 @@ def from_document(document: dict[str, Any], earlier: Sequence[dict[str, Any]] = 
     return written(document)
 
 
-def report(inputs: Sequence[Input], warnings: Sequence[str] = ()) -> dict[str, Any]:
+def report(
+    inputs: Sequence[Input], warnings: Sequence[str] = (), about: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The document as data: what all other reports can be made of."""
     prints = {id(found): name for *_, found, name in fingerprints(inputs, Repository())}
     resources = [
         _resource(made.name, result, prints) for made in inputs for chunk in made.chunks for result in chunk.resources
     ]
-    return _about({"resources": resources}, inputs, {"warnings": list(warnings), "summary": summary.count(inputs)})
+    body = {**(about or {}), "resources": resources}
+    return _about(body, inputs, {"warnings": list(warnings), "summary": summary.count(inputs)})
 
 
 def document(body: dict[str, Any], inputs: Sequence[Input]) -> str:

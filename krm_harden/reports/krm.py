@@ -12,7 +12,7 @@ from krm_harden.model import Operation, one_line, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from krm_harden.model import ChunkResult, Finding, Resource
@@ -23,6 +23,9 @@ _PATHS = ("internal.config.kubernetes.io/path", "config.kubernetes.io/path")
 _INDEXES = ("internal.config.kubernetes.io/index", "config.kubernetes.io/index")
 _PACKAGE = "internal.config.kubernetes.io/package-path"
 _ONE_LINE = FlowStyle()
+_TOGETHER = 1 << 16
+"""How many bytes of results are read at a time: their nodes take hundreds of times as much."""
+_MARK = "krm-harden-result"
 
 
 class Results:
@@ -124,42 +127,96 @@ def is_ours(result: Any) -> bool:
     return isinstance(tags, dict) and tags.get("tool") == TOOL
 
 
-def with_results(document: Document, header: int, made: Results) -> tuple[str, str, list[bytes]]:
+def with_results(text: str, header: int, made: Results) -> tuple[str, str, list[bytes]]:
     """A ResourceList's text before and after `header` with its results set, and what follows at its end.
 
     `header` is where the items were cut out. Raises RefusedEdit.
     """
-    text = document.text
+    document = source.read(text)
     written = made.parts()
-    if "results" not in document.data and (not written or _can_follow(document)):
-        return text[:header], text[header:], [b"results:\n", *written] if written else []
+    if "results" not in document.data:
+        if not written:
+            return text[:header], text[header:], []
+        root: Any = document.root
+        if not root.flow_style and text.endswith("\n"):
+            data = document.data
+            # Their nodes are much larger than what they say: those of only one text are in memory.
+            del document, root
+            if _can_follow(text, data):
+                return text[:header], text[header:], [b"results:\n", *written]
+            document = source.read(text)
+        elif root.flow_style and _MARK not in text and sum(map(len, written)) > _TOGETHER:
+            return _added_in_turn(document, header, written)
     old = document.data.get("results")
     foreign = [result for result in old if not is_ours(result)] if isinstance(old, list) else []
     wanted = [*foreign, *_data(written)]
     if old == wanted or not (old or wanted):
         return text[:header], text[header:], []
     new = _replaced(document, wanted) if "results" in document.data else _added(document, wanted)
-    if not same(source.read(new).data, {**document.data, "results": wanted}):
-        raise RefusedEdit("the results can't be written into this ResourceList")
-    at = header if new[:header] == text[:header] else header + len(new) - len(text)
+    _check(new, document.data, wanted)
+    at = _moved(header, text, new)
     return new[:at], new[at:], []
 
 
-def _can_follow(document: Document) -> bool:
-    """Whether another key of the list may simply stand after its text."""
-    root: Any = document.root
-    if root.flow_style or not document.text.endswith("\n"):
-        return False
+def _check(new: str, data: Mapping[str, Any], wanted: list[Any]) -> None:
+    if not same(source.data_of(new), {**data, "results": wanted}):
+        raise RefusedEdit("the results can't be written into this ResourceList")
+
+
+def _moved(header: int, text: str, new: str) -> int:
+    """Where in a new text the items are cut out, which were at `header` in the old."""
+    return header if new[:header] == text[:header] else header + len(new) - len(text)
+
+
+def _can_follow(text: str, data: Mapping[str, Any]) -> bool:
+    """Whether another key of a list, as `data`, may simply stand after its text."""
     try:
-        longer = source.read(f"{document.text}results: 0\n")
+        longer = source.data_of(f"{text}results: 0\n")
     except InputError:
         return False
-    return same(longer.data, {**document.data, "results": 0})
+    return same(longer, {**data, "results": 0})
 
 
 def _data(written: list[bytes]) -> list[Any]:
-    data: list[Any] = source.read(b"".join(written).decode()).data if written else []
-    return data
+    return [source.read(text.decode()).data[0] for text in written]
+
+
+def _added_in_turn(document: Document, header: int, written: list[bytes]) -> tuple[str, str, list[bytes]]:
+    """Like `with_results` for a list in JSON or flow style: results are added some at a time, and then put together.
+
+    How they stand is what two marks in their place show.
+    """
+    shown = _added(document, [_MARK, _MARK])
+    _check(shown, document.data, [_MARK, _MARK])
+    before, between, after = shown.split(_MARK)
+    quote = '"' if before.endswith('"') else ""
+    before, after = before.removesuffix(quote), after.removeprefix(quote)
+    between = between.removeprefix(quote).removesuffix(quote)
+    parts: list[str] = []
+    for some in _together(written, max(_TOGETHER, len(document.text))):
+        wanted = _data(some)
+        new = _added(document, wanted)
+        _check(new, document.data, wanted)
+        if not (new.startswith(before) and new.endswith(after)):
+            raise RefusedEdit("the results can't be written into this ResourceList")
+        parts.append(new[len(before) : len(new) - len(after)])
+    made = before + between.join(parts) + after
+    at = _moved(header, document.text, made)
+    return made[:at], made[at:], []
+
+
+def _together(written: list[bytes], size: int) -> Iterator[list[bytes]]:
+    """Results in turn, some at a time: of about as many bytes."""
+    some: list[bytes] = []
+    held = 0
+    for text in written:
+        some.append(text)
+        held += len(text)
+        if held >= size:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
 
 
 def _added(document: Document, wanted: list[Any]) -> str:

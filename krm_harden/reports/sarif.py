@@ -72,13 +72,16 @@ def from_document(document: Part, earlier: Sequence[Part] = ()) -> str:
     `earlier` ones aren't in it: what reads SARIF keeps a history of its own.
     """
     del earlier
-    roots = {source["name"]: f"The root of {source['name']}." for source in document["sources"]}
+    roots = {source["name"]: f"The root of {source['name']}." for source in document.get("sources", ())}
     return _fitting(document, Files(_named_artifact, roots), {})
 
 
 def _named_artifact(part: Part) -> dict[str, str]:
     """A file as its report names it: where its repository lies nobody knows any more."""
-    name = "stdin" if part["file"] == STDIN else quote(part["file"].encode("utf-8", "surrogatepass"))
+    safe = ":/@" if "://" in part["file"] else "/"
+    name = "stdin" if part["file"] == STDIN else quote(part["file"].encode("utf-8", "surrogatepass"), safe)
+    if "://" in name:
+        return {"uri": name}
     if name.startswith("/"):
         return {"uri": f"file://{name}"}
     return {"uri": name, "uriBaseId": part["source"]} if "source" in part else {"uri": name}
@@ -218,8 +221,8 @@ def _fingerprint(resource: Part, finding: Part, number: int) -> str:
 
 
 def _artifact(uri: str) -> dict[str, str]:
-    """A file; one in the repository may lie anywhere on a disk."""
-    return {"uri": uri} if uri.startswith("file:") else {"uri": uri, "uriBaseId": ROOT}
+    """A file; one in the repository may lie anywhere on a disk, and one that is elsewhere has an address."""
+    return {"uri": uri} if "://" in uri else {"uri": uri, "uriBaseId": ROOT}
 
 
 def _location(artifact: dict[str, str], resource: Part, finding: Part) -> Made:

@@ -9,15 +9,37 @@ from krm_harden.errors import InputError
 from krm_harden.resources import is_namespace, left_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from krm_harden.commands._run import Input
-    from krm_harden.model import Finding, ResourceResult
+    from krm_harden.model import ChunkResult, Finding, ResourceResult
 
 RISKS = {"safe": "changesSafe", "evidence": "changesEvidence", "may-break": "changesMayBreak"}
 """The risk of a change, and what the JSON report calls the number of such changes."""
 REFUSED = ("explicit", "manual", "refused")
 """The states of what no fix writes: somebody has to decide."""
+
+
+NAMES = (
+    "files",
+    "filesChanged",
+    "documents",
+    "resources",
+    "resourcesChanged",
+    "resourcesToChange",
+    "workloads",
+    "allowed",
+    "allowedBefore",
+    "allowedAfter",
+    *RISKS.values(),
+    "refusals",
+    "errors",
+    "warnings",
+    "infos",
+    "notExamined",
+    "unreadable",
+)
+_SEVERITIES = {"error": "errors", "warning": "warnings", "info": "infos"}
 
 
 def count(inputs: Iterable[Input]) -> dict[str, int]:
@@ -26,33 +48,58 @@ def count(inputs: Iterable[Input]) -> dict[str, int]:
     `resources` are the objects that were judged, `workloads` those of them that make pods. `allowedBefore` and
     `allowedAfter` count workloads: without and with what a fix writes, or would write.
     """
-    inputs = list(inputs)
-    chunks = [chunk for made in inputs for chunk in made.chunks]
-    resources = [result for chunk in chunks for result in chunk.resources]
-    workloads = [result for result in resources if not is_namespace(result.resource)]
-    findings = [finding for result in resources for finding in result.findings]
-    done = [result for made in inputs if not made.error for chunk in made.chunks for result in chunk.resources]
-    written = [finding.risk for result in done for finding in _written(result)]
-    kept = {id(result) for result in done}
-    return {
-        "files": len(inputs),
-        "filesChanged": sum(made.changed for made in inputs),
-        "documents": sum(map(_documents, inputs)),
-        "resources": len(resources),
-        "resourcesChanged": sum(bool(result.operations) for result in done),
-        "resourcesToChange": sum(any(found.state == "open" for found in _written(made)) for made in resources),
-        "workloads": len(workloads),
-        "allowed": sum(result.allowed for result in resources),
-        "allowedBefore": sum(result.before for result in workloads),
-        "allowedAfter": sum(result.after if id(result) in kept else result.before for result in workloads),
-        **{name: written.count(risk) for risk, name in RISKS.items()},
-        "refusals": sum(finding.state in REFUSED for finding in findings),
-        "errors": sum(finding.severity == "error" for finding in findings),
-        "warnings": sum(finding.severity == "warning" for finding in findings),
-        "infos": sum(finding.severity == "info" for finding in findings),
-        "notExamined": sum(len(chunk.unexamined) for chunk in chunks),
-        "unreadable": sum(bool(chunk.error) for chunk in chunks) + sum(bool(made.error) for made in inputs),
-    }
+    total = dict.fromkeys(NAMES, 0)
+    for made in inputs:
+        numbers = dict.fromkeys(NAMES, 0)
+        for chunk in made.chunks:
+            add_chunk(numbers, chunk)
+        add(total, of_file(numbers, documents=documents(made.old), changed=made.changed, error=made.error))
+    return total
+
+
+def add(total: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add some numbers to others of the same names."""
+    for name, number in more.items():
+        total[name] += number
+
+
+def add_chunk(numbers: dict[str, int], chunk: ChunkResult) -> None:
+    """Add what a chunk holds, as it is when its file can be written."""
+    numbers["notExamined"] += len(chunk.unexamined)
+    numbers["unreadable"] += bool(chunk.error)
+    for result in chunk.resources:
+        is_workload = not is_namespace(result.resource)
+        numbers["resources"] += 1
+        numbers["resourcesChanged"] += bool(result.operations)
+        numbers["workloads"] += is_workload
+        numbers["allowed"] += result.allowed
+        numbers["allowedBefore"] += is_workload and result.before
+        numbers["allowedAfter"] += is_workload and result.after
+        for finding in result.findings:
+            numbers["refusals"] += finding.state in REFUSED
+            name = _SEVERITIES.get(finding.severity)
+            if name:
+                numbers[name] += 1
+        is_open = False
+        for finding in _written(result):
+            is_open = is_open or finding.state == "open"
+            if finding.risk in RISKS:
+                numbers[RISKS[finding.risk]] += 1
+        numbers["resourcesToChange"] += is_open
+
+
+def of_file(numbers: Mapping[str, int], *, documents: int, changed: bool, error: str) -> dict[str, int]:
+    """The numbers of a file from those of its chunks; `error` is why it couldn't be read or written, or empty."""
+    made = unwritten(numbers) if error else dict(numbers)
+    made |= {"files": 1, "filesChanged": int(changed), "documents": documents}
+    made["unreadable"] += bool(error)
+    return made
+
+
+def unwritten(numbers: Mapping[str, int]) -> dict[str, int]:
+    """The same numbers where nothing was written after all."""
+    changes = dict.fromkeys(RISKS.values(), 0)
+    return {**numbers, **changes, "resourcesChanged": 0, "allowedAfter": numbers["allowedBefore"]}
 
 
 def _written(result: ResourceResult) -> Iterator[Finding]:
@@ -61,10 +108,10 @@ def _written(result: ResourceResult) -> Iterator[Finding]:
         yield from (one for one in result.findings if one.state == "fixed" or (one.state == "open" and not one.code))
 
 
-def _documents(made: Input) -> int:
+def documents(data: bytes) -> int:
     """The documents of a stream that hold anything; none where it can't be read at all."""
     try:
-        text, _ = split.decode(made.old)
+        text, _ = split.decode(data)
     except InputError:
         return 0
     return sum(not split.is_empty(document) for document in split.documents(text))
@@ -72,7 +119,11 @@ def _documents(made: Input) -> int:
 
 def lines(inputs: Iterable[Input], verb: str = "") -> list[str]:
     """What there was and what became of it, and the verdict; without a verb what a fix would change."""
-    numbers = count(inputs)
+    return in_words(count(inputs), verb)
+
+
+def in_words(numbers: dict[str, int], verb: str = "") -> list[str]:
+    """The same of numbers that were counted before."""
     changed = _counted({"objects": numbers["resourcesChanged" if verb else "resourcesToChange"]}, "objects")
     before, after = numbers["allowedBefore"], numbers["allowedAfter"]
     workloads = _counted(numbers, "workloads")
