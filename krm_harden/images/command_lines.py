@@ -5,8 +5,7 @@ A word-by-word reading, not a shell: what it doesn't understand it says nothing 
 
 from __future__ import annotations
 
-from krm_harden.model import mapping, sequence
-from krm_harden.schema import MAX_ID
+from krm_harden.model import MAX_ID, mapping, sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -33,14 +33,40 @@ def _complete(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _entry(repository: str, tag: str) -> Mapping[str, Any] | None:
-    # Loaded only where an image is met that nobody else described.
-    from krm_harden.images import _catalogue
-
-    for index in _named(repository, _catalogue.NAMES) or _by_pattern(repository, _catalogue.PATTERNS):
-        entry = _read(_catalogue.ENTRIES[index])
+    for index in _indexes(repository):
+        entry = _at(index)
         if any(matches(pattern, tag) for pattern in entry["tags"]):
             return entry
     return None
+
+
+def _indexes(repository: str) -> tuple[int, ...]:
+    """The indexes of the entries of a repository: those that name it, else those of a pattern that it matches."""
+    known = _met.get(repository)
+    if known is None:
+        # Loaded only where an image is met that nobody else described.
+        from krm_harden.images import _catalogue
+
+        known = _named(repository, _catalogue.NAMES) or _by_pattern(repository, _catalogue.PATTERNS)
+        if len(_met) < _MEMORY:
+            _met[repository] = known
+    return known
+
+
+_met: dict[str, tuple[int, ...]] = {}
+"""Many images of a few repositories, in one workload after the other."""
+_entries: dict[int, Mapping[str, Any]] = {}
+_MEMORY = 4096
+
+
+def _at(index: int) -> Mapping[str, Any]:
+    """An entry of the catalogue by its index, read once."""
+    found = _entries.get(index)
+    if found is None:
+        from krm_harden.images import _catalogue
+
+        found = _entries[index] = _read(_catalogue.ENTRIES[index])
+    return found
 
 
 def _read(text: str) -> Mapping[str, Any]:
@@ -64,11 +90,13 @@ def _by_pattern(repository: str, patterns: Iterable[tuple[str, tuple[int, ...]]]
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a text matches a glob whose only wildcard is `*`."""
-    first, *rest = pattern.split("*")
-    if not rest:
+    first, star, after = pattern.partition("*")
+    if not star:
         return pattern == text
-    last = rest.pop()
-    if len(text) < len(first) + len(last) or not (text.startswith(first) and text.endswith(last)):
+    if not text.startswith(first):
+        return False
+    *rest, last = after.split("*")
+    if len(text) < len(first) + len(last) or not text.endswith(last):
         return False
     place, end = len(first), len(text) - len(last)
     for part in rest:

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from krm_harden import limits
 from krm_harden.errors import InputError
 from krm_harden.images.sources.streams import LimitedTarInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-MOST_ENTRIES = 1_000_000
 LONGEST_PATH = 4096
 MOST_LINKS = 40  # what Linux follows before it says ELOOP
 MOST_STEPS = 1000
@@ -249,9 +249,18 @@ class _Tree:
     def __init__(self) -> None:
         self.root = _Node("", Entry("folder", 0o755, 0, 0), 0, None)
         self.layer = 0
+        self.met = 0
         self.made = 0
+        self.most = limits.now()["layerEntries"]
         self.names = 0
         self.kept = 0
+
+    def meet(self) -> None:
+        """Count an entry of a layer, also one that leaves nothing behind: a bomb of them takes time, and no bytes."""
+        self.met += 1
+        if self.met > self.most:
+            said = f"the image has more than {self.most} files, as its layers list them"
+            raise limits.exceeded("layerEntries", said)
 
     def put(self, folder: _Node, name: str, entry: Entry) -> _Node:
         """A path as this layer has it. Only a folder over a folder keeps what is in it."""
@@ -261,10 +270,9 @@ class _Tree:
             return old
         self.made += 1
         self.names += len(folder.path) + len(name)
-        if self.made > MOST_ENTRIES or self.names > MOST_NAMES:
-            raise InputError(
-                f"the image has more than {MOST_ENTRIES} files, or more than {MOST_NAMES} characters of paths"
-            )
+        if self.made > self.most or self.names > MOST_NAMES:
+            said = f"the image has more than {self.most} files, or more than {MOST_NAMES} characters of paths"
+            raise limits.exceeded("layerEntries", said)
         node = folder.children[name] = _Node(f"{folder.path}/{name}", entry, self.layer, folder)
         return node
 
@@ -331,6 +339,7 @@ def _apply(tree: _Tree, stream: IO[bytes], named: frozenset[str]) -> None:
 
 
 def _apply_member(tree: _Tree, archive: tarfile.TarFile, member: tarfile.TarInfo, named: frozenset[str]) -> None:
+    tree.meet()
     parts = _parts(member.name)
     if len(member.name) > LONGEST_PATH or len(member.linkname) > LONGEST_PATH:
         raise InputError(f"a layer holds a path of more than {LONGEST_PATH} characters")

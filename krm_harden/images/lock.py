@@ -24,8 +24,10 @@ def entries(data: Any, where: str) -> list[dict[str, Any]]:
     """The images of an ImageLock's data. Raises ConfigError that names what is wrong."""
     if not isinstance(data, dict) or data.get("kind") != schema.LOCK_KIND:
         raise ConfigError(f"kind must be {schema.LOCK_KIND}", where)
-    if data.get("apiVersion") != schema.API_VERSION:
-        raise ConfigError(f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}", where)
+    if data.get("apiVersion") not in schema.API_VERSIONS:
+        from krm_harden.versions import unread
+
+        raise ConfigError(unread(data.get("apiVersion")), where)
     problems = list(schema.wrong(data.get("spec"), schema.lock_spec_schema(), ("spec",)))
     if problems:
         raise ConfigError("; ".join(problem.text for problem in problems), where, problems=problems)

@@ -19,12 +19,12 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from krm_harden import outputs
 from krm_harden.errors import InputError
 from krm_harden.images import derive
 from krm_harden.images.derive import Observed
@@ -62,28 +62,36 @@ CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f]")
 VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
+class Done(NamedTuple):
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _text(said: bytes) -> str:
+    """Output as text, its lines as Python has them."""
+    return said.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
 class Engine(NamedTuple):
     """podman or docker."""
 
     program: str
     is_podman: bool
 
-    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str) -> Done:
         """What a command of it did; it gets no signals of the terminal, so that what it began can be removed."""
+        name = f"{os.path.basename(self.program)} {arguments[0]}"
         try:
-            return subprocess.run(  # noqa: S603  the program was found on PATH
-                [self.program, *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=COMMAND_TIMEOUT,
-                start_new_session=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            name = os.path.basename(self.program)
-            raise InputError(f"{name} {arguments[0]} took more than {COMMAND_TIMEOUT} s") from None
+            done = outputs.of([self.program, *arguments], COMMAND_TIMEOUT, apart=True)
+        except TimeoutError:
+            raise InputError(f"{name} took more than {COMMAND_TIMEOUT} s") from None
+        except InputError as error:
+            error.where = name
+            raise
+        return Done(done.code, _text(done.out), _text(done.err))
 
     def ask(self, *arguments: str) -> str:
         """Its output. Raises InputError with its own last line."""

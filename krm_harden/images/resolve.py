@@ -14,7 +14,7 @@ from krm_harden.images.derive import OBSERVED, facts
 from krm_harden.images.facts import FIELDS, NOTHING
 from krm_harden.images.known import of_catalogue
 from krm_harden.images.names import parse
-from krm_harden.images.sources import docker_archive, oci_layout, registry
+from krm_harden.images.sources import docker_archive, limits_of_run, oci_layout, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -98,7 +98,11 @@ def archive(said: str, platform: str) -> Archive:
     if kind not in KINDS or not path:
         raise ConfigError(f"--from must be [NAME=]docker-archive:FILE or [NAME=]oci:FOLDER, not {said!r}")
     is_layout = KINDS[kind]
-    found = oci_layout.images(path, platform) if is_layout else docker_archive.images(path)
+    found = (
+        oci_layout.images(path, platform, limits=limits_of_run())
+        if is_layout
+        else docker_archive.images(path, limits=limits_of_run())
+    )
     if name:
         return Archive(said, path, {str(parse(name)): _named(found, name, path)}, is_layout)
     named = {str(parse(own)): image for own, image in found.items() if _is_full(own)}

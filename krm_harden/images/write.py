@@ -18,10 +18,10 @@ FIELDS = ("digest", "imageID", "images", "platform", "config", "facts", "evidenc
 _ONE_LINE = FlowStyle()
 
 
-def text(entries: Iterable[Mapping[str, Any]]) -> str:
+def text(entries: Iterable[Mapping[str, Any]], api_version: str = schema.API_VERSION) -> str:
     """The lock of some entries, sorted by name."""
     lines = [
-        f"apiVersion: {schema.API_VERSION}",
+        f"apiVersion: {api_version}",
         f"kind: {schema.LOCK_KIND}",
         "metadata:",
         f"  name: {NAME}",

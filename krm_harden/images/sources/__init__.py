@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from krm_harden import limits
 from krm_harden.errors import SourceError
 from krm_harden.images.sources.streams import LayerFile, LimitedTarInfo, Spent, uncompressed
 
@@ -35,9 +36,9 @@ class Limits:
     config_bytes: int = 8 * MIB
     layers: int = 512
     """Docker makes 127 at most."""
-    layer_bytes: int = 8 * GIB
+    layer_bytes: int = 16 * GIB
     """Of one layer as it is stored, mostly compressed."""
-    image_bytes: int = 16 * GIB
+    image_bytes: int = 32 * GIB
     """Of all layers as they are stored; also of an archive that is itself compressed, unpacked."""
     unpacked_layer_bytes: int = 16 * GIB
     unpacked_image_bytes: int = 32 * GIB
@@ -53,6 +54,19 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def limits_of_run() -> Limits:
+    """The limits with those that a command line, the environment or a policy sets. The others are formats' own."""
+    held = limits.now()
+    return Limits(
+        layer_bytes=held["layerBytes"],
+        image_bytes=held["imageBytes"],
+        unpacked_layer_bytes=held["layerBytes"],
+        unpacked_image_bytes=held["imageBytes"],
+        ratio=held["layerRatio"],
+        members=held["archiveEntries"],
+    )
 
 
 @dataclass(frozen=True)

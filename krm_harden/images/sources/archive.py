@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from krm_harden.errors import SourceError
 from krm_harden.images.sources.streams import (
     CHUNK,
+    ENDS,
     FAILURES,
     Counted,
     LimitedTarInfo,
     decompressed,
+    exceeded,
+    is_broken,
     one_line,
     size_text,
 )
@@ -102,7 +105,9 @@ def _members(path: str, limits: Limits) -> tuple[dict[str, tuple[int, int]], boo
         with _forward(path, limits) as plain, _tar(path, plain) as tar:
             for count, member in enumerate(tar):
                 if count >= limits.members:
-                    raise SourceError(f"has more than {limits.members} files", path, "save fewer images at once")
+                    what = f"has more than {limits.members} files"
+                    said, step = exceeded("archiveEntries", limits.members, what, "save fewer images at once")
+                    raise SourceError(said, path, step)
                 name = posixpath.normpath(member.name)
                 if member.isreg():
                     places[name] = (member.offset_data, member.size)
@@ -213,6 +218,7 @@ class _Forward(io.RawIOBase):
     def __init__(self, path: str, limits: Limits, stored: Counted, plain: BinaryIO) -> None:
         super().__init__()
         self.at = 0
+        self._ends = 0
         self.compressed = not isinstance(plain, io.BufferedReader)
         self._path = path
         self._limits = limits
@@ -227,14 +233,30 @@ class _Forward(io.RawIOBase):
             pass
 
     def readinto(self, buffer: Any) -> int:
-        data = self._plain.read(min(len(buffer), CHUNK))
+        try:
+            data = self._plain.read(min(len(buffer), CHUNK))
+        except Exception as failure:
+            if not is_broken(failure):
+                raise
+            raise OSError(f"it can't be unpacked: {one_line(failure, 60)}") from failure
         self.at += len(data)
-        limits = self._limits
-        ratio = self.at > limits.ratio_from and self.at > self._stored.count * limits.ratio
-        if ratio or self.at > limits.image_bytes:
-            raise SourceError("unpacks to more than is read", self._path, "look at what it holds")
+        self._check(self._limits)
+        self._ends += not data
+        if self._ends > ENDS:
+            raise SourceError("ends within a file", self._path, "save the image again")
         buffer[: len(data)] = data
         return len(data)
+
+    def _check(self, limits: Limits) -> None:
+        """Raises SourceError where it has unpacked more than a limit allows."""
+        said = step = ""
+        if self.at > limits.image_bytes:
+            most = limits.image_bytes
+            said, step = exceeded("imageBytes", most, f"unpacks to more than {size_text(most)}")
+        elif self.at > limits.ratio_from and self.at > self._stored.count * limits.ratio:
+            said, step = exceeded("layerRatio", limits.ratio, f"unpacks to more than {limits.ratio} times its size")
+        if said:
+            raise SourceError(said, self._path, step)
 
     def close(self) -> None:
         if not self.closed:

@@ -112,8 +112,13 @@ class Cache:
         with suppress(OSError):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), prefix=_TEMPORARY, delete=False) as file:
-                file.write(text)
-            os.replace(file.name, path)
+                try:
+                    file.write(text)
+                    file.flush()
+                    os.replace(file.name, path)
+                except BaseException:
+                    os.unlink(file.name)
+                    raise
 
     def last_digest(self, reference: str) -> str:
         """What a tag led to when it was last asked for; or empty."""

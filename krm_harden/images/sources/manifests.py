@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from krm_harden.errors import SourceError
 from krm_harden.images.sources import Image, Layer
-from krm_harden.images.sources.streams import Hash, Spent, one_line, short
+from krm_harden.images.sources.streams import Hash, Spent, exceeded, one_line, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -267,9 +267,7 @@ def assembled(
         raise SourceError(f"has {len(blobs)} layers, its configuration {len(diff_ids)}", image, again)
     stored = sum(max(size, 0) for _, _, size, _ in blobs)
     largest = max((size for _, _, size, _ in blobs), default=0)
-    if len(blobs) > limits.layers or largest > limits.layer_bytes or stored > limits.image_bytes:
-        what = f"has {len(blobs)} layers of {stored} bytes, the largest {largest}"
-        raise SourceError(what, image, "that is more than is read: resolve it without its layers")
+    _must_be_read(image, len(blobs), largest, stored, limits)
     spent = Spent(limits)
     return Image(
         digest,
@@ -281,3 +279,18 @@ def assembled(
             for (blob, media_type, size, stored), diff_id in zip(blobs, diff_ids, strict=True)
         ),
     )
+
+
+def _must_be_read(image: str, count: int, largest: int, stored: int, limits: Limits) -> None:
+    """Raises SourceError for layers that are more, as they are stored, than is read."""
+    what = f"has {count} layers of {stored} bytes, the largest {largest}"
+    step = "that is more than is read: resolve it without its layers"
+    if count > limits.layers:
+        raise SourceError(what, image, step)
+    for name, size, most in (
+        ("layerBytes", largest, limits.layer_bytes),
+        ("imageBytes", stored, limits.image_bytes),
+    ):
+        if size > most:
+            said, advice = exceeded(name, most, what, step)
+            raise SourceError(said, image, advice)

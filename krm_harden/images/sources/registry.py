@@ -28,9 +28,11 @@ from krm_harden.images.sources.manifests import (
     ACCEPTED,
     DEFAULT_PLATFORM,
     Store,
+    descriptors,
     digest_of,
     image_of,
     is_digest,
+    parsed,
     verified,
 )
 from krm_harden.images.sources.streams import CHUNK, Hash, one_line, short, size_text
@@ -108,6 +110,24 @@ def fetch(reference: Named, platform: str = DEFAULT_PLATFORM, *, client: Client)
     session = _Session(reference, client)
     document, digest = session.manifest_of_reference()
     return image_of(document, digest, platform, session.store())
+
+
+def artifact(reference: Named, *, client: Client) -> tuple[dict[str, Any], str, Store]:
+    """The manifest under a reference, whatever it is of, its digest, and the store of its blobs. Raises SourceError.
+
+    An index is followed where it holds one manifest alone.
+    """
+    session = _Session(reference, client)
+    document, digest = session.manifest_of_reference()
+    store = session.store()
+    manifest = parsed(document, store.image, "its manifest")
+    if "manifests" in manifest:
+        found = descriptors(manifest, "manifests", store.image)
+        if len(found) != 1:
+            what = f"is an index of {len(found)} manifests"
+            raise SourceError(what, store.image, "name one of them by its digest")
+        manifest = parsed(store.manifest(found[0]), store.image, "its manifest")
+    return manifest, digest, store
 
 
 class _Short(Exception):

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from krm_harden.errors import SourceError
+from krm_harden.limits import how_to_raise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ MEMBER_BYTES = 1 << 35
 HEADERS = 8
 """Extended headers of one file, each of which Python reads within the last."""
 HASHES = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
+
+ENDS = 64
+"""Reads behind the end of a stream: tarfile goes on to skip what a header claims, in a million steps for 10 GiB."""
 
 _FOREIGN = (
     "application/vnd.docker.image.rootfs.foreign.diff.tar",
@@ -67,20 +71,30 @@ class Spent:
         self._layers: dict[str, int] = {}
         self._total = 0
 
-    def add(self, layer: str, unpacked: int, stored: int) -> str:
-        """What limit is exceeded when a layer has unpacked so many bytes of so many stored ones; or empty."""
+    def add(self, layer: str, unpacked: int, stored: int) -> tuple[str, str]:
+        """What limit is exceeded when a layer has unpacked so many bytes of so many stored ones, and what to do.
+
+        Two empty texts where none is.
+        """
         limits = self.limits
         before = self._layers.get(layer, 0)
         if unpacked > before:
             self._layers[layer] = unpacked
             self._total += unpacked - before
         if unpacked > limits.unpacked_layer_bytes:
-            return f"a layer is larger than {size_text(limits.unpacked_layer_bytes)} unpacked"
+            most = limits.unpacked_layer_bytes
+            return exceeded("layerBytes", most, f"a layer is larger than {size_text(most)} unpacked")
         if self._total > limits.unpacked_image_bytes:
-            return f"the image is larger than {size_text(limits.unpacked_image_bytes)} unpacked"
+            most = limits.unpacked_image_bytes
+            return exceeded("imageBytes", most, f"the image is larger than {size_text(most)} unpacked")
         if unpacked > limits.ratio_from and unpacked > stored * limits.ratio:
-            return f"a layer unpacks to more than {limits.ratio} times its size"
-        return ""
+            return exceeded("layerRatio", limits.ratio, f"a layer unpacks to more than {limits.ratio} times its size")
+        return "", ""
+
+
+def exceeded(name: str, value: int, said: str, advice: str = "look at what it holds") -> tuple[str, str]:
+    """What is said of what is beyond a limit, and what to do."""
+    return f"{said} (limit {name}={value})", f"{advice}, or {how_to_raise(name, value)}"
 
 
 class LimitedTarInfo(tarfile.TarInfo):
@@ -246,6 +260,7 @@ class _Unpacked(io.RawIOBase):
         self._plain = plain
         self._hash = Hash(layer.diff_id)
         self._count = 0
+        self._ends = 0
 
     def readable(self) -> bool:
         return True
@@ -253,19 +268,20 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         try:
             data = self._plain.read(min(len(buffer), CHUNK))
-        except FAILURES as failure:
-            raise self._error(f"can't be unpacked ({one_line(failure)})") from failure
-        except Exception as failure:  # zstandard's own error is loaded with it alone
-            if type(failure).__name__ != "ZstdError":
+        except Exception as failure:
+            if not is_broken(failure):
                 raise
             raise self._error(f"can't be unpacked ({one_line(failure)})") from failure
         self._hash.update(data)
         self._count += len(data)
-        exceeded = self._layer.spent.add(self._layer.digest, self._count, self._stored.count)
+        exceeded, step = self._layer.spent.add(self._layer.digest, self._count, self._stored.count)
         if exceeded:
-            raise SourceError(exceeded, self._layer.image, "nothing of it was kept; look at what it holds")
+            raise SourceError(exceeded, self._layer.image, f"nothing of it was kept; {step}")
         if not data and not self._hash.fits():
             raise self._error(f"isn't what the image's configuration names ({short(self._hash.expected)})")
+        self._ends += not data
+        if self._ends > ENDS:
+            raise self._error("ends within a file")
         buffer[: len(data)] = data
         return len(data)
 
@@ -278,6 +294,11 @@ class _Unpacked(io.RawIOBase):
             self._plain.close()
             self._stored.close()
         super().close()
+
+
+def is_broken(failure: Exception) -> bool:
+    """Whether what was read is to blame. zstandard's own error is loaded with it alone, so it is known by its name."""
+    return isinstance(failure, FAILURES) or type(failure).__name__ == "ZstdError"
 
 
 def decompressed(stored: Counted) -> BinaryIO:
