@@ -15,20 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from krm_harden.model import Operation
+    from krm_harden.model import Operation, Pointer
     from krm_harden.source import Document
 
 
 class Edit:
-    """Characters `start` to `end` become `text`. `depth` is that of the collection it belongs to."""
+    """Characters `start` to `end` become `text`. `depth` is that of the collection it belongs to.
 
-    __slots__ = ("depth", "end", "start", "text")
+    `into` is the pointer of the block collection to which whole lines are added, None of any other edit.
+    """
 
-    def __init__(self, start: int, end: int, text: str, depth: int = 0) -> None:
+    __slots__ = ("depth", "end", "into", "start", "text")
+
+    def __init__(self, start: int, end: int, text: str, depth: int = 0, into: Pointer | None = None) -> None:
         self.start = start
         self.end = end
         self.text = text
         self.depth = depth
+        self.into = into
 
     def key(self) -> tuple[int, int, str]:
         return self.start, self.end, self.text
@@ -37,10 +41,11 @@ class Edit:
 class _Change:
     """What becomes of one collection: what is added to it, and the indexes of the entries that go."""
 
-    __slots__ = ("added", "gone", "nodes")
+    __slots__ = ("added", "gone", "nodes", "pointer")
 
-    def __init__(self, nodes: list[Any]) -> None:
+    def __init__(self, nodes: list[Any], pointer: Pointer) -> None:
         self.nodes = nodes
+        self.pointer = pointer
         self.added: list[tuple[str | int, Any]] = []
         self.gone: set[int] = set()
 
@@ -64,7 +69,9 @@ def plan(document: Document, operations: Iterable[Operation]) -> list[Edit]:
             edits.append(_replace(document, trails.to(operation.path), operation))
             continue
         nodes = trails.to(operation.path[:-1])
-        change = changes.setdefault(id(nodes[-1]), _Change(nodes))
+        change = changes.get(id(nodes[-1]))
+        if change is None:
+            change = changes[id(nodes[-1])] = _Change(nodes, operation.path[:-1])
         entry = (operation.path[-1], operation.value)
         if operation.op == "remove":
             change.gone.add(_index_of(nodes[-1], operation.path[-1]))
@@ -147,7 +154,8 @@ def _add_block(document: Document, change: _Change, removals: Iterable[Edit] = (
     above = at
     for edit in removals:
         above = edit.start if edit.end == above else above
-    return Edit(at, at, _gap(document, at, above) + _as_lines(text, at, _block_lines(text, change)), len(nodes))
+    written = _gap(document, at, above) + _as_lines(text, at, _block_lines(text, change))
+    return Edit(at, at, written, len(nodes), change.pointer)
 
 
 def _block_lines(text: str, change: _Change) -> list[str]:
@@ -159,7 +167,7 @@ def _block_lines(text: str, change: _Change) -> list[str]:
         return [line for key, value in change.added for line in emit.entry(str(key), value, column, style)]
     quote = _quote_of(node.value[-1])
     style.item = place.dash_width(text, node) or style.item
-    return [line for _, value in change.added for line in emit.block_item(value, column, style, quote)]
+    return [line for _, value in change.added for line in emit.item(value, column, style, quote)]
 
 
 def _gap(document: Document, at: int, above: int) -> str:

@@ -8,16 +8,16 @@ alone and then dropped.
 
 from __future__ import annotations
 
-from krm_harden import edit, place, source, split, verify, workloads
+from krm_harden import edit, limits, place, proof, source, split, workloads
 from krm_harden import facts as whole
 from krm_harden.controls import TOKEN
 from krm_harden.errors import InputError, RefusedEdit
 from krm_harden.model import ChunkResult, Facts, Unexamined, dotted
-from krm_harden.namespaces import waits
-from krm_harden.notices import left_out, skipped
+from krm_harden.notices import is_unremarkable, left_out, may_be_unremarkable, skipped
 from krm_harden.patch import Draft
-from krm_harden.resources import is_local, is_namespace, left_alone, resources
+from krm_harden.resources import is_local, is_namespace, left_alone, list_field, resources
 from krm_harden.review import Review
+from krm_harden.source import Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from krm_harden.decide import LeftOut
     from krm_harden.model import Operation, Pointer, Resource
     from krm_harden.policy import Policy
-    from krm_harden.source import Document
 
 ESCAPES = {"owned", "local", "encrypted", "patch"}
 """What a manifest can say of itself so that it is left alone."""
@@ -123,15 +122,22 @@ class Engine:
     def run(self, data: bytes) -> Iterator[ChunkResult]:
         """The results of a stream of UTF-8 without byte order mark, in order; their texts joined are the new stream.
 
-        Raises nothing for bad input: a chunk that can't be read has an `error`, and its text is what came in.
+        Raises nothing for bad input: a chunk that can't be read has an `error`, and its text is what came in. Raises
+        InputError where all of it is too much: its line counts within the stream.
         """
         line = 0
+        spent = limits.Spent()
         for document in split.documents(data):
-            yield from self.document(document, line)
+            yield from self.document(document, line, spent)
             line += document.count(b"\n")
 
-    def document(self, chunk: bytes, line: int = 0) -> Iterator[ChunkResult]:
-        """The results of one document: of each item where it is a block list of items, else of the whole."""
+    def document(self, chunk: bytes, line: int = 0, spent: limits.Spent | None = None) -> Iterator[ChunkResult]:
+        """The results of one document: of each item where it is a block list of items, else of the whole.
+
+        `spent` is what the input has cost so far. Raises InputError as `run` does.
+        """
+        spent = spent or limits.Spent()
+        spent.add(line)
         if split.is_empty(chunk):
             yield ChunkResult(chunk)
             return
@@ -142,35 +148,76 @@ class Engine:
         cut = split.cut_items(chunk)
         if cut and frame(cut):
             try:
-                items = list(self.items(cut, line))
+                items = list(self.items(cut, line, spent))
             except NotAList:
                 pass
+            except InputError as error:
+                if error.limit in limits.OF_ALL:
+                    raise
+                yield ChunkResult(chunk, error=_placed(error, 0))
+                return
             else:
                 yield ChunkResult(cut.header)
                 yield from items
                 yield ChunkResult(cut.trailer)
                 return
-        yield self.chunk(chunk, line)
+        yield self.chunk(chunk, line, spent)
 
-    def items(self, cut: split.ItemList, line: int) -> Iterator[ChunkResult]:
-        """The results of a list's items, each a chunk. Raises NotAList when the list has to be read as one document."""
+    def items(self, cut: split.ItemList, line: int, spent: limits.Spent | None = None) -> Iterator[ChunkResult]:
+        """The results of a list's items, each a chunk. Raises NotAList when the list has to be read as one document.
+
+        Raises InputError for an item beyond a limit, and as `run` does.
+        """
+        spent = spent or limits.Spent(1)
         line += cut.header.count(b"\n")
         for index, text in enumerate(cut.items):
-            yield self._document(text, _one_item(text), line, index)
+            spent.add(line, min(index, 1))
+            if cut.behind is not None:
+                yield self._of_json(text, line, index, cut.behind[index])
+                line += cut.behind[index].count(b"\n")
+            elif self._passes_by(text):
+                yield ChunkResult(text)
+            else:
+                yield self._document(text, _one_item(text, line), line, index, spent)
             line += text.count(b"\n")
 
-    def chunk(self, chunk: bytes, line: int = 0) -> ChunkResult:
-        """The result of one chunk that is a document of its own."""
+    def _of_json(self, text: bytes, line: int, index: int, behind: bytes) -> ChunkResult:
+        """The result of an item of a JSON list. Raises NotAList where one that is read whole says it differently."""
+        try:
+            document = source.read_input(text)
+        except InputError:
+            raise NotAList from None
+        if not document.is_json or list_field(document.data):
+            raise NotAList
+        result = self._document(text, document, line, index)
+        # An error stands for the whole document. What is said of manifests that aren't ours comes before all the rest.
+        if result.error or any(note.severity != "info" for note in result.unexamined):
+            raise NotAList
+        if result.unexamined and any(self._is_ours(resource) for resource in resources(document)):
+            raise NotAList
+        result.text += behind
+        return result
+
+    def _passes_by(self, item: bytes) -> bool:
+        """Whether an item certainly isn't one of ours, and nothing has to be said of it: then it isn't composed."""
+        if self.strict or self._asks_access or not may_be_unremarkable(item):
+            return False
+        known = split.can_skip_item(item, self.may_hold_pods)
+        return known is not None and is_unremarkable(item, known[1])
+
+    def chunk(self, chunk: bytes, line: int = 0, spent: limits.Spent | None = None) -> ChunkResult:
+        """The result of one chunk that is a document of its own. Raises InputError as `run` does."""
         before, body = split.after_mark(chunk)
         line += before.count(b"\n")
         try:
-            result = self._document(body, source.read(body.decode()), line)
+            document = source.read_input(body)
         except InputError as error:
             if is_template(chunk) and not source.is_about_depth(error):
                 return ChunkResult(
                     chunk, unexamined=[Unexamined("a template, not YAML", line=line + 1, cause="template")]
                 )
             return ChunkResult(chunk, error=_placed(error, line))
+        result = self._document(body, document, line, spent=spent)
         result.text = before + result.text
         return result
 
@@ -180,11 +227,20 @@ class Engine:
             return True
         return self._asks_access and kind in _access().KINDS
 
-    def _document(self, chunk: bytes, document: Document, line: int, index: int | None = None) -> ChunkResult:
+    def _document(
+        self,
+        chunk: bytes,
+        document: Document,
+        line: int,
+        index: int | None = None,
+        spent: limits.Spent | None = None,
+    ) -> ChunkResult:
         try:
             found = list(resources(document, index))
         except InputError as error:
             return ChunkResult(chunk, error=_placed(error, line))
+        if spent and len(found) > 1:
+            spent.add(line, len(found) - 1)
         ours: list[Resource] = []
         others: list[Resource] = []
         for resource in found:
@@ -269,19 +325,23 @@ class Engine:
         pods, homeless = whole.about(self.policy, found) if automatic else ({}, [])
         used = {name for review in reviews for name in review.used_exemptions()}
         waiting = self.facts is None and any(
-            (is_namespace(review.resource) and waits(review.resource, review.settings))
-            or (review.pods and TOKEN in review.settings.checks())
+            (is_namespace(review.resource) and review.waits()) or (review.pods and TOKEN in review.settings.checks())
             for review in reviews
         )
         access = _access().of_document(document, found) if self._asks_access else ()
         return Facts(pods, homeless, used=used, access=access, waiting=waiting)
 
     def _edited(self, document: Document, draft: Draft) -> Document:
-        """The new document, verified. Raises RefusedEdit."""
+        """The new document, verified; where the lines that it gets prove it, without marks. Raises RefusedEdit."""
         try:
             place.check_breaks(document)
             operations = draft.operations
-            text = edit.apply(document.text, edit.plan(document, operations))
+            edits = edit.plan(document, operations)
+            text = edit.apply(document.text, edits)
+            if not self.paranoid and proof.holds(document, edits, text, draft.data):
+                return Document(text, None, draft.data)
+            from krm_harden import verify
+
             new = verify.verified(document, text, draft)
             if self.paranoid:
                 verify.twice(document, new, operations)
@@ -329,24 +389,31 @@ class NotAList(Exception):
 def frame(cut: split.ItemList) -> Document | None:
     """A list without its items, when it stands on its own: one bare `items` key, and nothing anchored."""
     try:
-        document = source.read((cut.header + cut.trailer).decode())
+        document = source.read_input(cut.header + cut.trailer)
         anchored = any(found.startswith("&") for found in source.anchors(document.text))
     except InputError:
         return None
     data = document.data
-    if not isinstance(data, dict) or data.get("items", "") is not None or document.duplicates or anchored:
+    if not isinstance(data, dict) or document.duplicates or anchored:
         return None
-    kind = data.get("kind")
-    # The items of a DeploymentList may have no kind of their own: such a list is read whole.
-    return document if kind in {"List", "ResourceList"} else None
+    if data.get("items", "") != ([] if document.is_json else None):
+        return None
+    # The items of a DeploymentList may have no kind of their own: such a list is read whole. A kind may be anything.
+    return document if data.get("kind") in ("List", "ResourceList") else None
 
 
-def _one_item(text: bytes) -> Document:
-    """The document of a text that is exactly one item of a block sequence. Raises NotAList for another."""
+def _one_item(text: bytes, line: int) -> Document:
+    """The document of a text that is exactly one item of a block sequence. Raises NotAList for another.
+
+    Raises InputError for one beyond a limit, which the whole list would be beyond, too; `line` is where it begins.
+    """
     try:
-        document = source.read(text.decode())
-    except InputError:
-        raise NotAList from None
+        document = source.read_input(text)
+    except InputError as error:
+        if not error.limit:
+            raise NotAList from None
+        error.line += line
+        raise
     root: Any = document.root
     data = document.data
     if not (isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict)) or root.flow_style:

@@ -1,7 +1,7 @@
 """PyYAML's libyaml parser without the rest of PyYAML.
 
 `import yaml` costs the function half of its start-up time, for constructors, representers and regular expressions
-that it never uses. Where the process is ours (`in_parts`), only the compiled parser and the four modules it needs are
+that it never uses. Where the process is ours (`in_parts`), only the compiled parser and the three modules it needs are
 loaded. A program that uses krm-harden as a library gets the ordinary PyYAML, and shares it.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_NEEDED = ("error", "tokens", "events", "nodes")
+_NEEDED = ("error", "events", "nodes")
 _ERRORS = {
     "reader": "ReaderError",
     "scanner": "ScannerError",
@@ -56,14 +56,20 @@ def _load_in_parts() -> tuple[Any, ModuleType, ModuleType]:
     try:
         for name in _NEEDED:
             setattr(package, name, _imported(f"yaml.{name}"))
+        tokens = module("yaml.tokens")
+        tokens.__getattr__ = _nothing  # type: ignore[method-assign]
+        setattr(package, "tokens", tokens)  # noqa: B010 - a module of ours has no such attribute
+        sys.modules["yaml.tokens"] = tokens
+        # One class for all: nobody here asks which it is, and each costs as much as a small module.
+        refused = type("RefusedError", (package.error.YAMLError,), {"__init__": _remember})
         for name, error in _ERRORS.items():
             part = module(f"yaml.{name}")
-            setattr(part, error, type(error, (package.error.YAMLError,), {"__init__": _remember}))
+            setattr(part, error, refused)
             setattr(package, name, part)
             sys.modules[part.__name__] = part
         parser = _imported("yaml._yaml").CParser
     finally:
-        for name in ("yaml", *(f"yaml.{name}" for name in _ERRORS)):
+        for name in ("yaml", *(f"yaml.{name}" for name in ("tokens", *_ERRORS))):
             sys.modules.pop(name, None)
     return parser, package.nodes, package.error
 
@@ -80,6 +86,11 @@ def _spec(name: str) -> Any:
 def _imported(name: str) -> Any:
     __import__(name)
     return sys.modules[name]
+
+
+def _nothing(_name: str) -> type:
+    """In the place of a class of tokens, which is imported by name and which nobody here asks for."""
+    return object
 
 
 def _remember(self: Any, *args: Any) -> None:

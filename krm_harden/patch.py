@@ -53,7 +53,7 @@ class Draft:
         if operation.op == "remove":
             self._remove(operation.path)
             return
-        depth, node = _deepest(self.data, operation.path)
+        depth, node = self._deepest(operation.path)
         path = operation.path[:depth]
         rest = operation.path[depth:]
         if not rest:
@@ -64,6 +64,14 @@ class Draft:
         else:
             place = (*path, len(node) if rest[0] == "-" else rest[0])
             self._record("add", (*path, rest[0]), place, _nested(rest[1:], operation.value))
+
+    def _deepest(self, path: Pointer) -> tuple[int, Any]:
+        """How many steps of a path exist, and the value there. Neighbours change what is ours already."""
+        above = self._own.get(path[:-1]) if path else None
+        if above is None:
+            return _deepest(self.data, path)
+        depth, node = _deepest(above, path[-1:])
+        return len(path) - 1 + depth, node
 
     def _record(self, op: str, path: Pointer, place: Pointer, value: Any) -> None:
         self._set(path, value)
@@ -255,11 +263,10 @@ def on_result(operations: Sequence[Operation]) -> list[Operation]:
 def _deepest(data: Any, path: Pointer) -> tuple[int, Any]:
     """How many steps of a path exist, and the value there."""
     for depth, step in enumerate(path):
-        if isinstance(data, dict):
-            is_there = step in data
-        else:
-            is_there = isinstance(data, list) and isinstance(step, int) and 0 <= step < len(data)
-        if not is_there:
+        if data.__class__ is dict:
+            if step not in data:
+                return depth, data
+        elif data.__class__ is not list or not (isinstance(step, int) and 0 <= step < len(data)):
             return depth, data
         data = data[step]
     return len(path), data

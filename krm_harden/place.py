@@ -56,10 +56,11 @@ class Trails:
 
     def to(self, pointer: Pointer) -> list[Any]:
         """The nodes on the way, both ends included. Raises RefusedEdit where an edit could mean something else."""
-        if pointer not in self._known:
+        known = self._known.get(pointer)
+        if known is None:
             above = self.to(pointer[:-1])
-            self._known[pointer] = [*above, _plainly_tagged(source.child(above[-1], pointer[-1]))]
-        return self._known[pointer]
+            known = self._known[pointer] = [*above, _plainly_tagged(source.child(above[-1], pointer[-1]))]
+        return known
 
 
 def _plainly_tagged(node: Any) -> Any:
@@ -148,7 +149,7 @@ def _skip_blank(text: str, at: int, end: int) -> int:
 
 def column(text: str, node: Any) -> int:
     """The column of a block collection: of its first key, or of its dashes."""
-    if source.is_mapping(node):
+    if node.id == "mapping":
         return int(node.value[0][0].start_mark.column)
     at = after_properties(text, node)
     return at - line_start(text, at)
@@ -184,6 +185,10 @@ def last_entry(text: str, node: Any) -> tuple[Any, int, bool]:
 
 def last_leaf(text: str, node: Any) -> tuple[Any, int]:
     """The last scalar or flow collection within a node, and the offset where the node's content ends."""
+    if "*" not in text:
+        while node.id != "scalar" and not node.flow_style:
+            node = node.value[-1][1] if node.id == "mapping" else node.value[-1]
+        return node, int(node.end_mark.index)
     while not (source.is_scalar(node) or node.flow_style):
         node, at, is_alias = last_entry(text, node)
         if is_alias:
@@ -377,34 +382,33 @@ def block_style(text: str, nodes: list[Any]) -> Style:
     """The indentation habits nearest to the last node of a trail: its own children's, then its ancestors'."""
     step = dash = item = 0
     has_dash = False
-    for parent, value in _around(nodes):
-        if not _is_block(value) or value.start_mark.index < parent.start_mark.index:
-            continue
-        if source.is_mapping(value):
-            step = step or column(text, value) - column(text, parent)
-        else:
-            dash, has_dash = dash if has_dash else column(text, value) - column(text, parent), True
-            first = value.value[0]
-            if not item and source.is_mapping(first) and _is_block(first):
-                item = column(text, first) - column(text, value)
-        if step and has_dash and item:
-            break
+    way: Any = None
+    for parent in reversed(nodes):
+        if parent.id == "mapping" and _is_block(parent):
+            own, start = column(text, parent), parent.start_mark.index
+            for _, value in parent.value if way is None else ((None, way), *parent.value):
+                if not _is_block(value) or value.start_mark.index < start:
+                    continue
+                if value.id == "mapping":
+                    step = step or value.value[0][0].start_mark.column - own
+                elif not (has_dash and item):
+                    at = column(text, value)
+                    dash, has_dash = dash if has_dash else at - own, True
+                    item = item or _item_step(text, value, at)
+                if step and has_dash and item:
+                    return Style(step, max(dash, 0), item if item > 1 else 2)
+        way = parent
     return Style(step or 2, max(dash, 0), item if item > 1 else 2)
 
 
-def _around(nodes: list[Any]) -> Iterator[tuple[Any, Any]]:
-    """Pairs of a block mapping and a collection in it, those nearest to the last node first."""
-    for parent, value in ((nodes[-1], None), *reversed(list(zip(nodes, nodes[1:], strict=False)))):
-        if source.is_mapping(parent) and _is_block(parent):
-            if value is not None:
-                yield parent, value
-            for _, child in parent.value:
-                if not source.is_scalar(child):
-                    yield parent, child
+def _item_step(text: str, node: Any, own: int) -> int:
+    """How much deeper than its dash the mapping of a list's first item stands; 0 where that isn't told."""
+    first = node.value[0]
+    return column(text, first) - own if first.id == "mapping" and _is_block(first) else 0
 
 
 def _is_block(node: Any) -> bool:
-    return not source.is_scalar(node) and not node.flow_style and bool(node.value)
+    return node.id != "scalar" and not node.flow_style and bool(node.value)
 
 
 def flow_style(document: Document, node: Any) -> tuple[FlowStyle, int]:
@@ -436,8 +440,13 @@ def _is_quoted(node: Any) -> bool:
 
 def _is_compact(document: Document) -> bool:
     """Whether a JSON text has no space after its colons."""
-    at = document.text.find('":')
-    return document.is_json and document.text[at + 2 : at + 3] not in {" ", "\n", "\r"}
+    if not document.is_json:
+        return False
+    # A text has a hundred thousand brackets, and may have no such colon.
+    if document.is_compact is None:
+        at = document.text.find('":')
+        document.is_compact = document.text[at + 2 : at + 3] not in {" ", "\n", "\r"}
+    return document.is_compact
 
 
 class Comment:
@@ -478,7 +487,12 @@ class Comment:
 
 def leaves(document: Document) -> list[tuple[int, int, Any]]:
     """Start, end and pointer of every key, scalar and opening bracket, in the order of the text."""
-    return sorted(_leaves(document.text, document.root), key=lambda leaf: leaf[:2]) if document.root is not None else []
+    return sorted(each_leaf(document), key=lambda leaf: leaf[:2])
+
+
+def each_leaf(document: Document) -> Iterator[tuple[int, int, Any]]:
+    """The same one by one: all of them at once take as much memory as the nodes."""
+    return _leaves(document.text, document.root) if document.root is not None else iter(())
 
 
 def comments(document: Document, found: list[tuple[int, int, Any]], known: frozenset[Any]) -> list[Comment]:
@@ -604,16 +618,29 @@ def item_of_dash(document: Document, offset: int, following: Any) -> Any:
     return None
 
 
+_above: tuple[str, int, bool] = ("", -1, False)
+"""The last text and offset of which it was asked what stands above, and the answer."""
+
+
 def is_below_a_dash(text: str, at: int) -> bool:
-    """Whether the nearest content above, or before on the line, is a dash alone."""
-    while True:
+    """Whether the nearest content above, or before on the line, is a dash alone.
+
+    Of many lines of comments each is asked about in turn: the way up ends at the one before.
+    """
+    global _above  # noqa: PLW0603 - what is remembered is true of its text for ever
+    known, offset, found = _above
+    above = -1
+    while not (at == offset and text is known):
         begin = line_start(text, at)
         content = text[begin:at].partition(" #")[0].strip()
-        if content and not content.startswith("#"):
-            return content == "-"
-        if not begin:
-            return False
+        if (content and not content.startswith("#")) or not begin:
+            found = content == "-"
+            break
         at = begin - 1
+        above = at if above < 0 else above
+    if above >= 0:
+        _above = (text, above, found)
+    return found
 
 
 def _owner(document: Document, leaf: Any, offset: int, indent: int) -> Any:

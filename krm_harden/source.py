@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from _operator import is_ as _nothing
 
-from krm_harden import scalars
+from krm_harden import limits, scalars
 from krm_harden.errors import InputError
 from krm_harden.libyaml import parser_class
 from krm_harden.model import same
@@ -25,33 +25,21 @@ if TYPE_CHECKING:
 _CParser, _nodes, _yaml_error = parser_class()
 _Scalar, _Sequence, _Mapping = _nodes.ScalarNode, _nodes.SequenceNode, _nodes.MappingNode
 
-MAX_OPENERS = 200
-"""libyaml's composer recurses in C: 30,000 levels end in a segmentation fault, 600 on a thread's stack."""
-MAX_DEPTH = 300
-MAX_EXPANSION = 10_000
-"""Nodes that aliases and merge keys may add to a chunk."""
-
 MAX_SIMPLE_KEY = 1024
 """What YAML allows before the colon of a key."""
 
 QUOTED = "!"
-"""The tag of a scalar that is a string because of its quotes or its block style."""
+"""The tag of a plain scalar that is a string because its author says so: `! 5`."""
 MERGE = "tag:yaml.org,2002:merge"
 CORE = "tag:yaml.org,2002:"
 
 
 class Composer(_CParser):  # type: ignore[misc,valid-type]
-    """libyaml's composer with no resolver: the tag of a plain scalar or a collection is None."""
+    """libyaml's composer with no resolver: what has no tag has None, and a scalar's `style` tells of quotes."""
 
-    # Called for every node: without a method to bind it is cheaper.
-    @staticmethod
-    def resolve(kind: type, _value: str, implicit: Any) -> str | None:
-        # The hook's `implicit` is a tuple for scalars (plain, quoted) and a bool for collections.
-        if kind is _Scalar and not implicit[0]:
-            return QUOTED
-        return None
-
-    # Called before and after every node, for path resolvers, which aren't used: the cheapest callables there are.
+    # Called for every node: the cheapest callables there are that take as many arguments. This one returns None.
+    resolve = memoryview(b"").__exit__
+    # For path resolvers, which aren't used.
     descend_resolver = _nothing
     ascend_resolver = bool
 
@@ -61,10 +49,11 @@ class Document:
 
     `text` is without byte order mark; `root` is None when the chunk is empty; `data` has neither aliases nor merge
     keys; `duplicates` are (key, first line, second line), lines counted from 0; `repeated` holds the ids of nodes
-    that stand in several places. `found` remembers places that were looked up, for `place_of`.
+    that stand in several places. `found` remembers places that were looked up, for `place_of`; `is_compact` how a JSON
+    text is written, for `place`.
     """
 
-    __slots__ = ("data", "duplicates", "found", "is_json", "repeated", "root", "text")
+    __slots__ = ("data", "duplicates", "found", "is_compact", "is_json", "repeated", "root", "text")
 
     def __init__(
         self,
@@ -82,6 +71,7 @@ class Document:
         self.is_json = is_json
         self.duplicates = duplicates
         self.repeated = repeated
+        self.is_compact: bool | None = None
         self.found: dict[Pointer, tuple[Node | None, Any]] = {}
 
 
@@ -97,7 +87,22 @@ def read(text: str) -> Document:
         return Document(text, None, None)
     builder = _Builder(_may_stand(text, "*"))
     data = builder.build(root, 0)
+    if builder.has_aliases:
+        _check_written_out(root, text)
     return Document(text, root, data, duplicates=tuple(builder.duplicates), repeated=frozenset(builder.repeated))
+
+
+def data_of(text: str) -> Any:
+    """The data of the same, without nodes where it is JSON: they take five times as much. Raises InputError as `read`.
+
+    libyaml reads the text through in any case.
+    """
+    if text.lstrip()[:1] in {"{", "["}:
+        check_depth(text)
+        found = _parsed_json(text)
+        if found is not None and is_whole(_shadow(text)):
+            return found[0]
+    return read(text).data
 
 
 def compose(text: str) -> Node | None:
@@ -109,13 +114,25 @@ def compose(text: str) -> Node | None:
         raise _input_error(error, text) from None
     finally:
         parser.dispose()
-    if node is not None and "! " in text:
+    if node is not None and "!" in text:
         _tag_strings(node, text)
     return node
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is YAML by itself, with nothing left open at its end: libyaml reads it, and keeps nothing."""
+    parser = Composer(text)
+    try:
+        parser.raw_parse()
+    except _yaml_error.YAMLError:
+        return False
+    finally:
+        parser.dispose()
+    return True
+
+
 def _tag_strings(root: Node, text: str) -> None:
-    """`! 5` is a string: libyaml drops the tag `!`, and only the text still has it."""
+    """`! 5` is a string, and so is `!` alone: libyaml drops the tag, and only the text still has it."""
     stack = [root]
     seen = set()
     while stack:
@@ -125,8 +142,10 @@ def _tag_strings(root: Node, text: str) -> None:
         seen.add(id(node))
         if node.__class__ is not _Scalar:
             stack.extend(part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,)))
-        elif node.tag is None and text[node.start_mark.index : node.start_mark.index + 2] == "! ":
-            node.tag = QUOTED
+        elif node.tag is None and not node.style:
+            own = text[node.start_mark.index : node.end_mark.index]
+            if own.startswith("! ") or (not node.value and "!" in own):
+                node.tag = QUOTED
 
 
 def _input_error(error: Any, text: str = "") -> InputError:
@@ -152,47 +171,96 @@ def has_foreign_breaks(text: str) -> bool:
     return any(mark in text for mark in FOREIGN_BREAKS) or text.count("\r") != text.count("\r\n")
 
 
+def read_input(chunk: bytes) -> Document:
+    """The Document of one chunk of input. Raises InputError as `read`, and for one that would take too much memory.
+
+    Its nodes are many times its text. What our own edits make of it may be larger.
+    """
+    size = len(chunk)
+    if size > limits.now()["documentBytes"]:
+        raise limits.exceeded("documentBytes", f"a document of {size} bytes", 0, found=size)
+    return read(chunk.decode())
+
+
+def _check_written_out(root: Node, text: str) -> None:
+    """Raises InputError for what aliases make too large: a long text that is named a million times."""
+    most = limits.now()["documentBytes"]
+    if text.count("*") * len(text) <= most:
+        return
+    size = 0
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.__class__ is _Scalar:
+            size += len(node.value)
+            if size > most:
+                raise limits.exceeded("documentBytes", f"aliases expand to more than {most} bytes", 0)
+        else:
+            stack.extend(part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,)))
+
+
 def check_depth(text: str) -> None:
-    """Raises InputError for nesting that the composer's stack might not survive; lexical, and exact only where near."""
-    if text.count("{") + text.count("[") < MAX_OPENERS and not _has_long_prefix(text):
+    """Raises InputError for nesting that the composer's stack might not survive; lexical, and exact only where near.
+
+    Each level of flow style has its bracket, each of block style a column: only half of the levels, of both, are sure.
+    """
+    most = limits.now()["depth"]
+    if text.count("{") + text.count("[") < most // 2 and not _has_long_prefix(text, most // 2):
         return
     depth = 0
     parser = Composer(text)
     try:
         while (event := parser.get_event()) is not None:
-            name = type(event).__name__
-            depth += name.endswith("StartEvent") - name.endswith("EndEvent")
-            if depth > MAX_DEPTH:
+            depth += _LEVELS.get(event.__class__.__name__, 0)
+            if depth > most:
                 mark = event.start_mark
-                raise InputError(f"nested more than {MAX_DEPTH} levels deep", mark.line, mark.column)
+                raise _too_deep(most, mark.line, mark.column)
     except _yaml_error.YAMLError as error:
-        raise _input_error(error) from None
+        # In JSON, and there alone, a shadow has the same brackets.
+        is_json = text.lstrip()[:1] in {"{", "["} and _parsed_json(text) is not None
+        shadow = _shadow(text) if is_json else text
+        if shadow == text:
+            raise _input_error(error) from None
+        check_depth(shadow)
     finally:
         parser.dispose()
 
 
+_LEVELS = {"MappingStartEvent": 1, "SequenceStartEvent": 1, "MappingEndEvent": -1, "SequenceEndEvent": -1}
+
+
+def _too_deep(most: int, line: int, column: int) -> InputError:
+    return limits.exceeded("depth", f"nested more than {most} levels deep", line, column)
+
+
 def is_about_depth(error: InputError) -> bool:
-    return error.message.startswith("nested more than")
+    return error.limit == "depth"
 
 
-_PREFIX = bytes(ord("-") if byte in b" -?:" else ord("x") for byte in range(256))
+_PREFIX = bytes.maketrans(b" ?:", b"---")
+_LOOKS = 25
 
 
-def _has_long_prefix(text: str) -> bool:
+def _has_long_prefix(text: str, most: int) -> bool:
     """Whether a line begins with more characters of ` -?:` than there may be levels."""
-    if b"-" * MAX_OPENERS not in text.encode("utf-8", "replace").translate(_PREFIX):
+    # Of every so many characters one is looked at: most of those in a row lie in such a beginning.
+    some = text[:: max(most // _LOOKS, 1)]
+    if b"-" * min(_LOOKS, most) not in some.encode("utf-8", "replace").translate(_PREFIX):
         return False
     lines = (line.lstrip("\ufeff") for line in text.splitlines())
-    return any(len(line) > MAX_OPENERS and not line[: MAX_OPENERS + 1].strip(" -?:") for line in lines)
+    return any(len(line) > most and not line[: most + 1].strip(" -?:") for line in lines)
 
 
 class _Builder:
-    """Makes data from nodes. Recursion is safe: `check_depth` and `MAX_DEPTH` bound it."""
+    """Makes data from nodes. Recursion is safe: `check_depth` and the limit `depth` bound it."""
 
-    __slots__ = ("duplicates", "expanding", "extra", "has_aliases", "open", "repeated", "seen")
+    __slots__ = ("aliases", "depth", "duplicates", "expanding", "extra", "has_aliases", "open", "repeated", "seen")
 
     def __init__(self, has_aliases: bool) -> None:
         self.has_aliases = has_aliases
+        held = limits.now()
+        self.depth = held["depth"]
+        self.aliases = held["aliases"]
         self.duplicates: list[tuple[str, int, int]] = []
         self.extra = 0
         self.expanding = 0
@@ -221,16 +289,13 @@ class _Builder:
         return data
 
     def _collection(self, node: Node, depth: int) -> Any:
-        if depth > MAX_DEPTH:
-            raise InputError(f"nested more than {MAX_DEPTH} levels deep", node.start_mark.line, node.start_mark.column)
+        if depth > self.depth:
+            raise _too_deep(self.depth, node.start_mark.line, node.start_mark.column)
         if self.expanding:
             self.extra += 1 + len(node.value)
-            if self.extra > MAX_EXPANSION:
-                raise InputError(
-                    f"aliases and merge keys expand to more than {MAX_EXPANSION} nodes",
-                    node.start_mark.line,
-                    node.start_mark.column,
-                )
+            if self.extra > self.aliases:
+                said = f"aliases and merge keys expand to more than {self.aliases} nodes"
+                raise limits.exceeded("aliases", said, node.start_mark.line, node.start_mark.column)
         if node.__class__ is _Sequence:
             below = self._anchored if self.has_aliases else self._collection
             return [_scalar(item) if item.__class__ is _Scalar else below(item, depth + 1) for item in node.value]
@@ -244,7 +309,7 @@ class _Builder:
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
             name = key_node.value
-            if key_node.__class__ is not _Scalar or key_node.tag is not None or name not in _plain_keys:
+            if key_node.__class__ is not _Scalar or name not in _plain_keys:
                 name = key_name(key_node)
             if name == "<<" and is_merge(key_node):
                 merged = True
@@ -254,10 +319,8 @@ class _Builder:
                 self.duplicates.append((name, first[name], key_node.start_mark.line))
             if value_node.__class__ is not _Scalar:
                 data[name] = below(value_node, depth + 1)
-            elif value_node.tag is QUOTED:
-                data[name] = value_node.value
-            elif value_node.tag is None and not value_node.style:
-                data[name] = resolve(value_node.value)
+            elif value_node.tag is None:
+                data[name] = value_node.value if value_node.style else resolve(value_node.value)
             else:
                 data[name] = _scalar(value_node)
         return self._with_merges(node, data, depth) if merged else data
@@ -324,7 +387,7 @@ def key_name(node: Any) -> str:
     if node.__class__ is not _Scalar:
         raise InputError("a key that isn't a scalar", node.start_mark.line, node.start_mark.column)
     value: str = node.value
-    return value if node.tag is not None or value in _plain_keys else _plain_key(node)
+    return value if node.tag is not None or node.style or value in _plain_keys else _plain_key(node)
 
 
 _plain_keys: set[str] = set()
@@ -344,7 +407,11 @@ def _plain_key(node: Any) -> str:
 
 def is_merge(key_node: Any) -> bool:
     """Only a plain `<<` merges (and kpt's `!!merge <<`); quoted it is a key like any other."""
-    return key_node.__class__ is _Scalar and key_node.value == "<<" and key_node.tag in {None, MERGE}
+    return (
+        key_node.__class__ is _Scalar
+        and key_node.value == "<<"
+        and (key_node.tag == MERGE or (key_node.tag is None and not key_node.style))
+    )
 
 
 def is_mapping(node: object) -> bool:
@@ -384,6 +451,8 @@ def anchors(text: str) -> list[str]:
     """The anchors (`&a`) and aliases (`*a`) of a document, in order."""
     if not (_may_stand(text, "&") or _may_stand(text, "*")):
         return []
+    if text.lstrip()[:1] in {"{", "["} and _parsed_json(text) is not None:
+        return []
     parser = Composer(text)
     found = []
     try:
@@ -413,6 +482,17 @@ def _may_stand(text: str, indicator: str) -> bool:
 
 def _read_json(text: str) -> Document | None:
     """The Document of a chunk that is JSON, or None: data from the json module, marks from a shadow of equal length."""
+    found = _parsed_json(text)
+    if found is None:
+        return None
+    data, repeated = found
+    root = compose(_shadow(text))
+    duplicates = tuple(_json_duplicates(text, root)) if repeated else ()
+    return Document(text, root, data, is_json=True, duplicates=duplicates)
+
+
+def _parsed_json(text: str) -> tuple[Any, bool] | None:
+    """The data of a text that is JSON, and whether a key stands twice in one of its objects; None for another text."""
     import json
 
     repeated = False
@@ -430,9 +510,7 @@ def _read_json(text: str) -> Document | None:
         data = json.loads(text, object_pairs_hook=unique, parse_constant=no_constant)
     except (ValueError, RecursionError):
         return None
-    root = compose(_shadow(text))
-    duplicates = tuple(_json_duplicates(text, root)) if repeated else ()
-    return Document(text, root, data, is_json=True, duplicates=duplicates)
+    return data, repeated
 
 
 def _shadow(text: str) -> str:

@@ -10,11 +10,13 @@ inside one isn't allowed at column 0.
 
 from __future__ import annotations
 
+from krm_harden import limits, skim
 from krm_harden.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
 _BOMS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -22,7 +24,8 @@ _FOREIGN_BREAKS = (b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 """NEL, LS and PS, which libyaml counts as line breaks and everybody else as text."""
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _VALUE = _WORD | frozenset(b"./")
-_CONTROL = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
+CONTROL = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
+"""What no text has; but JSON may have the last."""
 
 
 class Encoding:
@@ -67,7 +70,7 @@ def decode(data: bytes) -> tuple[bytes, Encoding]:
 
 
 def _reject_binary(text: bytes) -> None:
-    if text.isascii() and len(text.translate(None, _CONTROL)) == len(text):
+    if text.isascii() and len(text.translate(None, CONTROL)) == len(text):
         return
     try:
         text.decode()
@@ -76,15 +79,14 @@ def _reject_binary(text: bytes) -> None:
         raise InputError(
             "not text that Kubernetes reads: not UTF-8", line, next_step="save it as UTF-8, or exclude it"
         ) from None
-    if len(text.translate(None, _CONTROL)) != len(text):
-        at = next(place for place, byte in enumerate(text) if byte in _CONTROL)
-        line = text.count(b"\n", 0, at)
-        if text[at] != 0x7F or not _looks_like_json(text):
-            raise InputError(
-                f"not text that Kubernetes reads: control character 0x{text[at]:02x}",
-                line,
-                next_step="remove it, or exclude the file",
-            )
+    refused = CONTROL[:-1] if _looks_like_json(text) else CONTROL
+    at = text.translate(bytes.maketrans(refused, bytes(len(refused)))).find(b"\0")
+    if at >= 0:
+        raise InputError(
+            f"not text that Kubernetes reads: control character 0x{text[at]:02x}",
+            text.count(b"\n", 0, at),
+            next_step="remove it, or exclude the file",
+        )
 
 
 def after_mark(chunk: bytes) -> tuple[bytes, bytes]:
@@ -109,7 +111,7 @@ def documents(data: bytes) -> Iterator[bytes]:
     preamble = True
     for at, marker in _markers(data):
         if marker == b"---":
-            if not (preamble and _is_preamble(data[start:at])):
+            if not (preamble and is_preamble(data[start:at])):
                 yield data[start:at]
                 start = at
             preamble = False
@@ -127,33 +129,57 @@ def _markers(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Where a `---` or `...` stands alone at the start of a line."""
     if data[:3] in {b"---", b"..."} and data[3:4] in {b"", b" ", b"\t", b"\n", b"\r"}:
         yield 0, data[:3]
-    has_end = data.find(b"\n...") >= 0
-    at = -1
-    while True:
-        dashes = data.find(b"\n---", at + 1)
-        dots = data.find(b"\n...", at + 1) if has_end else -1
-        if dashes < 0 and dots < 0:
-            return
-        at = min(place for place in (dashes, dots) if place >= 0)
+    # Each is looked for only behind where it was found: a search for the other over and over would be quadratic. From
+    # the end it takes half the time, because a line break is met less often than a dash or a dot.
+    last_dashes, last_dots = data.rfind(b"\n---"), data.rfind(b"\n...")
+    dashes, dots = (data.find(b"\n---") if last_dashes >= 0 else -1), (data.find(b"\n...") if last_dots >= 0 else -1)
+    while dashes >= 0 or dots >= 0:
+        if dots < 0 or 0 <= dashes < dots:
+            at, dashes = dashes, data.find(b"\n---", dashes + 1, last_dashes + 4)
+        else:
+            at, dots = dots, data.find(b"\n...", dots + 1, last_dots + 4)
         if data[at + 4 : at + 5] in {b"", b" ", b"\t", b"\n", b"\r"}:
             yield at + 1, data[at + 1 : at + 4]
 
 
-def _is_preamble(text: bytes) -> bool:
+def is_preamble(text: bytes) -> bool:
     """Whether only blank lines, comments and directives stand here."""
-    return all(not line.strip() or line.lstrip()[:1] == b"#" or line[:1] == b"%" for line in text.split(b"\n"))
+    return all(not line.strip() or line.lstrip()[:1] == b"#" or line[:1] == b"%" for line in _lines(text))
 
 
 def is_empty(chunk: bytes) -> bool:
     """Whether a chunk has no content: blank lines, comments, directives, markers."""
-    for line in chunk.split(b"\n"):
+    for line in _lines(chunk):
         bare = line.rstrip()
         if bare[:3] in {b"---", b"..."} and bare[3:4] in {b"", b" ", b"\t"}:
             bare = bare[3:]
         content = bare.lstrip()
         if content and content[:1] != b"#" and line[:1] != b"%":
             return False
+        if content and not _ends_with_its_line(line):
+            return False
     return True
+
+
+def _ends_with_its_line(comment: bytes) -> bool:
+    """Whether nothing but comments stands behind the breaks that only some readers see in a comment or directive.
+
+    To the API server's reader a carriage return, NEL, LS or PS ends it, and what follows is the document.
+    """
+    if b"\r" not in comment.rstrip() and (comment.isascii() or not any(mark in comment for mark in _FOREIGN_BREAKS)):
+        return True
+    for mark in (*_FOREIGN_BREAKS, b"\r"):
+        comment = comment.replace(mark, b"\n")
+    return is_empty(comment)
+
+
+def _lines(text: bytes) -> Iterator[bytes]:
+    """The lines of a text, one by one: most who ask are content with the first."""
+    start = 0
+    while (end := text.find(b"\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 _HOLDERS = ("List", "Template")
@@ -169,9 +195,22 @@ def can_skip(chunk: bytes, may_hold_pods: Callable[[str, str], bool]) -> tuple[s
         return None
     if not chunk.isascii() and any(mark in chunk for mark in _FOREIGN_BREAKS):
         return None
+    return None if _FOLD in chunk else _not_ours(_keys(chunk), may_hold_pods)
+
+
+def can_skip_item(item: bytes, may_hold_pods: Callable[[str, str], bool]) -> tuple[str, str] | None:
+    """The same for an item of a list, which must be whole: nothing of it is open where the next begins."""
+    if not item.isascii() and any(mark in item for mark in _FOREIGN_BREAKS):
+        return None
+    keys = skim.top_lines(item)
+    return _not_ours(keys, may_hold_pods) if keys else None
+
+
+def _not_ours(keys: Iterable[bytes], may_hold_pods: Callable[[str, str], bool]) -> tuple[str, str] | None:
+    """The apiVersion and kind that a mapping's keys say, where they aren't ours and nothing is unclear."""
     kinds: list[str] = []
     versions: list[str] = []
-    for line in _column_zero(chunk):
+    for line in keys:
         word, colon, value = line.partition(b":")
         if not colon or not word or not _WORD.issuperset(word) or (value and value[:1] not in b" \t\r"):
             return None
@@ -195,41 +234,50 @@ def _plain_word(value: bytes) -> str:
     return word.decode() if word and _VALUE.issuperset(word) else ""
 
 
-def _column_zero(chunk: bytes) -> Iterator[bytes]:
+_FOLD = b"\0"
+"""Stands for the line break before what is deeper, while only the lines at one column matter. No text has it."""
+
+
+def _keys(chunk: bytes) -> Iterator[bytes]:
     """The lines at column 0 that must be `word:`; a line that rules skipping out comes as an empty one."""
     first = True
-    at = 0
-    while at < len(chunk):
-        end = chunk.find(b"\n", at)
-        end = len(chunk) if end < 0 else end
-        head = chunk[at : at + 1]
-        if head in {b" ", b"\t", b"\n", b"\r", b"#"} or not head:
-            if head in {b" ", b"\t"} and first and chunk[at:end].strip():
-                yield b""
-                return
+    # Of equal length, which is what is replaced fastest.
+    for block in chunk.replace(b"\n ", _FOLD + b" ").split(b"\n"):
+        line, _, deeper = block.partition(_FOLD)
+        head = line[:1]
+        if head == b"" or head in b" \t\r#":
+            indented = head in {b" ", b"\t"} and line.strip()
         elif head == b"-":
-            line = chunk[at:end].rstrip(b"\r")
+            line = line.rstrip(b"\r")
             if not (line == b"---" and first) and (first or not line.startswith(b"- ")):
                 yield b""
                 return
+            indented = b""
         else:
             first = False
-            yield chunk[at:end]
-        at = end + 1
+            yield line
+        if first and (indented or deeper.strip(_DEEPER)):
+            yield b""
+            return
+
+
+_DEEPER = _FOLD + b" \t\r"
 
 
 class ItemList:
     """A document whose `items:` is one bare block list, cut so that each item is a chunk.
 
-    `header` and `trailer` together are the document without its items; `items` are the texts of its items.
+    `header` and `trailer` together are the document without its items; `items` are the texts of its items. Of a JSON
+    document, `behind` are the commas and blanks behind each of them; else it is None.
     """
 
-    __slots__ = ("header", "items", "trailer")
+    __slots__ = ("behind", "header", "items", "trailer")
 
-    def __init__(self, header: bytes, items: list[bytes], trailer: bytes) -> None:
+    def __init__(self, header: bytes, items: list[bytes], trailer: bytes, behind: list[bytes] | None = None) -> None:
         self.header = header
         self.items = items
         self.trailer = trailer
+        self.behind = behind
 
 
 def cut_items(chunk: bytes) -> ItemList | None:
@@ -245,18 +293,123 @@ def cut_items(chunk: bytes) -> ItemList | None:
         return None
     dash = b"\n" + b" " * width + b"-"
     starts = []
-    end = len(chunk)
-    at = start - 1
-    limit = _items_end(chunk, start)
-    while (at := chunk.find(dash, at, limit)) >= 0:
+    end = at = _items_end(chunk, start)
+    while (at := chunk.rfind(dash, start - 1, at)) >= 0:
         if chunk[at + len(dash) : at + len(dash) + 1] in {b" ", b"\n", b"\r", b"\t", b""}:
             starts.append(at + 1)
-        at += len(dash)
+    starts.reverse()
     if not starts or starts[0] != _first_content(chunk, start):
         return None
-    end = limit
     bounds = [start, *starts[1:], end]
     return ItemList(chunk[:start], [chunk[a:b] for a, b in zip(bounds, bounds[1:], strict=False)], chunk[end:])
+
+
+def cut_json(chunk: bytes) -> ItemList | None:
+    """The items of a list that is JSON, or None: where an item by itself might not mean, or become, the same.
+
+    Strictly JSON, each key once, `items` objects only. An item that begins its line has the blanks before it.
+    """
+    held = limits.now()
+    if chunk.lstrip(_JSON_BLANKS)[:1] != b"{" or len(chunk) > held["documentBytes"]:
+        return None
+    if chunk.count(b"\r") != chunk.count(b"\r\n") or any(mark in chunk for mark in _FOREIGN_BREAKS):
+        return None
+    import json
+
+    scan = json.JSONDecoder(object_pairs_hook=_each_key_once, parse_constant=_no_constant).raw_decode
+    text = chunk.decode()
+    try:
+        spans = _json_spans(text, scan)
+    except (ValueError, RecursionError):
+        return None
+    items = [text[start:end] for start, end in spans]
+    compact = _is_compact(text)
+    # Each bracket is a level at most, and two are around it.
+    deep = held["depth"] - 2
+    if not items or any(_is_compact(item) != compact or item.count("{") + item.count("[") >= deep for item in items):
+        return None
+    behind = [text[end:start].encode() for (_, end), (start, _) in zip(spans, spans[1:], strict=False)]
+    header, trailer = text[: spans[0][0]].encode(), text[spans[-1][1] :].encode()
+    return ItemList(header, [item.encode() for item in items], trailer, [*behind, b""])
+
+
+_JSON_BLANKS = b" \t\n\r"
+
+
+def _is_compact(text: str) -> bool:
+    """Whether the first colon behind a key of a JSON text has no blank behind it."""
+    at = text.find('":')
+    return text[at + 2 : at + 3] not in {" ", "\n", "\r"}
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("a key stands twice")
+    return data
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _json_spans(text: str, scan: Callable[[str, int], tuple[Any, int]]) -> list[tuple[int, int]]:
+    """Where the items of a JSON list begin and end. Raises ValueError for any other text."""
+    spans: list[tuple[int, int]] = []
+    names = set()
+    at = _behind(text, 0, "{")
+    while True:
+        name, at = scan(text, at)
+        if not isinstance(name, str) or name in names:
+            raise ValueError(name)
+        names.add(name)
+        at = _behind(text, at, ":")
+        if name == "items":
+            spans, at = _json_items(text, _behind(text, at, "["), scan)
+        else:
+            _, at = scan(text, at)
+        at = _past_blanks(text, at)
+        if text[at : at + 1] == "}":
+            break
+        at = _behind(text, at, ",")
+    if _past_blanks(text, at + 1) != len(text):
+        raise ValueError("more behind it")
+    return spans
+
+
+def _json_items(text: str, at: int, scan: Callable[[str, int], tuple[Any, int]]) -> tuple[list[tuple[int, int]], int]:
+    """The items' places, and where their list ends."""
+    spans = []
+    last = 0
+    while True:
+        data, end = scan(text, at)
+        line = text.rfind("\n", last, at) + 1
+        begins = line > 0 and not text[line:at].strip(_JSON_BLANKS.decode())
+        if not isinstance(data, dict) or not (begins or text.find("\n", at, end) < 0):
+            raise ValueError(at)
+        spans.append((line if begins else at, end))
+        at = _past_blanks(text, end)
+        if text[at : at + 1] == "]":
+            return spans, at + 1
+        last = at
+        at = _behind(text, at, ",")
+
+
+def _behind(text: str, at: int, mark: str) -> int:
+    """The next token behind a mark, which must be the next here. Raises ValueError."""
+    at = _past_blanks(text, at)
+    if text[at : at + 1] != mark:
+        raise ValueError(at)
+    return _past_blanks(text, at + 1)
+
+
+def _past_blanks(text: str, at: int) -> int:
+    while text[at : at + 1] in _BLANKS:
+        at += 1
+    return at
+
+
+_BLANKS = frozenset(" \t\n\r")
 
 
 def _items_start(chunk: bytes) -> int:
@@ -264,7 +417,7 @@ def _items_start(chunk: bytes) -> int:
     at = 0 if chunk.startswith(b"items:") else chunk.find(b"\nitems:") + 1
     if at <= 0 and not chunk.startswith(b"items:"):
         return -1
-    if chunk.find(b"\nitems:", at) >= 0:
+    if chunk.rfind(b"\nitems:", at) >= 0:
         return -1
     end = chunk.find(b"\n", at)
     rest = chunk[at + 6 : end].strip()
@@ -293,12 +446,17 @@ def _dash_column(chunk: bytes, start: int) -> int:
 
 def _items_end(chunk: bytes, start: int) -> int:
     """Where the next key at column 0 begins, or the end. Comments and blank lines before that key belong to it."""
-    at = start - 1
-    folded = chunk.translate(_LINE_STARTS)
-    key = folded.find(b"\nk", at)
-    marker = chunk.find(b"\n---", at)
-    found = [place + 1 for place in (key, marker) if place >= 0]
-    return _before_comments(chunk, start, min(found)) if found else len(chunk)
+    starts = chunk.translate(_LINE_STARTS)
+    end, at = -1, len(chunk)
+    # From the end, where most of them stand.
+    while (at := starts.rfind(b"\nk", start - 1, at)) >= 0:
+        end = at
+    return _before_comments(chunk, start, end + 1) if end >= 0 else len(chunk)
+
+
+_OTHERS = bytes(set(range(256)).difference(b" \t\r\n#-"))
+_LINE_STARTS = bytes.maketrans(_OTHERS, b"k" * len(_OTHERS))
+"""Anything but white space, `#` and `-` becomes `k`, so that one search finds the keys at column 0."""
 
 
 def _before_comments(chunk: bytes, start: int, end: int) -> int:
@@ -313,7 +471,3 @@ def _before_comments(chunk: bytes, start: int, end: int) -> int:
             break
         end = begin
     return first
-
-
-_LINE_STARTS = bytes(byte if byte in b" \t\r\n#" else ord("-") if byte == ord("-") else ord("k") for byte in range(256))
-"""Anything but white space, `#` and `-` becomes `k`, so that one search finds the keys at column 0."""

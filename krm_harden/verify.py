@@ -15,7 +15,7 @@ from krm_harden.patch import Moves, on_result, on_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from krm_harden.model import Operation
@@ -103,16 +103,27 @@ def _same_elsewhere(old: Document, new: Document, operations: Sequence[Operation
     """What no operation names is written as it was: same quotes, same digits, same tags."""
     changed = frozenset(operation.path for operation in on_result(operations) if operation.op == "replace")
     moves = Moves(operations)
-    now = {leaf: new.text[start:end] for start, end, leaf in place.leaves(new)}
-    for start, end, leaf in place.leaves(old):
+    # Nearly always what stays comes in the order of old: so no more than one leaf of each text is in memory.
+    ahead = _written(new)
+    now = dict(ahead) if old.duplicates or new.duplicates else None
+    for start, end, leaf in place.each_leaf(old):
         there: Any = moves.after(leaf)
         # What is added to an empty collection stands in its brackets.
         if there is None or old.text[start:end] in {"{", "["}:
             continue
         if changed and _is_rewritten(there, changed):
             continue
-        if now.get(there, "").strip() != old.text[start:end].strip():
+        found = next((text for other, text in ahead if other == there), None) if now is None else now.get(there, "")
+        if found is None:
+            now = dict(_written(new))
+            found = now.get(there, "")
+        if found.strip() != old.text[start:end].strip():
             raise RefusedEdit(f"the edit would change {old.text[start:end].strip()!r}", next_step=_NEXT)
+
+
+def _written(document: Document) -> Iterator[tuple[Any, str]]:
+    """The leaves of a document by their pointers, each as it is written."""
+    return ((leaf, document.text[start:end]) for start, end, leaf in place.each_leaf(document))
 
 
 def _is_rewritten(leaf: Any, changed: frozenset[Any]) -> bool:
@@ -122,11 +133,11 @@ def _is_rewritten(leaf: Any, changed: frozenset[Any]) -> bool:
 
 def _same_anchors(old: Document, new: str, gone: frozenset[Any]) -> None:
     """The anchors and aliases are the same, but for those within what goes."""
-    left = source.anchors(new)
+    left = source.anchors(new)[::-1]
     lost = []
     for name in source.anchors(old.text):
-        if left[:1] == [name]:
-            left.pop(0)
+        if left and left[-1] == name:
+            left.pop()
         else:
             lost.append(name)
     if left or (lost and not set(lost) <= _anchors_within(old, gone)):
@@ -274,7 +285,7 @@ def _check_quotes(node: Any) -> None:
 
 
 def _needs_quotes(node: Any) -> bool:
-    is_plain_string = node.tag is None and isinstance(scalars.resolve(node.value), str)
+    is_plain_string = node.tag is None and not node.style and isinstance(scalars.resolve(node.value), str)
     return is_plain_string and not scalars.is_plain_safe(node.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 import threading
@@ -293,7 +294,11 @@ def test_depth(opener, count):
         "except Exception as error: print(type(error).__name__, error)"
     )
 
-    assert (code, out) == (0, "InputError nested more than 300 levels deep")
+    assert (code, out) == (
+        0,
+        "InputError nested more than 300 levels deep (limit depth=300); "
+        "raise it: --limit depth=600, or KRM_HARDEN_LIMITS=depth=600",
+    )
 
 
 @pytest.mark.parametrize(
@@ -643,6 +648,15 @@ for text in ["a: [", "a: @", "a: *b", "a: \\x07", "a: &x 1\\nb: &x 2", "a: 1\\n-
     except InputError as error: assert str(error).startswith("not YAML: ") and "object" not in str(error), str(error)
     else: raise SystemExit("no error")
 """
+DEEP = """
+from krm_harden import limits
+most = limits.now()["depth"]
+inner = "1, b: [*c, 'd', &e !f g, !!map {}, ~]"
+source.check_depth("# a comment" + chr(10) + '{"a": ' * (most - 5) + inner + "}" * (most - 5))
+try: source.read("[" * (most + 1) + "]" * (most + 1))
+except InputError as error: assert "nested more than" in str(error), str(error)
+else: raise SystemExit("no error")
+"""
 PARTS_FIRST = "import sys\nfrom krm_harden import source\nfrom krm_harden.errors import InputError\n"
 IN_PARTS = "from krm_harden import libyaml\nlibyaml.in_parts()\n" + PARTS_FIRST
 YAML_FIRST = "import yaml\nfrom krm_harden import source\nfrom krm_harden.errors import InputError\n"
@@ -653,6 +667,7 @@ YAML_FIRST = "import yaml\nfrom krm_harden import source\nfrom krm_harden.errors
     [
         pytest.param(IN_PARTS + "assert 'yaml' not in sys.modules", id="only parts are loaded"),
         pytest.param(IN_PARTS + OURS, id="errors of the parts"),
+        pytest.param(IN_PARTS + DEEP, id="the depth of a text, which is counted in events"),
         pytest.param(PARTS_FIRST + "import yaml\n" + LATER, id="yaml later"),
         pytest.param(PARTS_FIRST + "import yaml\n" + OURS, id="yaml later, our errors"),
         pytest.param(PARTS_FIRST + "import yaml\n" + ERRORS, id="yaml later, its errors"),
@@ -670,3 +685,12 @@ YAML_FIRST = "import yaml\nfrom krm_harden import source\nfrom krm_harden.errors
 )
 def test_beside_yaml(code):
     assert python(code) == (0, "")
+
+
+def test_json_with_many_brackets_may_have_what_libyaml_rejects():
+    """Before, only short ones could."""
+    data = {"a": "\U0001f600", "b": "*c &d \x7f", "e" * 2000: [[] for _ in range(400)]}
+    text = json.dumps(data)
+
+    assert data == source.read(text).data
+    assert source.anchors(json.dumps({**data, "f": " *g"})) == []

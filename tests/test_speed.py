@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import ROOT
 
+from krm_harden.reports import FORMATS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -52,13 +54,23 @@ NEVER_NEEDED = (
 
 OURS = {
     *("cli", "commands", "commands._policies", "commands._streams", "commands.function", "controls"),
-    *("controls._profiles", "controls._users", "controls._writable", "decide", "defaulting", "edit", "emit", "engine"),
-    *("errors", "exemptions", "facts", "fields", "images", "images._catalogue", "images.command_lines", "images.facts"),
-    *("images.known", "images.names", "images.obstacles", "inherit", "libyaml", "model", "namespaces", "notices"),
-    *("patch", "place", "policy", "reports", "reports.krm", "reports.text", "resources", "review", "scalars", "schema"),
-    *("source", "split", "standard", "verify", "wording", "workloads"),
+    *("controls._profiles", "controls._users", "controls._writable", "decide", "defaulting", "edit", "emit"),
+    *("engine", "errors", "exemptions", "facts", "fields", "images", "images._catalogue", "images.command_lines"),
+    *("images.facts", "images.known", "images.names", "images.obstacles", "importing", "inherit", "libyaml"),
+    *("limits", "model", "notices", "patch", "place", "policy", "proof", "reports", "reports.krm"),
+    *("reports.text", "resources", "review", "scalars", "skim", "source", "split", "standard", "wording"),
+    "workloads",
 }
 """What a run of the function loads of our own, beside the controls that the policy enables."""
+NEVER_NEEDED_FOR_TEXT = (
+    *("ast", "asyncio", "copy", "dataclasses", "hashlib", "html", "inspect", "jinja2", "json", "logging", "pathspec"),
+    *("rich", "ruamel", "shutil", "subprocess", "tempfile", "textwrap", "threading", "watchdog", "yaml.constructor"),
+    *("krm_harden.admission", "krm_harden.api", "krm_harden.commands._baseline", "krm_harden.commands._interactive"),
+    *("krm_harden.commands._verdicts", "krm_harden.commands._watch", "krm_harden.commands.explain"),
+    *("krm_harden.fleet", "krm_harden.matrix", "krm_harden.psp", "krm_harden.scanning"),
+    *(f"krm_harden.reports.{name}" for name in FORMATS if name != "text"),
+)
+"""What a small run of `check` and `fix` has no use for, which people start by hand and hooks by the hundred."""
 ON_DEMAND = ("jinja2", "rich", "shtab", "watchdog")
 """What only terminals, pages and watchers need."""
 
@@ -110,9 +122,29 @@ def on(function: list[str], deployments: Callable[[int], Path]) -> Callable[[int
     return lambda count: {"argv": function, "stdin": str(deployments(count))}
 
 
-def test_thousand_deployments_cost_at_most_four_bare_composes(on: Any, deployments: Callable[[int], Path]) -> None:
-    compose = {"argv": [measure.python(), str(ROOT / "bench" / "compose.py")], "stdin": str(deployments(1000))}
-    assert best_ratio(on(1000), compose, 5, 4.0) <= 4.0
+def compose(path: Path) -> dict[str, Any]:
+    """The command that only composes the same bytes."""
+    return {"argv": [measure.python(), str(ROOT / "bench" / "compose.py")], "stdin": str(path)}
+
+
+def test_thousand_deployments_cost_at_most_three_bare_composes(on: Any, deployments: Callable[[int], Path]) -> None:
+    """On an idle machine it is 2.5 and less, as bench/ says: beside other work the larger program loses more."""
+    assert best_ratio(on(1000), compose(deployments(1000)), 5, 3.1) <= 3.1
+
+
+@pytest.mark.parametrize(("form", "most"), [("a ResourceList", 0.45), ("a file", 0.35)])
+def test_definitions_cost_less_than_half_of_a_bare_compose(
+    function: list[str], work: Path, form: str, most: float
+) -> None:
+    """20 MB that are mostly CustomResourceDefinitions, which hold no pods."""
+    path = work / f"definitions-{form[-4:]}.yaml"
+    plain = ["--plain"] if form == "a file" else []
+    with path.open("wb") as target:
+        inputs = [sys.executable, ROOT / "bench" / "inputs.py", "24", "--crds", "20", *plain]
+        subprocess.run(inputs, stdout=target, check=True)
+    argv = [*function, "fix", "--diff", str(path)] if plain else function
+    ours = {"argv": argv, "stdin": str(path), "codes": [0, 1]}
+    assert best_ratio(ours, compose(path), 3, most) <= most
 
 
 def test_cost_grows_with_the_input(on: Any) -> None:
@@ -147,8 +179,8 @@ def test_memory_is_bounded(on: Any, deployments: Callable[[int], Path], count: i
     assert used <= 40 * MEGA + 6 * deployments(count).stat().st_size
 
 
-def test_twelve_deployments_cost_at_most_four_bare_starts(on: Any) -> None:
-    assert best_ratio(on(12), {"argv": [measure.python(), "-I", "-c", "pass"]}, 25, 4.0) <= 4.0
+def test_twelve_deployments_cost_at_most_three_and_a_half_bare_starts(on: Any) -> None:
+    assert best_ratio(on(12), {"argv": [measure.python(), "-I", "-c", "pass"]}, 25, 3.5) <= 3.5
 
 
 def test_every_deployment_of_the_benchmark_is_hardened(
@@ -186,6 +218,37 @@ def test_function_loads_of_our_own_what_is_written_here(work: Path, deployments:
     """Each module costs every one of hundreds of runs in a pipeline."""
     found = {name.removeprefix("krm_harden.") for name in loaded(work / "modules", deployments(12)) if "krm_ha" in name}
     assert {name for name in found - {"krm_harden"} if not name.startswith("controls.") or "._" in name} == OURS
+
+
+SMALL_RUNS = ("check", "fix --diff", "fix")
+
+
+@pytest.fixture
+def small(work: Path) -> Path:
+    """A file with one Deployment, unhardened again for each test."""
+    path = work / "small.yaml"
+    with path.open("wb") as target:
+        subprocess.run([sys.executable, ROOT / "bench" / "inputs.py", "1", "--plain"], stdout=target, check=True)
+    return path
+
+
+@pytest.mark.parametrize("command", SMALL_RUNS)
+def test_small_run_of_a_command_loads_only_what_it_uses(command: str, work: Path, small: Path) -> None:
+    program = (
+        "import sys\nbefore = set(sys.modules)\nfrom krm_harden.cli import main\nsys.argv[0] = 'krm-harden'\n"
+        "main()\nprint(*set(sys.modules) - before, file=open('modules-of-a-small-run', 'w'))\n"
+    )
+    words = [measure.python(), "-c", program, *command.split(), str(small)]
+    subprocess.run(words, cwd=work, env=measure.environment(), capture_output=True, check=True)
+    found = set((work / "modules-of-a-small-run").read_text(encoding="utf-8").split())
+    assert {"krm_harden.engine", "krm_harden.commands._outcomes"} <= found
+    assert sorted(found.intersection(NEVER_NEEDED_FOR_TEXT)) == []
+
+
+@pytest.mark.parametrize("command", SMALL_RUNS[:2])
+def test_small_run_of_a_command_costs_at_most_five_bare_starts(command: str, function: list[str], small: Path) -> None:
+    ours = {"argv": [*function, *command.split(), str(small)], "codes": [1]}
+    assert best_ratio(ours, {"argv": [measure.python(), "-I", "-c", "pass"]}, 15, 5.0) <= 5.0
 
 
 @pytest.mark.parametrize("command", ["check", "fix --diff", "check -o json", "--help"])

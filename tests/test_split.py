@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krm_harden import source, split
+from krm_harden.commands import function
 from krm_harden.engine import Engine
 from krm_harden.errors import InputError
 from krm_harden.policy import Policy
@@ -75,6 +76,7 @@ def test_decode_there_and_back(data, expected):
         pytest.param(b"a: b\nc: d\ne: \x1b[0m", 2, id="ESC"),
         pytest.param(b"a: \x7f", 0, id="DEL in YAML"),
         pytest.param(b'{"a": "\x1b"}', 0, id="ESC in JSON"),
+        pytest.param(b'{"a": "\x7f",\n"b": "\x1b"}', 1, id="ESC behind DEL in JSON"),
         pytest.param("a: \u00e9\nb: \x07".encode(), 1, id="BEL beside UTF-8"),
         pytest.param(b"a: b\n\xff", 1, id="not UTF-8"),
         pytest.param("a: \u00e9".encode("latin-1"), 0, id="Latin-1"),
@@ -483,6 +485,86 @@ def test_cut_items(header, items, trailer):
 )
 def test_not_cut(text):
     assert split.cut_items(text.encode()) is None
+
+
+# cut_json
+
+POD = {"kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "c", "image": "d"}]}}
+JSON_LIST = {"kind": "ResourceList", "items": [POD, {"kind": "ConfigMap", "data": {"e": "f"}}, POD], "results": []}
+LAYOUTS = [
+    pytest.param({}, id="on one line"),
+    pytest.param({"separators": (",", ":")}, id="compact"),
+    pytest.param({"indent": 2}, id="indented"),
+    pytest.param({"indent": "\t"}, id="indented by tabs"),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_cut_json(layout):
+    text = json.dumps(JSON_LIST, **layout).encode()
+
+    cut = split.cut_json(text)
+
+    assert cut is not None
+    behind = [item + between for item, between in zip(cut.items, cut.behind, strict=True)]
+    assert text == b"".join([cut.header, *behind, cut.trailer])
+    assert JSON_LIST["items"] == [json.loads(item) for item in cut.items]
+    assert json.loads(cut.header + cut.trailer) == {**JSON_LIST, "items": []}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"kind": "ResourceList", "items": []}', id="no items"),
+        pytest.param('{"kind": "ResourceList"}', id="no list"),
+        pytest.param('{"items": [1]}', id="a number"),
+        pytest.param('{"items": {"a": 1}}', id="a mapping"),
+        pytest.param('{"items": [{"a": 1},]}', id="a comma at the end"),
+        pytest.param('{"items": [{"a": 1}]} x', id="something behind it"),
+        pytest.param('{"items": [{"a": 1}]', id="no end"),
+        pytest.param('{"items": [{"a": NaN}]}', id="no number"),
+        pytest.param('{"items": [{"a": 1, "a": 2}]}', id="a key twice"),
+        pytest.param('{"items": [{"a": 1}], "items": []}', id="items twice"),
+        pytest.param('{"items": [{"a": 1}], "b": {"c": 1, "c": 2}}', id="a key twice elsewhere"),
+        pytest.param('{"items": [{a: 1}]}', id="flow style"),
+        pytest.param('{"items": [{"a": 1}]} # words', id="a comment"),
+        pytest.param('\ufeff{"items": [{"a": 1}]}', id="a byte order mark"),
+        pytest.param('{"items": [{"a": "\u2028"}]}', id="a break that some see"),
+        pytest.param('{"items": [{"a": 1}, {\n"a": 1}]}', id="several lines that begin within one"),
+        pytest.param('{"items": [{"a":1}, {"a": 1}]}', id="two ways of writing"),
+        pytest.param('{"items": [{"a": ' + "[" * 400 + "]" * 400 + "}]}", id="too deep"),
+        pytest.param('{"items": [{"a": ' + "[" * 100_000, id="much too deep"),
+        pytest.param('[{"items": [{"a": 1}]}]', id="a list"),
+    ],
+)
+def test_json_not_cut(text):
+    assert split.cut_json(text.encode()) is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({}, id="nothing else"),
+        pytest.param({"results": [{"message": "a"}]}, id="results of others"),
+        pytest.param({"items": [POD, {**POD, "spec": "text"}]}, id="an item that can't be read"),
+        pytest.param({"items": [POD, {"kind": "List", "items": [POD]}]}, id="a list within"),
+        pytest.param(
+            {"items": [POD, {**POD, "x": "\ud83d\ude00", "\x7f" * 600: "&y *z"}]}, id="what libyaml doesn't read"
+        ),
+        pytest.param({"items": [{**POD, "spec": None}, {"kind": "Unknown", "spec": POD["spec"]}, POD]}, id="notes"),
+    ],
+)
+def test_items_of_json_alone_become_what_they_become_in_the_whole(layout, changed):
+    data = json.dumps({**JSON_LIST, **changed}, **layout).encode()
+
+    parts, report = function.harden(data)
+    whole, expected = function._whole(b"", data, b"", None, reported=True)
+
+    assert b"".join(whole) == b"".join(parts)
+    assert list(expected.complaints.lines()) == list(report.complaints.lines())
+    assert expected.code == report.code
+    assert b"allowPrivilegeEscalation" in b"".join(parts) or report.code == 2
 
 
 ITEM_LINES = [
