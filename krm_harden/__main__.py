@@ -1,5 +1,6 @@
 """`python -m krm_harden`."""
 
-from krm_harden.cli import main
+from krm_harden.cli import script
 
-raise SystemExit(main())
+if __name__ == "__main__":  # processes that a cluster starts here import this module, too
+    script()

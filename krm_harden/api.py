@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from krm_harden import limits, split
 from krm_harden import policy as _policy
-from krm_harden import split
 from krm_harden.engine import Engine
 from krm_harden.errors import InputError
+from krm_harden.model import one_line
 from krm_harden.patch import to_json
 
 if TYPE_CHECKING:
@@ -61,21 +62,34 @@ class Result:
 
 
 def harden(text: str | bytes, policy: Policy | None = None) -> Result:
-    """Any stream of manifests with every change that the policy allows. Raises InputError for what isn't text."""
+    """Any stream of manifests with every change that the policy allows.
+
+    Raises InputError for what isn't text, and for what is beyond a limit as a whole.
+    """
     return _run(text, policy, checking=False)
 
 
 def check(text: str | bytes, policy: Policy | None = None) -> Result:
-    """Any stream of manifests, judged. Raises InputError for what isn't text."""
+    """Any stream of manifests, judged. Raises InputError as `harden` does."""
     return _run(text, policy, checking=True)
 
 
 def _run(text: str | bytes, policy: Policy | None, *, checking: bool) -> Result:
+    chosen = policy._policy if policy else _policy.Policy({})
+    before = limits.hold_here(chosen.limits)
     try:
-        data, encoding = split.decode(text.encode() if isinstance(text, str) else text)
+        return _result(text, Engine(chosen, checking=checking))
+    finally:
+        limits.hold_again(before)
+
+
+def _result(text: str | bytes, engine: Engine) -> Result:
+    try:
+        encoded = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError as error:
         raise InputError(f"not text: {error.reason}", text[: error.start].count("\n")) from None  # type: ignore[arg-type]
-    engine = Engine(policy._policy if policy else _policy.Policy({}), checking=checking)
+    limits.check_bytes(len(encoded))
+    data, encoding = split.decode(encoded)
     chunks = engine.both_passes(data)
     joined = b"".join(chunk.text for chunk in chunks)
     bom = "\ufeff" if encoding.bom else ""
@@ -83,5 +97,5 @@ def _run(text: str | bytes, policy: Policy | None, *, checking: bool) -> Result:
         bom + joined.decode(),
         tuple(resource for chunk in chunks for resource in chunk.resources),
         tuple(note for chunk in chunks for note in chunk.unexamined),
-        tuple(chunk.error for chunk in chunks if chunk.error),
+        tuple(one_line(chunk.error) for chunk in chunks if chunk.error),
     )

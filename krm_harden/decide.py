@@ -69,6 +69,7 @@ INJECTION = {
 """Annotations and labels that promise a container which isn't in the manifest."""
 LEFT_OUT = "left-out"
 """The sort of reason for what isn't written because somebody chose other controls."""
+_NO_REFUSAL = ("", "")
 _ONE_LINE = FlowStyle()
 
 
@@ -79,6 +80,7 @@ class Situation:
     `volume_names` are those taken, by the pod and by this run; `wanted_volumes`, filled by their control, has for each
     name of ours the containers and paths that ask for it. `users` and `users_of_volumes`, filled by theirs, have what
     is proposed for each container, and for each volume who writes there. `checking`: nothing will be written.
+    `has_exemptions`: something may be exempt here; `replaces_inits`: an fsGroup may take the place of init containers.
     `left_out` says why a control writes nothing to a resource, or empty; `violated`, filled by `choices`, has what some
     checks found. `access` is what the whole input shows of service accounts, None while it is gathered.
     """
@@ -97,14 +99,17 @@ class Situation:
         "_mounters",
         "_overridden",
         "_pod_held",
+        "_refusals",
         "_replaced",
         "_replaced_inits",
         "access",
         "checking",
+        "has_exemptions",
         "knows_images",
         "left_out",
         "on_windows",
         "pod",
+        "replaces_inits",
         "settings",
         "users",
         "users_of_volumes",
@@ -132,6 +137,8 @@ class Situation:
         self.knows_images = settings.output >= FACTS_SINCE
         self.checking = checking
         self._exemptions = exemptions
+        self.has_exemptions = bool(exemptions)
+        self.replaces_inits: bool = settings.control("fsGroup").get("replaceChown", False)
         self._injected: str | None = None
         self.on_windows = pod.runs_on_windows
         self._held: dict[Container, str] = {}
@@ -152,6 +159,7 @@ class Situation:
         self._claims: set[str] | None = None
         self._overridden: dict[str, bool] = {}
         self._pod_held: dict[str, str] = {}
+        self._refusals: dict[Container, tuple[str, str]] = {}
         self.users: dict[Container, Proposal] = {}
         self.users_of_volumes: dict[str, list[tuple[int, int]]] | None = None
 
@@ -266,7 +274,7 @@ class Situation:
     def replaced_init_containers(self) -> list[Container]:
         """The init containers that only change owners, where the policy has an fsGroup take their place."""
         if self._replaced_inits is None:
-            asked = self.knows_images and self.settings.control("fsGroup").get("replaceChown", False)
+            asked = self.knows_images and self.replaces_inits
             if not asked or self.pod.context_pointer is None or self.settings.platform == "openshift":
                 self._replaced_inits = []
             else:
@@ -275,9 +283,15 @@ class Situation:
 
     def goes(self, container: Container) -> bool:
         """Whether this run takes a container away."""
-        if container.role != "init" or not self.settings.control("fsGroup").get("replaceChown", False):
+        if container.role != "init" or not self.replaces_inits:
             return False
         return container in self.replaced_init_containers() and self.fixes("fsGroup", None) is not None
+
+    def staying(self) -> int:
+        """How many containers this run leaves in the pod."""
+        if not self.replaces_inits:
+            return len(self.pod.containers)
+        return sum(not self.goes(container) for container in self.pod.containers)
 
     def given_owner(self, container: Container) -> tuple[int, int | None] | None:
         """(uid, gid) that an init container gives to volumes which an fsGroup reaches, if that is all that it does."""
@@ -301,8 +315,6 @@ class Situation:
 
     def exemptions(self, control: str, container: Container | None) -> list[Exemption]:
         """Those that hold for a control in a container, or in the pod itself where `container` is None."""
-        if not self._exemptions:
-            return []
         return [found for found in self._exemptions if found.covers(control, self.pod.resource, container)]
 
     def effective(self, container: Container, field: str) -> Any:
@@ -405,9 +417,12 @@ class Situation:
 
     def refusal(self, container: Container) -> tuple[str, str]:
         """(code, reason) why a container can't run restricted, whatever is written; twice empty if it can."""
-        if not self.knows_images or not (self.facts(container) or command_lines.commands_of(container)):
-            return "", ""
-        return next(obstacles.found(self, container), ("", ""))
+        found = self._refusals.get(container)
+        if found is None:
+            is_known = self.knows_images and (self.facts(container) or command_lines.commands_of(container))
+            found = next(obstacles.found(self, container), _NO_REFUSAL) if is_known else _NO_REFUSAL
+            self._refusals[container] = found
+        return found
 
     def _hold(self, container: Container) -> str:
         return self._needs_root(container) or self._says_root(container) or self._keeps(container)
@@ -509,9 +524,9 @@ def judge(control: Control, situation: Situation, violations: Iterable[Violation
 def _judge(control: Control, situation: Situation, violation: Violation) -> Judgement | None:
     pod, settings = situation.pod, situation.settings
     container = pod.containers[violation.container] if violation.container >= 0 else None
-    if container and situation.goes(container):
+    if container and situation.replaces_inits and situation.goes(container):
         return None
-    exemptions = situation.exemptions(control.id, container)
+    exemptions = situation.exemptions(control.id, container) if situation.has_exemptions else []
     if exemptions and control.since >= FACTS_SINCE and control.propose(situation, violation).basis == "none":
         return None
     if exemptions:
@@ -524,7 +539,7 @@ def _judge(control: Control, situation: Situation, violation: Violation) -> Judg
     proposal = control.propose(situation, violation)
     if proposal.basis == "none":
         # Later controls propose nothing only where nothing is needed.
-        is_unmet = settings.required(control.id) and control.since < FACTS_SINCE and not control.standard
+        is_unmet = control.since < FACTS_SINCE and not control.standard and settings.required(control.id)
         return Judgement(violation, proposal, "manual") if is_unmet else None
     held = _held(control, situation, violation, container)
     if held:
@@ -587,7 +602,7 @@ def _left_to_its_author(control: Control, pod: Pod, violation: Violation) -> str
 def _at_pod_level(control: Control, situation: Situation, found: list[Judgement]) -> list[Judgement]:
     """One change for the pod, where every container needs the same one and none says anything itself."""
     pod, context = situation.pod, situation.pod.context_pointer
-    if context is None or not found or len(found) != sum(not situation.goes(one) for one in pod.containers):
+    if context is None or not found or len(found) != situation.staying():
         return found
     first = found[0].proposal
     for judgement in found:
@@ -662,7 +677,6 @@ def finding(
         state = "open"
     risk = _RISK.get(proposal.basis, "none")
     pointer = violation.pointer[len(pod.resource.base) :]
-    stays = state in {"explicit", "manual", "refused"}
     reason = judgement.reason
     if state == "open":
         fix = "`krm-harden fix` " + ("removes it" if proposal.value is None else f"writes {written(proposal.value)}")
@@ -674,17 +688,20 @@ def finding(
         state,
         _severity(control, settings, judgement, state, risk),
         pointer,
-        _message(pod, container, violation, judgement, state, reason),
+        lambda: _message(pod, container, violation, judgement, state, reason),
         risk=risk,
         current=violation.current,
         proposed=proposal.value,
         reason=reason,
         evidence=proposal.evidence,
-        exemption=exemption_text(control.id, pod, container) if stays else "",
-        code=_code(situation, container, judgement, state, owner),
+        exemption=exemption_text(control.id, pod, container) if state in _STAYS else "",
+        code="" if state == "fixed" else _code(situation, container, judgement, state, owner),
         container=container.name if container else "",
         writes=proposal.operations,
     )
+
+
+_STAYS = frozenset({"explicit", "manual", "refused"})
 
 
 def _code(situation: Situation, container: Container | None, judgement: Judgement, state: str, owner: str) -> str:
@@ -697,6 +714,8 @@ def _code(situation: Situation, container: Container | None, judgement: Judgemen
 
 
 def _severity(control: Control, settings: Settings, judgement: Judgement, state: str, risk: str) -> str:
+    if state == "fixed":
+        return "warning" if risk == "may-break" else "info"
     if state == "deferred" and judgement.proposal.code == LEFT_OUT:
         return "info"
     # What an author wrote is no better for being overridden only by a policy that goes further.
@@ -706,7 +725,7 @@ def _severity(control: Control, settings: Settings, judgement: Judgement, state:
         return "error" if strict and settings.on_violation == "Fail" else "warning"
     if state == "exempt":
         return "warning" if judgement.expired else "info"
-    return "warning" if risk == "may-break" or state == "deferred" else "info"
+    return "warning"
 
 
 def _message(
@@ -715,26 +734,26 @@ def _message(
     """One line: who, which field, what becomes of it, and why."""
     who = f'container "{container.name}"' if container else "pod"
     field = _field(pod, container, violation)
+    proposal, current = judgement.proposal, violation.current
     if state == "exempt":
         message = f"{who} is exempt from {field}"
-    elif state == "fixed" and judgement.proposal.value is None:
-        message = f"{who} gets no {field}, in place of {written(violation.current)}"
+    elif state == "fixed" and proposal.value is None:
+        message = f"{who} gets no {field}, in place of {written(current)}"
     elif state == "fixed":
-        message = f"{who} gets {field}={written(judgement.proposal.value)}{_instead(violation, judgement.proposal)}"
-        evidence = judgement.proposal.evidence
+        replaced = _instead(violation, proposal) if current is not None or violation.cause == "type" else ""
+        message = f"{who} gets {field}={written(proposal.value)}{replaced}"
+        evidence = proposal.evidence
         message += f" ({evidence})" if evidence and evidence not in reason else ""
-    elif violation.current is None:
+    elif current is None:
         message = f"{who} lacks {field}"
     else:
-        message = f"{who} {'sets' if state == 'explicit' else 'has'} {field}={written(violation.current)}"
+        message = f"{who} {'sets' if state == 'explicit' else 'has'} {field}={written(current)}"
     return f"{message}: {reason}" if reason else message
 
 
 def _instead(violation: Violation, proposal: Proposal) -> str:
     if violation.cause == "type":
         return f" in place of {written(violation.current)}, which the API can't decode"
-    if violation.current is None:
-        return ""
     current = written(violation.current)
     appends = any(operation.path == (*violation.pointer, "-") for operation in proposal.operations)
     return f" beside {current}" if appends else f" in place of {current}"

@@ -91,8 +91,19 @@ _entries: dict[tuple[Any, ...], list[str]] = {}
 _MEMORY = 4096
 
 
+def item(value: Any, column: int, style: Style, quote: str) -> list[str]:
+    """The lines of an item that is added to a block sequence, likewise."""
+    known = (None, marshal.dumps(value, 2), column, style.step, style.dash, style.item, quote)
+    lines = _entries.get(known)
+    if lines is None:
+        lines = block_item(value, column, style, quote)
+        if len(_entries) < _MEMORY:
+            _entries[known] = lines
+    return lines
+
+
 def block(key: str, value: Any, column: int, style: Style) -> list[str]:
-    """The same, written anew."""
+    """The lines of an entry, written anew."""
     head = f"{' ' * column}{scalar(key)}:"
     if isinstance(value, dict) and value:
         return [head, *_block_mapping(value, column + style.step, style)]

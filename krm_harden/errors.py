@@ -37,12 +37,16 @@ class KrmHardenError(Exception):
 
 
 class InputError(KrmHardenError):
-    """Text that isn't what Kubernetes reads. `line` and `column` count from 0 within its chunk; -1 is unknown."""
+    """Text that isn't what Kubernetes reads. `line` and `column` count from 0 within its chunk; -1 is unknown.
 
-    def __init__(self, message: str, line: int = -1, column: int = -1, next_step: str = "") -> None:
+    `limit` names the limit that it exceeds, where it is only too much of something.
+    """
+
+    def __init__(self, message: str, line: int = -1, column: int = -1, next_step: str = "", *, limit: str = "") -> None:
         super().__init__(message, next_step=next_step)
         self.line = line
         self.column = column
+        self.limit = limit
 
 
 class RefusedEdit(KrmHardenError):

@@ -127,6 +127,78 @@ def _collect_keys(
 
 def unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod]) -> Iterator[tuple[Pointer, str]]:
     """Each place in a resource that the API couldn't decode, and what it should be."""
+    return iter(()) if _is_readable(resource, shapes, pods) else _unreadable(resource, shapes, pods)
+
+
+def _is_readable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod]) -> bool:
+    """Whether there is certainly no such place: nearly always. Where it is hard to tell, it isn't certain."""
+    data = resource.data
+    if not _is_right(data.get("metadata"), METADATA):
+        return False
+    for shape in shapes:
+        spec = lookup(data, shape.spec) if shape.is_plain else None
+        if spec.__class__ is not dict:
+            return False
+        for path, _ in shape.containers:
+            if path in spec and not _is_list_of_maps(spec[path]):
+                return False
+    return all(_is_pod_right(pod, resource) for pod in pods)
+
+
+def _is_pod_right(pod: Pod, resource: Resource) -> bool:
+    # What is empty may be what isn't a mapping.
+    metadata = pod.metadata or lookup(resource.data, pod.metadata_pointer[len(resource.base) :])
+    if not _is_right(metadata, METADATA) or not _is_right(pod.spec, POD):
+        return False
+    for value in pod.annotations.values():
+        if value.__class__ is not str:
+            return False
+    if pod.context_pointer is not None and pod.context_pointer[:-1] != pod.spec_pointer:
+        return False
+    return all(_is_right(container.data, CONTAINER) for container in pod.containers)
+
+
+def _is_list_of_maps(value: Any) -> bool:
+    return value is None or (value.__class__ is list and _are_right(value, _MAP))
+
+
+def _is_right(data: Any, expected: Mapping[str, Any]) -> bool:  # noqa: C901 - once for every field that is read
+    """Whether `wrong_types` certainly finds nothing in a mapping, where a value is of the class that is expected."""
+    if data.__class__ is not dict:
+        return data is None
+    every = expected.get("*")
+    for name, value in data.items():
+        inner = expected.get(name, every)
+        kind = value.__class__
+        if inner is None or value is None or (kind is str and (inner is _TEXT or inner is _SCALAR)):
+            continue
+        if kind is inner:
+            if kind is _NUMBER and value not in _INT64:
+                return False
+        elif inner.__class__ is dict:
+            if not _is_right(value, inner):
+                return False
+        elif inner.__class__ is list and kind is list:
+            if not _are_right(value, inner[0]):
+                return False
+        elif not (inner is _WORD and kind is bool):
+            return False
+    return True
+
+
+def _are_right(items: Sequence[Any], expected: Any) -> bool:
+    """The same for each item of a list."""
+    is_mapping = expected.__class__ is dict
+    for item in items:
+        if is_mapping:
+            if item is None or not _is_right(item, expected):
+                return False
+        elif item.__class__ is not expected or (expected is _NUMBER and item not in _INT64):
+            return False
+    return True
+
+
+def _unreadable(resource: Resource, shapes: Iterable[Shape], pods: Iterable[Pod]) -> Iterator[tuple[Pointer, str]]:
     base = resource.base
     yield from wrong_types(resource.data.get("metadata"), METADATA, (*base, "metadata"))
     for shape in shapes:

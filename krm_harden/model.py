@@ -9,13 +9,25 @@ import marshal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     Pointer: TypeAlias = "tuple[str | int, ...]"
     """A path through data: keys and list indexes. `"-"` at the end of an operation's path is the end of a list."""
 
 
+API_VERSION = "krm-harden.dev/v1alpha1"
+"""What new files get: until 1.0 one that every earlier release reads, too."""
+API_VERSIONS = (API_VERSION, "krm-harden.dev/v1")
+"""Those that are read; `krm_harden.versions` says what differs."""
+KIND = "HardeningPolicy"
+LOCK_KIND = "ImageLock"
+POD_SECURITY_POLICY = "PodSecurityPolicy"
+"""Of policy/v1beta1 and extensions/v1beta1: taken in place of a HardeningPolicy."""
+RELEASES = ["0.1", "0.2"]
+"""The releases whose output can be had, oldest first; the last is this one."""
+MAX_ID = 2**31 - 1
+"""User and group ids are 32 bit signed in Kubernetes' validation."""
 LATEST = (1, 37)
 """The newest version of the Pod Security Standards, and of the API server, that is known here."""
 LEVELS = ["privileged", "baseline", "restricted"]
@@ -188,6 +200,7 @@ class Finding:
     """
 
     __slots__ = (
+        "_message",
         "baseline",
         "code",
         "column",
@@ -198,7 +211,6 @@ class Finding:
         "exemption",
         "level",
         "line",
-        "message",
         "pointer",
         "proposed",
         "reason",
@@ -216,7 +228,7 @@ class Finding:
         state: str,
         severity: str,
         pointer: Pointer,
-        message: str,
+        message: str | Callable[[], str],
         *,
         risk: str = "none",
         current: Any = None,
@@ -234,7 +246,7 @@ class Finding:
         self.state = state
         self.severity = severity
         self.pointer = pointer
-        self.message = message
+        self._message = message
         self.risk = risk
         self.current = current
         self.proposed = proposed
@@ -248,6 +260,22 @@ class Finding:
         self.writes = writes
         self.baseline = ""
         self.vulnerability: Mapping[str, Any] | None = None
+
+    @property
+    def message(self) -> str:
+        """What becomes of it, in one line: below kustomize nobody reads most of them, so they are worded when asked."""
+        if not isinstance(self._message, str):
+            self._message = self._message()
+        return self._message
+
+    @message.setter
+    def message(self, message: str) -> None:
+        self._message = message
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """For another process, and a copy: in words."""
+        said = {name: getattr(self, name) for name in self.__slots__ if name != "_message"}
+        return None, {**said, "message": self.message}
 
     @property
     def path(self) -> str:
@@ -296,19 +324,16 @@ class Container:
     `commands` remembers the simple commands of its command line, once somebody has asked for them.
     """
 
-    __slots__ = ("commands", "data", "name", "pointer", "role", "security_context")
+    __slots__ = ("commands", "data", "image", "name", "pointer", "role", "security_context")
 
     def __init__(self, pointer: Pointer, data: Mapping[str, Any], role: str) -> None:
         self.pointer = pointer
         self.data = data
         self.role = role
         self.name = text(data.get("name"))
+        self.image = text(data.get("image"))
         self.security_context: Mapping[str, Any] = mapping(data.get("securityContext"))
         self.commands: list[list[str]] | None = None
-
-    @property
-    def image(self) -> str:
-        return text(self.data.get("image"))
 
 
 class Pod:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from krm_harden import decide, exemptions, source, workloads
 from krm_harden.model import Finding, Unexamined, dotted
-from krm_harden.resources import LOCAL_CONFIG, is_encrypted, is_local, is_namespace, left_alone
+from krm_harden.resources import LOCAL_CONFIG, SKIPPED_KINDS, is_encrypted, is_local, is_namespace, left_alone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,21 @@ def skipped(chunk: bytes, known: tuple[str, str], line: int) -> list[Unexamined]
     if kind in workloads.UNSHAPED or b"containers:" not in chunk or b"image:" not in chunk:
         return []
     return [Unexamined(_unknown(api_version, kind, "may hold"), kind, "", line + 1, "unknown")]
+
+
+def is_unremarkable(text: bytes, kind: str) -> bool:
+    """Whether `left_out` certainly has nothing to say of an object that makes no pods as far as is known."""
+    if kind in SKIPPED_KINDS:
+        return not SKIPPED_KINDS[kind]
+    return not (b"containers" in text or b"sops" in text or b"\\" in text)
+
+
+def may_be_unremarkable(text: bytes) -> bool:
+    """Whether an object of some kind with this text may be so: of a workload, false, without looking for its kind."""
+    return b"containers" not in text or any(kind in text for kind in _NEVER_REMARKABLE)
+
+
+_NEVER_REMARKABLE = tuple(kind.encode() for kind, said in SKIPPED_KINDS.items() if not said)
 
 
 def _unknown(api_version: str, kind: str, verb: str) -> str:

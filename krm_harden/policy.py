@@ -1,19 +1,28 @@
 """What a team has decided: HardeningPolicy to Settings, one per resource.
 
 A Policy is made from data that `schema` has validated. `Settings` is what holds for one resource, after the rules that
-match it. Below a ceiling (`restricted_by`) a policy may only tighten.
+match it. Below a ceiling (`ceilings`) a policy may only tighten.
 """
 
 from __future__ import annotations
 
-from krm_harden import schema
-from krm_harden.controls import GATE, TOKEN, active, load, named
-from krm_harden.controls import settings as settings_of_controls
+from krm_harden.controls import TOKEN, Checks, active, load, named
 from krm_harden.errors import ConfigError, Problem
 from krm_harden.exemptions import glob, matches, of_policy
 from krm_harden.images.facts import NOTHING, of_entry
 from krm_harden.images.names import canonical, parse
-from krm_harden.model import LATEST, LEVELS, LevelVersion, mapping, parse_version, sequence
+from krm_harden.model import (
+    API_VERSIONS,
+    KIND,
+    LATEST,
+    LEVELS,
+    POD_SECURITY_POLICY,
+    RELEASES,
+    LevelVersion,
+    mapping,
+    parse_version,
+    sequence,
+)
 from krm_harden.workloads import Shape, created_pods, pods, shapes_of
 
 TYPE_CHECKING = False
@@ -29,17 +38,7 @@ if TYPE_CHECKING:
     from krm_harden.psp.demands import Among, ForAll
     from krm_harden.source import Document
 
-_ORDER = {
-    "level": LEVELS,
-    "changes": ["additive", "evidence", "complete"],
-    "onViolation": ["Warn", "Fail"],
-    "immutable": ["skip", "fix"],
-    "explicit": ["respect", "override"],
-    "unknownUser": ["userNamespace", "uid", "report"],
-    "exemptionAnnotations": ["allow", "ignore"],
-}
-"""Each choice from soft to strict."""
-_HOW_FAR = (
+HOW_FAR = (
     "level",
     "version",
     "changes",
@@ -50,7 +49,7 @@ _HOW_FAR = (
     "exemptionAnnotations",
     "podSecurityPolicy",
 )
-_DEFAULTS = {
+DEFAULTS = {
     "level": "restricted",
     "version": "latest",
     "changes": "complete",
@@ -100,6 +99,7 @@ class Settings:
     __slots__ = (
         "_checks",
         "_enabled",
+        "_judging",
         "asked",
         "changes",
         "controls",
@@ -137,6 +137,7 @@ class Settings:
             self.pod_security = (policy.demand(stated), *policy.pod_security)
         self._enabled: tuple[Control, ...] | None = None
         self._checks: dict[str, tuple[Control, Check]] | None = None
+        self._judging: Checks | None = None
 
     def enabled_controls(self) -> tuple[Control, ...]:
         """The controls that are on, in the order of the standard's messages."""
@@ -154,6 +155,12 @@ class Settings:
             found = active(self.enabled_controls(), self.asked.version)
             self._checks = {control.id: (control, check) for control, check in found}
         return self._checks
+
+    def judging(self) -> Checks:
+        """The same, as pods are judged by them."""
+        if self._judging is None:
+            self._judging = Checks(self.checks().values())
+        return self._judging
 
     def control(self, name: str) -> Mapping[str, Any]:
         return self.controls.get(name, {})
@@ -278,22 +285,27 @@ class Policy:
 
     @property
     def level(self) -> str:
-        return str(self.spec.get("level", _DEFAULTS["level"]))
+        return str(self.spec.get("level", DEFAULTS["level"]))
 
     @property
     def version(self) -> str:
         """The version of the standard as written."""
-        return str(self.spec.get("version", _DEFAULTS["version"]))
+        return str(self.spec.get("version", DEFAULTS["version"]))
 
     @property
     def compatibility(self) -> str:
         """The release whose output is kept, as written."""
-        return str(self.spec.get("compatibility", schema.RELEASES[-1]))
+        return str(self.spec.get("compatibility", RELEASES[-1]))
 
     @property
     def asks_items(self) -> bool:
         """Whether PodSecurityPolicies among the manifests hold."""
         return bool(self.spec.get("podSecurityPolicies") == "items")
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """What it says of the limits on input."""
+        return mapping(self.spec.get("limits"))
 
     @property
     def validator(self) -> bool:
@@ -313,16 +325,18 @@ class Policy:
 
     def settings_for(self, resource: Resource) -> Settings:
         """What holds for a resource: the policy, then each rule that matches it, the narrowest last."""
-        key = tuple(index for index, rule in enumerate(self.rules) if matches(rule["match"], resource))
-        if key not in self._cache:
-            self._cache[key] = Settings(self, self.effective([self.rules[index] for index in key]))
-        return self._cache[key]
+        rules = self.rules
+        key = tuple([index for index, rule in enumerate(rules) if matches(rule["match"], resource)]) if rules else ()
+        known = self._cache.get(key)
+        if known is None:
+            known = self._cache[key] = Settings(self, self.effective([rules[index] for index in key]))
+        return known
 
     def effective(self, rules: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """The settings of the policy after some of its rules, defaults included, controls by their own names."""
-        merged: dict[str, Any] = {**_DEFAULTS, "controls": {}}
+        merged: dict[str, Any] = {**DEFAULTS, "controls": {}}
         for layer in (self.spec, *rules):
-            merged.update((field, layer[field]) for field in _HOW_FAR if field in layer)
+            merged.update((field, layer[field]) for field in HOW_FAR if field in layer)
             for name, settings in mapping(layer.get("controls")).items():
                 for control in named(name):
                     known = merged["controls"].get(control, {})
@@ -449,19 +463,23 @@ def from_data(data: Any, where: str, document: Document | None = None) -> Policy
     kind = data.get("kind")
     name = str(mapping(data.get("metadata")).get("name") or where)
     if kind == "ConfigMap":
-        spec, problems = _from_config_map(data)
-    elif kind == schema.KIND:
+        from krm_harden.flat import spec_of
+
+        spec, problems = spec_of(data)
+    elif kind == KIND:
         spec = {} if data.get("spec") is None else data["spec"]
         problems = list(_envelope_problems(data))
-    elif kind == schema.POD_SECURITY_POLICY:
+    elif kind == POD_SECURITY_POLICY:
         from krm_harden.psp.stated import as_policy
 
         return as_policy(data, where, document)
     else:
-        hint = schema.did_you_mean(kind, [schema.KIND, "ConfigMap", schema.POD_SECURITY_POLICY])
-        said = f"kind must be {schema.KIND} or ConfigMap, not {kind!r}{hint}"
+        from krm_harden import schema
+
+        hint = schema.did_you_mean(kind, [KIND, "ConfigMap", POD_SECURITY_POLICY])
+        said = f"kind must be {KIND} or ConfigMap, not {kind!r}{hint}"
         raise ConfigError(said, where, problems=[Problem(("kind",), said)])
-    _reject((*problems, *schema.wrong(spec, schema.spec_schema(), ("spec",)), *_kinds_problems(spec)), where)
+    _reject((*problems, *_spec_problems(spec)), where)
     if "podSecurityPolicy" in spec or "rules" in spec:
         _reject(_stated_problems(spec, where), where)
     layer = Layer(spec, where, name, document)
@@ -496,11 +514,14 @@ _ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 
 
 def _envelope_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
-    if data.get("apiVersion") != schema.API_VERSION:
-        said = f"apiVersion must be {schema.API_VERSION}, not {data.get('apiVersion')!r}"
-        yield Problem(("apiVersion",), said)
+    if data.get("apiVersion") not in API_VERSIONS:
+        from krm_harden.versions import unread
+
+        yield Problem(("apiVersion",), unread(data.get("apiVersion")))
     for name in data:
         if name not in _ENVELOPE:
+            from krm_harden import schema
+
             yield schema.unknown((), name, _ENVELOPE)
 
 
@@ -510,261 +531,19 @@ def _reject(problems: Iterable[Problem], where: str) -> None:
         raise ConfigError("; ".join(problem.text for problem in found), where, problems=found)
 
 
+def _spec_problems(spec: Any) -> Iterator[Problem]:
+    """What is wrong with a spec; one that says nothing needs no schema."""
+    if spec == {}:
+        return
+    from krm_harden import schema
+
+    yield from schema.wrong(spec, schema.spec_schema(), ("spec",))
+    yield from _kinds_problems(spec)
+
+
 def _kinds_problems(spec: Any) -> Iterator[Problem]:
     """What is wrong with a Namespace: what makes pods can be left alone as a patch, and loses its labels so."""
     for index, entry in enumerate(sequence(mapping(spec).get("kinds"))):
         if (mapping(entry).get("group"), mapping(entry).get("kind")) == ("", "Namespace"):
             said = f"spec.kinds[{index}].kind must not be Namespace: it makes no pods"
             yield Problem(("spec", "kinds", index, "kind"), said)
-
-
-def _from_config_map(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The spec in a ConfigMap's flat keys, strings by their type in the schema: `controls.numericUser.uid: "1001"`.
-
-    With it what is wrong with the keys.
-    """
-    spec: dict[str, Any] = {}
-    if not isinstance(data.get("data"), (dict, type(None))):
-        return spec, [Problem(("data",), "data must be a mapping")]
-    described = schema.spec_schema()
-    problems = []
-    for key, text in mapping(data.get("data")).items():
-        path = key.split(".")
-        found = _field(described, path) or _field(described, ["controls", *path])
-        if found is None:
-            problems.append(_unknown_key(key))
-            continue
-        path = path if _field(described, path) else ["controls", *path]
-        place = spec
-        for step in path[:-1]:
-            place = place.setdefault(step, {})
-        place[path[-1]] = _typed(str(text), found)
-    return spec, problems
-
-
-def _unknown_key(key: str) -> Problem:
-    fields = [*_HOW_FAR, "profile", "compatibility", "validator"]
-    switches = [f"{name}.{field}" for name in settings_of_controls() for field in ("enabled", "required", "explicit")]
-    own = [f"{name}.{field}" for name, fields_ in settings_of_controls().items() for field in fields_]
-    hint = schema.did_you_mean(key, [*fields, *switches, *own])
-    allowed = ", ".join([*fields, "target.*", "namespaces.*", "CONTROL.*"])
-    return Problem(("data", key), f"data.{key} is unknown, allowed: {allowed}{hint}", is_key=True)
-
-
-def _field(schema_: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
-    for step in path:
-        schema_ = schema_.get("properties", {}).get(step)
-        if schema_ is None:
-            return None
-    simple = schema_.get("type") not in {"object", "array"} or schema_.get("items", {}).get("type") == "string"
-    return schema_ if simple else None
-
-
-def _typed(text: str, schema_: Mapping[str, Any]) -> Any:
-    kind = schema_["type"]
-    if kind == "boolean":
-        return {"true": True, "false": False}.get(text.lower(), text)
-    if kind == "integer":
-        return int(text) if text.isascii() and text.isdigit() else text
-    return [item.strip() for item in text.split(",") if item.strip()] if kind == "array" else text
-
-
-def restricted_by(ceiling: Policy, below: Policy) -> Policy:
-    """What a policy may say below a ceiling: facts about images and stricter settings, nothing else.
-
-    What its profile says counts as its own words. Raises ConfigError that names the first field that would loosen it.
-    """
-    is_alone = bool(below.layers) and all(layer.is_manifest for layer in below.layers)
-    spec = {field: value for field, value in below.spec.items() if not (is_alone and field in IMPLIED)}
-    for field in ("exemptions", "rules", "target"):
-        if spec.get(field):
-            raise _refused(below, (field,), f"isn't allowed below the policy {ceiling.name}")
-    merged = dict(ceiling.spec)
-    for field in _ORDER:
-        if field in spec:
-            _must_not_loosen(field, ceiling.spec.get(field, _DEFAULTS[field]), spec[field], ceiling, below)
-            merged[field] = spec[field]
-    if spec.get("validator") is False and ceiling.validator:
-        raise _refused(below, ("validator",), f"would loosen the policy {ceiling.name}", "false")
-    if below.validator:
-        merged["validator"] = True
-    if "version" in spec:
-        _must_be_same_version(("version",), ceiling.version, spec["version"], ceiling, below)
-        merged.setdefault("version", spec["version"])
-    if "compatibility" in spec:
-        _must_be_same_release(ceiling, below)
-        merged.setdefault("compatibility", spec["compatibility"])
-    merged["controls"] = _tightened_controls(ceiling, below)
-    merged["namespaces"] = _tightened_namespaces(ceiling, below)
-    _must_not_be_root(ceiling, below)
-    known = [{**entry, "evidence": f"{below.name}: images {entry['match']}"} for entry in sequence(spec.get("images"))]
-    merged["images"] = [*sequence(ceiling.spec.get("images")), *known]
-    # The first of two entries for a kind counts: the ceiling's.
-    merged["kinds"] = [*sequence(ceiling.spec.get("kinds")), *sequence(spec.get("kinds"))]
-    locks = [*ceiling.locks, *below.locks]
-    demands = _tightened_pod_security(ceiling, below)
-    if spec.get("podSecurityPolicies") == "items":
-        merged["podSecurityPolicies"] = "items"
-    return Policy(merged, ceiling.name, len(ceiling.images), locks, ceiling.layers, demands, ceiling.notes)
-
-
-def _tightened_pod_security(ceiling: Policy, below: Policy) -> Sequence[ForAll | Among]:
-    """The PodSecurityPolicies that hold below a ceiling: beside its own, those that set nothing weaker."""
-    if ceiling.spec.get("podSecurityPolicies") == "items" and below.spec.get("podSecurityPolicies") == "ignore":
-        raise _refused(below, ("podSecurityPolicies",), f"would loosen the policy {ceiling.name}", "ignore")
-    stated = below.spec.get("podSecurityPolicy")
-    if stated is None or stated == ceiling.spec.get("podSecurityPolicy"):
-        return ceiling.pod_security
-    from krm_harden.psp.stated import loosens
-
-    for pointer, value in loosens(stated):
-        said = f"would be written where a manifest says nothing, and loosens the policy {ceiling.name}"
-        raise _refused(below, ("podSecurityPolicy", *pointer), said, value)
-    return (*ceiling.pod_security, below.demand(stated, below=True))
-
-
-def _refused(below: Policy, pointer: Pointer, said: str, value: str = "") -> ConfigError:
-    """The error for what a policy says at a place of its spec: in its own words, or by its profile."""
-    layer, place = _words(below, pointer)
-    if layer and layer.is_manifest and pointer[0] == "podSecurityPolicy":
-        # Its own file is the PodSecurityPolicy's.
-        place = place[1:] if place[1:2] == ("spec",) else ("metadata", *place[1:])
-        problem = Problem(place, " ".join(part for part in (schema.path_of(place), value, said) if part))
-    elif layer and layer.profile:
-        shown = f"{schema.path_of(place)} {value}".strip()
-        problem = Problem(("spec", "profile"), f"spec.profile {layer.profile} ({shown}) {said}")
-    else:
-        path = ("spec", *place)
-        problem = Problem(path, " ".join(part for part in (schema.path_of(path), value, said) if part))
-    return ConfigError(problem.text, below.name, problems=[problem])
-
-
-def _words(policy: Policy, pointer: Pointer) -> tuple[Layer | None, Pointer]:
-    """The layer that says what holds at a place, and the place as it is written there: by a control's short name."""
-    for layer in reversed(policy.layers):
-        for place in _spellings(layer.spec, pointer):
-            if _is_said(layer.spec, place):
-                return layer, place
-    return None, pointer
-
-
-def _spellings(spec: Mapping[str, Any], pointer: Pointer) -> Iterator[Pointer]:
-    if len(pointer) > 1 and pointer[0] == "controls":
-        meant = named(str(pointer[1]))
-        yield pointer
-        for alias in reversed(list(mapping(spec.get("controls")))):
-            if not set(named(alias)).isdisjoint(meant):
-                yield ("controls", alias, *pointer[2:])
-    else:
-        yield pointer
-
-
-def _is_said(data: Any, pointer: Pointer) -> bool:
-    for step in pointer:
-        if not (step in data if isinstance(data, dict) else isinstance(step, int) and step < len(sequence(data))):
-            return False
-        data = data[step]
-    return True
-
-
-def _must_not_be_root(ceiling: Policy, below: Policy) -> None:
-    for index, entry in enumerate(sequence(below.spec.get("images"))):
-        if entry.get("uid") == 0:
-            raise _refused(below, ("images", index, "uid"), f"must not be 0 below the policy {ceiling.name}")
-    for lock in below.locks:
-        lock.must_not_be_root(ceiling.name)
-
-
-def _must_not_loosen(field: str, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:
-    order = _ORDER[field]
-    if order.index(lower) < order.index(upper):
-        raise _refused(below, (field,), f"is softer than {upper}, which the policy {ceiling.name} asks for", lower)
-
-
-def _must_be_same_version(pointer: Pointer, upper: str, lower: str, ceiling: Policy, below: Policy) -> None:
-    """No version is stricter than another: each newer one also allows something, as v1.35 root in a user namespace."""
-    if LevelVersion("", lower, ceiling.server).version != LevelVersion("", upper, ceiling.server).version:
-        said = f"has other rules than {upper}, which the policy {ceiling.name} asks for"
-        raise _refused(below, pointer, said, lower)
-
-
-def _must_be_same_release(ceiling: Policy, below: Policy) -> None:
-    """No release is stricter than another: a later one may also know that an image can't take a change."""
-    if below.output != ceiling.output:
-        said = f"has other output than {ceiling.compatibility}, which the policy {ceiling.name} asks for"
-        raise _refused(below, ("compatibility",), said, below.compatibility)
-
-
-def _tightened_controls(ceiling: Policy, below: Policy) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    explicit = ceiling.spec.get("explicit", _DEFAULTS["explicit"])
-    for alias, settings in mapping(ceiling.spec.get("controls")).items():
-        for name in named(alias):
-            merged[name] = {**merged.get(name, {}), **settings}
-    for alias, settings in mapping(below.spec.get("controls")).items():
-        for name in named(alias):
-            upper = {"explicit": explicit, **merged.get(name, {})}
-            for field, value in settings.items():
-                if _loosens(field, value, upper) or _replaces(field, value, merged.get(name, {})):
-                    said = f"would loosen the policy {ceiling.name}"
-                    raise _refused(below, ("controls", alias, field), said, str(value).lower())
-            merged[name] = {**merged.get(name, {}), **settings}
-    return merged
-
-
-def _replaces(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
-    """Whether a control's own setting is another one than the ceiling states: no order says which is stricter."""
-    return field not in {"enabled", "required", "explicit", *GATE} and upper.get(field, value) != value
-
-
-def _loosens(field: str, value: Any, upper: Mapping[str, Any]) -> bool:
-    """Whether a control's setting is softer than what stands above it."""
-    if field == "enabled":
-        return value is False and bool(upper.get("enabled", True))
-    if field == "required":
-        return value is False and bool(upper.get("required", False))
-    if field == "explicit":
-        return bool(value == "respect" and upper.get("explicit", "respect") == "override")
-    if field in GATE:
-        return _lets_more_pass(field, value, upper.get(field, GATE[field]["default"]))
-    return field == "uid" and bool(value == 0)
-
-
-def _lets_more_pass(field: str, value: Any, upper: Any) -> bool:
-    """Whether a setting of the gate for vulnerabilities is softer than the one above it."""
-    if field == "failOn":
-        order = ["none", *GATE[field]["enum"]]
-        return order.index(value) < order.index(upper)
-    return bool(value > upper)
-
-
-def _tightened_namespaces(ceiling: Policy, below: Policy) -> dict[str, Any]:
-    upper = dict(ceiling.namespaces)
-    defaults = {"enforce": "none", "audit": ceiling.level, "warn": ceiling.level, "version": ceiling.version}
-    for field, value in below.namespaces.items():
-        now = upper.get(field, defaults[field])
-        if field == "version":
-            _must_be_same_version(("namespaces", "version"), now, value, ceiling, below)
-            if "version" not in ceiling.spec:
-                upper.setdefault(field, value)
-        elif _label_loosens(field, now, value, ceiling.level):
-            raise _refused(below, ("namespaces", field), f"would loosen the policy {ceiling.name}", value)
-        else:
-            upper[field] = value
-    return upper
-
-
-def _label_loosens(field: str, upper: str, lower: str, level: str) -> bool:
-    """Whether a namespace's label is softer than what stands above it.
-
-    `auto` writes `level`, or nothing where a pod doesn't pass.
-    """
-    order = ["none", *LEVELS]
-    if field == "enforce" and upper == "none":
-        # A label softer than the level takes a namespace out of what the cluster enforces by default.
-        return lower not in {"none", "auto"} and order.index(lower) < order.index(level)
-    if "auto" not in (upper, lower):
-        return order.index(lower) < order.index(upper)
-    if upper == "auto":
-        return lower != "auto" and order.index(lower) < order.index(level)
-    return upper not in {"none", "privileged"}

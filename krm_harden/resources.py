@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from krm_harden.source import Document
 
 LOCAL_CONFIG = "config.kubernetes.io/local-config"
-_SKIPPED_KINDS = {
+SKIPPED_KINDS = {
     "Kptfile": "a package's own file",
     "Kustomization": "a kustomization",
     "Component": "a kustomization",
     "CustomResourceDefinition": "",
     "HardeningPolicy": "",
 }
+"""Kinds that are nobody's to change here, each with what to say of it, if anything."""
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names that kustomize looks for, in a folder."""
 MAX_NESTING = 8
@@ -29,7 +30,7 @@ MAX_NESTING = 8
 def resources(document: Document, item: int | None = None) -> Iterator[Resource]:
     """Every object of a document that has a kind, Lists and Templates unwrapped.
 
-    A document that is itself a sequence is an item cut from a list, `item` its index there.
+    A document that is itself a sequence, or is JSON, may be an item cut from a list, `item` its index there.
     """
     if isinstance(document.data, list):
         for index, data in enumerate(document.data):
@@ -38,7 +39,10 @@ def resources(document: Document, item: int | None = None) -> Iterator[Resource]
                     resource.index = item
                 yield resource
     else:
-        yield from _unwrap(document.data, (), 0)
+        for resource in _unwrap(document.data, (), 0):
+            if item is not None and not resource.base:
+                resource.index = item
+            yield resource
 
 
 def _unwrap(data: Any, base: Pointer, depth: int, inherited: tuple[str, str] | None = None) -> Iterator[Resource]:
@@ -87,8 +91,8 @@ def _is_only_a_list(data: dict[str, Any]) -> bool:
 
 def left_alone(resource: Resource) -> str | None:
     """Why a resource isn't ours to change: a reason to report, empty for one not worth a line, None when it is."""
-    if resource.kind in _SKIPPED_KINDS:
-        return _SKIPPED_KINDS[resource.kind]
+    if resource.kind in SKIPPED_KINDS:
+        return SKIPPED_KINDS[resource.kind]
     if is_local(resource):
         return ""
     if is_encrypted(resource):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from krm_harden import decide, exemptions, fields, namespaces, notices, source, workloads
+from krm_harden import decide, exemptions, fields, notices, source, workloads
 from krm_harden.controls import NAMESPACES
 from krm_harden.errors import InputError
 from krm_harden.model import Operation, Resource, ResourceResult, Unexamined, dotted, lookup, sequence
@@ -109,6 +109,8 @@ class Review:
         exempting = [*self.settings.exemptions, *own]
         if is_namespace(self.resource):
             self._exempted = [one for one in exempting if one.covers(NAMESPACES, self.resource, None)]
+            from krm_harden import namespaces
+
             found = namespaces.label(self.policy, self.resource, self.settings, self.facts, self._exempted)
             self._labels = [self._chosen(*one) for one in found] if self.left_out else list(found)
         pods = self.pods
@@ -170,17 +172,21 @@ class Review:
     def _judge(self, index: int, pod: Pod, exempting: list[Exemption]) -> None:
         situation = self._situation(pod, exempting)
         self._situations.append(situation)
-        every = self.settings.checks().values()
-        checks = [pair for pair in every if not pair[0].concerns or pair[0].concerns(situation)]
         judged = []
-        for control, violations in self._judging.failing(index, checks):
+        for control, violations in self._judging.failing(index, self.settings.judging(), situation):
             found = decide.judge(control, situation, violations)
             judged += [(control, situation, judgement) for judgement in found]
         if self._standings:
             standing = self._standings[index]
             later = [one for one in self.settings.pod_security if one.below]
-            judged = [*standing.judged(), *standing.settled(judged, later, list(every))]
+            judged = [*standing.judged(), *standing.settled(judged, later, list(self.settings.checks().values()))]
         self._judged += judged
+
+    def waits(self) -> bool:
+        """Whether only the facts of the whole input say which labels a Namespace gets."""
+        from krm_harden import namespaces
+
+        return namespaces.waits(self.resource, self.settings)
 
     def used_exemptions(self) -> set[str]:
         """The names of the exemptions that exempted something."""

@@ -5,7 +5,7 @@ The table is itself a JSON Schema, of the few keywords that `problems` knows. A 
 
 from __future__ import annotations
 
-from krm_harden import controls
+from krm_harden import controls, limits, model
 from krm_harden.errors import Problem
 from krm_harden.model import LEVELS, parse_version
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
     Schema: TypeAlias = "dict[str, Any]"
 
-API_VERSION = "krm-harden.dev/v1alpha1"
-KIND = "HardeningPolicy"
-LOCK_KIND = "ImageLock"
-POD_SECURITY_POLICY = "PodSecurityPolicy"
-"""Of policy/v1beta1 and extensions/v1beta1: taken in place of a HardeningPolicy."""
-MAX_ID = 2**31 - 1
-"""User and group ids are 32 bit signed in Kubernetes' validation."""
-RELEASES = ["0.1", "0.2"]
-"""The releases whose output can be had, oldest first; the last is this one."""
+API_VERSION = model.API_VERSION
+API_VERSIONS = model.API_VERSIONS
+KIND = model.KIND
+LOCK_KIND = model.LOCK_KIND
+RELEASES = model.RELEASES
+MAX_ID = model.MAX_ID
+POD_SECURITY_POLICY = model.POD_SECURITY_POLICY
+"""They stand in `model`: a run whose policy says nothing doesn't load this table."""
 PROFILES = ["restricted", "baseline", "psp-restricted", "audit"]
 """The ready policies of `krm_harden.profiles`."""
 ADDRESS = f"https://krm-harden.dev/schemas/{KIND.lower()}_v1alpha1.json"
@@ -370,6 +369,7 @@ def spec_schema() -> Schema:
                     "version": _VERSION,
                 },
             ),
+            "limits": _object("What input may cost at most.", {name: _limit(name) for name in limits.TABLE}),
             "kinds": _list(
                 "Further kinds that make pods.",
                 _object(
@@ -402,6 +402,12 @@ def spec_schema() -> Schema:
     )
 
 
+def _limit(name: str) -> Schema:
+    default, least, most, said = limits.TABLE[name]
+    description = f"{said[0].upper()}{said[1:]}."
+    return {"type": "integer", "description": description, "minimum": least, "maximum": most, "default": default}
+
+
 def lock_spec_schema() -> Schema:
     """The schema of an ImageLock's `spec`."""
     return _object("What was found out about images.", {"images": _list("One block an image.", _LOCKED_IMAGE)})
@@ -424,7 +430,7 @@ def policy_schema() -> Schema:
         "type": "object",
         "required": ["apiVersion", "kind"],
         "properties": {
-            "apiVersion": {"const": API_VERSION, "description": "The version of the policy's fields."},
+            "apiVersion": {"enum": [*API_VERSIONS], "description": "The version of the policy's fields."},
             "kind": {"const": KIND, "description": "What this object is."},
             "metadata": {"type": "object", "description": "Its name, as reports call it."},
             "spec": described(spec_schema(), "spec"),

@@ -5,13 +5,14 @@ Source: k8s.io/pod-security-admission, policy/registry.go (which checks hold) an
 
 from __future__ import annotations
 
-from krm_harden.controls import active, of_standard
+from krm_harden.controls import Checks, active, of_standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from krm_harden.controls import Check, Control
+    from krm_harden.decide import Situation
     from krm_harden.model import LevelVersion, Pod, Violation
 
 
@@ -36,9 +37,9 @@ class Verdict:
 
     __slots__ = ("asked", "failures")
 
-    def __init__(self, asked: LevelVersion, failures: Iterable[Failure]) -> None:
+    def __init__(self, asked: LevelVersion, failures: tuple[Failure, ...]) -> None:
         self.asked = asked
-        self.failures = tuple(failures)
+        self.failures = failures
 
     @property
     def allowed(self) -> bool:
@@ -55,40 +56,46 @@ class Verdict:
         return ", ".join(dict.fromkeys(failure.reason for failure in self.failures))
 
 
-_checks: dict[tuple[str, tuple[int, int]], tuple[tuple[Control, Check], ...]] = {}
+_checks: dict[tuple[str, tuple[int, int]], Checks] = {}
 
 
-def checks(level: str, version: tuple[int, int]) -> tuple[tuple[Control, Check], ...]:
+def checks(level: str, version: tuple[int, int]) -> Checks:
     """The checks that make up a level at a version, in the order of its messages."""
-    key = (level, version)
-    if key not in _checks:
-        _checks[key] = tuple(active(of_standard(level), version))
-    return _checks[key]
+    known = _checks.get((level, version))
+    if known is None:
+        known = _checks[level, version] = Checks(active(of_standard(level), version))
+    return known
 
 
-def _keys(pod: Pod) -> set[str]:
+def _fields(pod: Pod) -> frozenset[str]:
     """What `Control.keys` is about: the fields that a pod's spec and its securityContexts have."""
-    keys = {*pod.spec, *pod.security_context}
+    found = {*pod.spec, *pod.security_context}
     for container in pod.containers:
-        keys.update(container.security_context)
-    return keys
+        found.update(container.security_context)
+    return frozenset(found)
 
 
 class Evaluator:
     """Verdicts about the same pods at many levels and versions: what two of them share is checked once."""
 
-    __slots__ = ("_found", "_keys", "_pods")
+    __slots__ = ("_failures", "_fields", "_found", "_pods")
 
     def __init__(self, pods: Sequence[Pod]) -> None:
         self._pods = pods
-        self._keys = [_keys(pod) for pod in pods]
+        self._failures: dict[tuple[str, tuple[int, int]], tuple[Failure, ...]] = {}
+        self._fields = [_fields(pod) for pod in pods]
         self._found: list[dict[Check, list[Violation]]] = [{} for _ in pods]
 
-    def failing(self, index: int, checks: Iterable[tuple[Control, Check]]) -> Iterator[tuple[Control, list[Violation]]]:
-        """The controls whose check finds something in one of the pods, with what it finds."""
-        known, pod, keys = self._found[index], self._pods[index], self._keys[index]
-        for control, check in checks:
-            if control.keys and control.keys.isdisjoint(keys):
+    def failing(
+        self, index: int, checks: Checks, situation: Situation | None = None
+    ) -> Iterator[tuple[Control, list[Violation]]]:
+        """The controls whose check finds something in one of the pods, with what it finds.
+
+        Without those that have nothing to say in a `situation`.
+        """
+        known, pod = self._found[index], self._pods[index]
+        for control, check in checks.among(self._fields[index]):
+            if situation and control.concerns and not control.concerns(situation):
                 continue
             found = known.get(check)
             if found is None:
@@ -98,10 +105,14 @@ class Evaluator:
 
     def verdict(self, asked: LevelVersion) -> Verdict:
         """The verdict about all of the pods."""
-        return Verdict(asked, self._failures(asked))
+        known = self._failures.get((asked.level, asked.version))
+        if known is None:
+            found = tuple(self._worded(checks(asked.level, asked.version)))
+            known = self._failures[asked.level, asked.version] = found
+        return Verdict(asked, known)
 
-    def _failures(self, asked: LevelVersion) -> Iterator[Failure]:
+    def _worded(self, checks: Checks) -> Iterator[Failure]:
         for index, pod in enumerate(self._pods):
-            for control, found in self.failing(index, checks(asked.level, asked.version)):
+            for control, found in self.failing(index, checks):
                 if control.forbidden:
                     yield Failure(control.id, *control.forbidden(pod, found), found, index)

@@ -33,7 +33,7 @@ class Shape:
     parent.
     """
 
-    __slots__ = ("containers", "context", "metadata", "spec", "volumes")
+    __slots__ = ("containers", "context", "is_plain", "metadata", "spec", "volumes")
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class Shape:
         self.context = context
         self.volumes = volumes
         self.metadata = metadata
+        self.is_plain = "*" not in self.spec and not any("/" in path for path, _ in containers)
+        """Whether it has one pod spec, right in which its containers lie."""
 
 
 _TEMPLATE = (Shape("spec/template/spec"),)
@@ -132,9 +134,12 @@ def pods(resource: Resource, shapes: Iterable[Shape], server: tuple[int, int] = 
     """
     is_created = is_pod(resource)
     for shape in shapes:
-        for pointer in walk(resource.data, shape.spec):
-            pod = _pod(resource, shape, pointer, server)
-            if pod.containers or (shape.containers is POD_LISTS and pod.spec is lookup(resource.data, pointer)):
+        for pointer in (shape.spec,) if shape.is_plain else walk(resource.data, shape.spec):
+            found = lookup(resource.data, pointer)
+            if found is None:
+                continue
+            pod = _pod(resource, shape, pointer, mapping(found), server)
+            if pod.containers or (shape.containers is POD_LISTS and pod.spec is found):
                 yield created(pod) if is_created else pod
 
 
@@ -144,23 +149,51 @@ def created_pods(resource: Resource, shapes: Iterable[Shape], server: tuple[int,
         yield created(pod)
 
 
-def _pod(resource: Resource, shape: Shape, pointer: Pointer, server: tuple[int, int]) -> Pod:
-    base = resource.base
-    spec = mapping(lookup(resource.data, pointer))
-    context = None if shape.context is None else _path(shape.context, pointer)
-    metadata = _path(shape.metadata, pointer)
+def _pod(resource: Resource, shape: Shape, pointer: Pointer, spec: Mapping[str, Any], server: tuple[int, int]) -> Pod:
+    data = resource.data
+    places = _places(resource.base, shape, pointer)
+    context, metadata = places.context, places.metadata
     return Pod(
         resource,
-        base + pointer,
+        places.spec_pointer,
         spec,
-        tuple(_containers(spec, base + pointer, shape.containers)),
-        metadata=mapping(lookup(resource.data, metadata)),
-        metadata_pointer=base + metadata,
-        context_pointer=None if context is None else base + context,
-        security_context=mapping(lookup(resource.data, context)) if context is not None else {},
-        volumes_pointer=base + _path(shape.volumes, pointer),
+        tuple(_containers(spec, places.spec_pointer, shape.containers)),
+        metadata=mapping(lookup(data, metadata)),
+        metadata_pointer=places.metadata_pointer,
+        context_pointer=places.context_pointer,
+        security_context=mapping(lookup(data, context)) if context is not None else {},
+        volumes_pointer=places.volumes_pointer,
         server=server,
     )
+
+
+class _Places:
+    """Where the parts of a pod lie: `context` and `metadata` within its resource, the others in the document."""
+
+    __slots__ = ("context", "context_pointer", "metadata", "metadata_pointer", "spec_pointer", "volumes_pointer")
+
+    def __init__(self, base: Pointer, shape: Shape, pointer: Pointer) -> None:
+        self.context = None if shape.context is None else _path(shape.context, pointer)
+        self.metadata = _path(shape.metadata, pointer)
+        self.spec_pointer = base + pointer
+        self.context_pointer = None if self.context is None else base + self.context
+        self.metadata_pointer = base + self.metadata
+        self.volumes_pointer = base + _path(shape.volumes, pointer)
+
+
+def _places(base: Pointer, shape: Shape, pointer: Pointer) -> _Places:
+    """The same few places in one resource after the other."""
+    key = (base, shape, pointer)
+    known = _known_places.get(key)
+    if known is None:
+        known = _Places(base, shape, pointer)
+        if len(_known_places) < _MEMORY:
+            _known_places[key] = known
+    return known
+
+
+_known_places: dict[tuple[Pointer, Shape, Pointer], _Places] = {}
+_MEMORY = 4096
 
 
 def _path(path: str, spec: Pointer) -> Pointer:
@@ -185,7 +218,9 @@ _split: dict[str, Pointer] = {}
 def _containers(spec: Mapping[str, Any], pointer: Pointer, lists: Sequence[tuple[str, str]]) -> Iterator[Container]:
     for path, role in lists:
         steps = _steps(path)
-        found = lookup(spec, steps)
+        found = spec.get(path) if len(steps) == 1 else lookup(spec, steps)
+        if found is None:
+            continue
         if isinstance(found, dict):
             yield Container(pointer + steps, found, role)
         elif isinstance(found, list):

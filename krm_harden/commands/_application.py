@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from fnmatch import fnmatch
 
-from krm_harden import policy
+from krm_harden import limits, policy
 from krm_harden.commands import _children, _kustomizations
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.resources import KUSTOMIZATIONS
@@ -16,7 +16,7 @@ from krm_harden.resources import KUSTOMIZATIONS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from krm_harden.commands._children import Watch
     from krm_harden.policy import Policy
@@ -242,7 +242,7 @@ class Application:
             if os.path.basename(name) in {*KUSTOMIZATIONS, CHART}:
                 raise InputError(f"{name}: isn't a manifest", next_step="name its folder as the application's path")
             with open(path, "rb") as file:
-                data = file.read()
+                data = _read(file, name)
             if SKIP_MARK in data:
                 self.notes.append(f"{name} was left out: it says {SKIP_MARK.decode()}")
             else:
@@ -263,6 +263,15 @@ class Application:
 
     def _is_excluded(self, name: str) -> bool:
         return any(fnmatch(name, pattern) for pattern in self.parameters.exclude)
+
+
+def _read(file: BinaryIO, name: str) -> bytes:
+    """All of a file. Raises InputError where it is beyond a limit."""
+    try:
+        return limits.read(file)
+    except InputError as error:
+        error.where = name
+        raise
 
 
 def _cannot_list(error: OSError) -> None:

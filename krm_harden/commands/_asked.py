@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from krm_harden.errors import ConfigError
 from krm_harden.model import LATEST, LEVELS, parse_version
@@ -55,8 +54,7 @@ def _version(text: str) -> tuple[int, int]:
     return found
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """Other labels for a namespace. `labels` are those given, version included if one was."""
 
     namespace: str

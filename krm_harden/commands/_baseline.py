@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import copy
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krm_harden import emit, source, split
-from krm_harden.commands import _files, _run
+from krm_harden import emit, limits, source, split
+from krm_harden.commands import _replace, _run
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import dotted, same
 from krm_harden.reports import _places
@@ -84,15 +83,6 @@ class Applied(NamedTuple):
     warnings: list[str]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of what judges."""
-    parser.add_argument(
-        "--baseline", metavar="FILE", help="fail only on findings that aren't in this file; those gone are removed"
-    )
-    parser.add_argument("--write-baseline", action="store_true", help="write all that is found into --baseline's file")
-    parser.add_argument("--baseline-frozen", action="store_true", help="remove nothing from --baseline's file")
-
-
 def asked(options: argparse.Namespace, judging: str) -> Baseline | None:
     """The baseline of a command line, None without one. Raises ConfigError for one that isn't there or isn't right."""
     if options.baseline is None:
@@ -103,13 +93,15 @@ def asked(options: argparse.Namespace, judging: str) -> Baseline | None:
     if options.write_baseline and options.baseline_frozen:
         raise ConfigError("--write-baseline and --baseline-frozen exclude each other")
     try:
-        data = Path(options.baseline).read_bytes()
+        data = limits.read_file(options.baseline)
     except FileNotFoundError:
         if not options.write_baseline:
             raise ConfigError("there is no such baseline", options.baseline, WRITE) from None
         return Baseline(options.baseline, judging, judging, new=True)
     except OSError as error:
         raise ConfigError(f"the baseline can't be read: {error.strerror}", options.baseline) from None
+    except InputError as error:
+        raise ConfigError(f"the baseline can't be read: {error}", options.baseline) from None
     return read(data, options.baseline, judging)
 
 
@@ -315,7 +307,7 @@ def _may_hide(note: Unexamined, entry: Entry) -> bool:
 
 def _marked(inputs: Iterable[Input], known: set[int], warnings: list[str]) -> Applied:
     """The inputs with known findings as infos that say so. What is remembered of a file stays as it is."""
-    made = [replace(one, chunks=tuple(_beside(chunk, known) for chunk in one.chunks)) for one in inputs]
+    made = [one._replace(chunks=tuple(_beside(chunk, known) for chunk in one.chunks)) for one in inputs]
     return Applied(made, len(known), warnings)
 
 
@@ -342,7 +334,7 @@ def _seen(finding: Finding, known: set[int]) -> Finding:
 def only_new(inputs: Iterable[Input]) -> Iterator[Input]:
     """The inputs without what the baseline knows, nor verdicts that it explains."""
     for made in inputs:
-        yield replace(made, chunks=tuple(_only_new(chunk) for chunk in made.chunks))
+        yield made._replace(chunks=tuple(_only_new(chunk) for chunk in made.chunks))
 
 
 def _only_new(chunk: ChunkResult) -> ChunkResult:
@@ -394,8 +386,8 @@ def _write(baseline: Baseline, data: bytes) -> None:
     path = Path(baseline.path)
     try:
         if baseline.new:
-            _files.put(path, data)
+            _replace.put(path, data)
         elif data != baseline.data:
-            _files.replace(path, data, baseline.data)
+            _replace.replace(path, data, baseline.data)
     except OSError as error:
         raise KrmHardenError(f"can't be written: {error.strerror}", str(path)) from None

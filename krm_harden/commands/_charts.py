@@ -10,7 +10,7 @@ import io
 import os
 import tarfile
 
-from krm_harden import source, split
+from krm_harden import limits, source, split
 from krm_harden.commands._kustomizations import is_inside
 from krm_harden.errors import InputError
 
@@ -36,11 +36,20 @@ def check(folder: str, root: str, *, remote: bool) -> None:
         if remote or not os.path.isfile(path):
             continue
         if os.path.basename(path) == SCHEMA:
-            with open(path, "rb") as file:
-                _check_schema(file.read(), where)
+            _check_schema(_bytes(path, where), where)
         elif path.endswith(PACKED) and "charts" in os.path.relpath(path, folder).split(os.sep)[:-1]:
             with open(path, "rb") as file:
-                _check_packed(file, where, 0)
+                _check_packed(file, where, 0, _Read())
+
+
+def _bytes(path: str, where: str) -> bytes:
+    try:
+        return limits.read_file(path)
+    except OSError as error:
+        raise InputError(f"{where}: can't be read: {error.strerror}") from None
+    except InputError as error:
+        error.where = where
+        raise
 
 
 def _below(folder: str, root: str) -> Iterator[str]:
@@ -63,23 +72,45 @@ def _below(folder: str, root: str) -> Iterator[str]:
                 yield path
 
 
-def _check_packed(file: BinaryIO, where: str, depth: int) -> None:
+class _Read:
+    """How much a packed chart, and all that are packed in it, have held so far."""
+
+    def __init__(self) -> None:
+        self._files = 0
+        self._bytes = 0
+
+    def add(self, size: int, where: str) -> None:
+        """Note one file. Raises InputError beyond the limits."""
+        self._files += 1
+        self._bytes += size
+        most = limits.now()
+        if self._files > most["archiveEntries"]:
+            raise limits.exceeded("archiveEntries", f"{where}: has more than {most['archiveEntries']} files")
+        if self._bytes > most["bytes"]:
+            raise limits.exceeded("bytes", f"{where}: holds more than {most['bytes']} bytes, unpacked")
+
+
+def _check_packed(file: BinaryIO, where: str, depth: int, read: _Read) -> None:
     """Raises InputError for such a schema in a packed chart, and for one that can't be looked into."""
     if depth > _MAX_DEPTH:
         raise InputError(f"{where}: charts packed more than {_MAX_DEPTH} levels deep")
+    from krm_harden.images.sources.streams import LimitedTarInfo  # which refuses headers that would fill the memory
+
     size = 0
     try:
-        with tarfile.open(fileobj=file, mode="r|gz") as packed:
+        with tarfile.open(fileobj=file, mode="r|gz", tarinfo=LimitedTarInfo) as packed:
             for member in packed:
+                packed.members = []  # type: ignore[attr-defined]  # it would keep them all
+                read.add(member.size, where)
                 size += member.size
                 if size > MOST:
                     raise InputError(f"{where}: is larger than the {MOST >> 20} MiB that helm unpacks")
-                _check_member(packed, member, where, depth)
+                _check_member(packed, member, where, depth, read)
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise InputError(f"{where}: isn't a packed chart: {error}") from None
 
 
-def _check_member(packed: tarfile.TarFile, member: tarfile.TarInfo, where: str, depth: int) -> None:
+def _check_member(packed: tarfile.TarFile, member: tarfile.TarInfo, where: str, depth: int, read: _Read) -> None:
     # A type that isn't known is a file, also for helm; a link has no content for it.
     inner = None if member.issym() or member.islnk() else packed.extractfile(member)
     if inner is None:
@@ -87,7 +118,7 @@ def _check_member(packed: tarfile.TarFile, member: tarfile.TarInfo, where: str, 
     if SCHEMA in member.name:
         _check_schema(inner.read(), f"{where}: {member.name}")
     elif PACKED in member.name and "charts" in member.name.replace("\\", "/").split("/"):
-        _check_packed(io.BytesIO(inner.read()), f"{where}: {member.name}", depth + 1)
+        _check_packed(io.BytesIO(inner.read()), f"{where}: {member.name}", depth + 1, read)
 
 
 def _check_schema(data: bytes, where: str) -> None:

@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 
-from krm_harden.errors import ConfigError, KrmHardenError
+from krm_harden import outputs
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +125,11 @@ def run(command: Sequence[str], environment: Mapping[str, str], watch: Watch, do
     except OSError as error:
         raise KrmHardenError(f"can't be started: {error.strerror}", command[0]) from None
     try:
-        out, err = child.communicate()
+        out, err = outputs.said(child)
+    except InputError as error:
+        end_all(child.pid)
+        error.where = doing.removeprefix("running ")
+        raise
     except BaseException:
         end_all(child.pid)
         raise

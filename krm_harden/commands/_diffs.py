@@ -34,6 +34,125 @@ def unified(old: str, new: str, before: str, after: str) -> Iterator[str]:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
+def unified_parts(pairs: Iterable[tuple[bytes, bytes]], before: str, after: str, context: int) -> Iterator[str]:
+    """The difference of two texts that come in parts, each as it was and as it is now.
+
+    It has the form of `unified`, and lines of the one part are never compared with those of another.
+    """
+    from krm_harden.reports._hunks import lines_of
+
+    hunk = _Hunk(context)
+    is_first = True
+    for old, new in pairs:
+        if old == new:
+            yield from map(_ended, hunk.part(old))
+            continue
+        for lines in _steps(hunk, lines_of(old.decode()), lines_of(new.decode())):
+            if is_first and hunk.is_open:
+                yield from (f"--- {before}\n", f"+++ {after}\n")
+                is_first = False
+            yield from map(_ended, lines)
+    yield from map(_ended, hunk.rest())
+
+
+def _steps(hunk: _Hunk, old: Sequence[str], new: Sequence[str]) -> Iterator[list[str]]:
+    """What each step from one text to the other adds to a hunk: the hunks that it ends."""
+    import difflib
+
+    for step, begin, end, start, stop in difflib.SequenceMatcher(None, old, new).get_opcodes():
+        if step == "equal":
+            yield hunk.same(old[begin:end])
+        else:
+            hunk.other(old[begin:end], new[start:stop])
+            yield []
+
+
+def _ends(text: bytes, lines: int) -> tuple[bytes, int, bytes] | None:
+    """So many lines at the beginning of a text, how many follow, and as many at its end; None where it has fewer."""
+    begin, end = 0, len(text) - text.endswith(b"\n")
+    for _ in range(lines):
+        begin = text.find(b"\n", begin) + 1
+        if not begin:
+            return None
+    for _ in range(lines):
+        end = text.rfind(b"\n", begin, end)
+        if end < 0:
+            return None
+    return text[:begin], text.count(b"\n", begin, end + 1), text[end + 1 :]
+
+
+def _ended(line: str) -> str:
+    return line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+class _Hunk:
+    """A hunk of a unified diff that grows until so many lines are the same that the next one is another."""
+
+    def __init__(self, context: int) -> None:
+        self._context = context
+        self._old = self._new = 0
+        """Lines of each text that came before what is at hand."""
+        self._lines: list[str] = []
+        self._alike = 0
+        """Lines at the end that are the same in both."""
+        self.is_open = False
+
+    def part(self, text: bytes) -> list[str]:
+        """The hunk that ends with a text that is the same, if one does. Of a long one only both ends are looked at."""
+        from krm_harden.reports._hunks import lines_of
+
+        ends = _ends(text, 2 * self._context + 1)
+        if ends is None:
+            return self.same(lines_of(text.decode()))
+        done = self.same(lines_of(ends[0].decode()))
+        self._forget(len(self._lines))
+        self._old += ends[1]
+        self._new += ends[1]
+        return done + self.same(lines_of(ends[2].decode()))
+
+    def same(self, lines: Sequence[str]) -> list[str]:
+        """The hunk that ends with lines that are the same in both texts, if one does."""
+        done: list[str] = []
+        most = 2 * self._context
+        if self.is_open and self._alike + len(lines) > most:
+            missing = max(self._context - self._alike, 0)
+            self._lines += (f" {line}" for line in lines[:missing])
+            self._alike += missing
+            lines = lines[missing:]
+            done = self._closed()
+        self._lines += (f" {line}" for line in lines)
+        self._alike += len(lines)
+        if not self.is_open:
+            self._forget(len(self._lines) - self._context)
+        return done
+
+    def other(self, removed: Sequence[str], added: Sequence[str]) -> None:
+        """Lines that differ."""
+        self.is_open = True
+        self._alike = 0
+        self._lines += [*(f"-{line}" for line in removed), *(f"+{line}" for line in added)]
+
+    def rest(self) -> list[str]:
+        """The hunk that is still open at the end."""
+        return self._closed() if self.is_open else []
+
+    def _closed(self) -> list[str]:
+        spare = max(self._alike - self._context, 0)
+        shown = self._lines[: len(self._lines) - spare]
+        removed, added = (sum(line[0] in signs for line in shown) for signs in (" -", " +"))
+        head = f"@@ -{_span(self._old + 1, removed)} +{_span(self._new + 1, added)} @@\n"
+        self._forget(len(self._lines) - self._alike)
+        self.is_open = False
+        return [head, *shown]
+
+    def _forget(self, count: int) -> None:
+        """Leave the first lines behind."""
+        for line in self._lines[: max(count, 0)]:
+            self._old += line[0] in " -"
+            self._new += line[0] in " +"
+        del self._lines[: max(count, 0)]
+
+
 def coloured(lines: Iterable[str]) -> Iterator[str]:
     """A unified diff's lines in colours; without them it is the same text."""
     for line in lines:

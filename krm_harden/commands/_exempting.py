@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krm_harden import edit, policy, schema, source, split, verify
-from krm_harden.commands import _files, _policies
+from krm_harden import edit, limits, policy, schema, source, split, verify
+from krm_harden.commands import _policies, _replace
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import Operation
 from krm_harden.patch import Draft
@@ -71,7 +71,7 @@ class Target:
         if self._is_new:
             _create(Path(path), new)
         else:
-            _files.replace(Path(path), new, old)
+            _replace.replace(Path(path), new, old)
         count = "1 exemption" if len(entries) == 1 else f"{len(entries)} exemptions"
         return f"{path} has {count} more" + (f"; from now on: --policy {path}" if self._is_new else "")
 
@@ -88,16 +88,18 @@ def _fresh() -> bytes:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return limits.read_file(path)
     except OSError as error:
         raise ConfigError(f"can't be read: {error.strerror}", path) from None
+    except InputError as error:
+        raise ConfigError(str(error), path) from None
 
 
 def _create(path: Path, data: bytes) -> None:
     if os.path.lexists(path):
         raise ConfigError("is there by now", str(path), "name it with --policy")
     try:
-        _files.put(path, data)
+        _replace.put(path, data)
     except OSError as error:
         raise ConfigError(f"can't be written: {error.strerror}", str(path)) from None
 

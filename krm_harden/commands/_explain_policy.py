@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _TOLD = {
     *CHOICES,
-    *("controls", "exemptions", "images", "imageLock", "kinds", "namespaces", "podSecurityPolicy", "rules", "target"),
-    "version",
+    *("controls", "exemptions", "images", "imageLock", "kinds", "limits", "namespaces", "podSecurityPolicy"),
+    *("rules", "target", "version"),
 }
 """What has words of its own here; any other field is shown as it is."""
 MATCHED = {
@@ -104,9 +104,10 @@ def _other(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in spec.items():
         if name not in _TOLD:
             yield f"{name}: {written(value)}", str(known.get(name, {}).get("description", ""))
-    for name, value in mapping(spec.get("target")).items():
-        described = known["target"]["properties"].get(name, {}).get("description", "")
-        yield f"target.{name}: {written(value)}", str(described)
+    for field in ("target", "limits"):
+        for name, value in mapping(spec.get(field)).items():
+            described = known[field]["properties"].get(name, {}).get("description", "")
+            yield f"{field}.{name}: {written(value)}", str(described)
 
 
 def _controls(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

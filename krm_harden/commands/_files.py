@@ -1,21 +1,21 @@
-"""Files of the command line: which ones, what is in them, and how they are replaced."""
+"""Files of the command line: which ones, and what is in them."""
 
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krm_harden import source
-from krm_harden.errors import ConfigError, InputError, KrmHardenError
+from krm_harden import limits, source
+from krm_harden.errors import ConfigError, InputError
 from krm_harden.resources import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from pathspec import GitIgnoreSpec
+
+    from krm_harden.commands._replace import Root
 
 SUFFIXES = {".yaml", ".yml", ".json"}
 SKIPPED_FOLDERS = {".git", "charts", "vendor"}
@@ -37,7 +37,17 @@ def find(paths: Iterable[str], exclude: Iterable[str] = ()) -> Iterator[Path]:
         elif path.exists():
             yield path
         else:
+            _must_be_no_url(name)
             raise ConfigError("there is no such file or folder", name)
+
+
+def _must_be_no_url(name: str) -> None:
+    """Raises ConfigError for a URL: only `check` reads those."""
+    if "://" in name:
+        from krm_harden.fleet.names import shown
+
+        step = "`krm-harden check` reads it; to change what is there, get its files, then put them back"
+        raise ConfigError("is a URL, and this command works on files", shown(name), step)
 
 
 def as_of_folders(files: Iterable[Path], exclude: Iterable[str] = ()) -> list[Path]:
@@ -106,7 +116,8 @@ def _ignores_of(folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
     for name in IGNORE_FILES:
         path = folder / name
         if path.is_file():
-            found.append((folder, _spec(path.read_text(errors="replace").splitlines())))
+            text = limits.read_input(path).decode(errors="replace")
+            found.append((folder, _spec(text.splitlines())))
     return found
 
 
@@ -144,6 +155,13 @@ def _ignored(
     return False
 
 
+def root(path: Path, roots: Iterable[Root], named: Container[Path]) -> Root | None:
+    """The folder that a file was found in; None where the file itself was named."""
+    if path in named:
+        return None
+    return next((folder for folder in roots if path.is_relative_to(folder.path)), None)
+
+
 def patches(files: Iterable[Path]) -> dict[Path, str]:
     """The files that a kustomization beside or below the given files names as patches, and its name."""
     found: dict[Path, str] = {}
@@ -159,8 +177,20 @@ def patches(files: Iterable[Path]) -> dict[Path, str]:
 
 def _patches_of(kustomization: Path) -> Iterator[str]:
     try:
-        data: Any = source.read(kustomization.read_text(encoding="utf-8")).data
-    except (OSError, UnicodeDecodeError, InputError):
+        data = limits.read_file(kustomization)
+    except OSError:
+        return
+    except InputError as error:
+        error.where = str(kustomization)
+        raise
+    yield from patches_in(data)
+
+
+def patches_in(kustomization: bytes) -> Iterator[str]:
+    """The paths that a kustomization's text names as patches; none of one that can't be read."""
+    try:
+        data: Any = source.read(kustomization.decode("utf-8")).data
+    except (UnicodeDecodeError, InputError):
         return
     if not isinstance(data, dict):
         return
@@ -173,53 +203,6 @@ def _patches_of(kustomization: Path) -> Iterator[str]:
                 yield patch["path"]
 
 
-def put(target: Path, data: bytes, mode: int | None = None) -> None:
-    """Make a file, whole or not at all, also in the place of one that is there. Without a `mode` it has a new file's.
-
-    Raises OSError; then the file is as it was.
-    """
-    new = target.with_name(f".krm-harden-{os.urandom(8).hex()}")
-    # What is to be private is so from its first byte.
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(new, mode)
-        os.replace(new, target)
-    except BaseException:
-        os.unlink(new)
-        raise
-
-
-def replace(path: Path, data: bytes, expected: bytes) -> None:
-    """Put new bytes in a file's place, whole or not at all, mode and owner kept; a link's target is what changes.
-
-    Raises KrmHardenError when the file isn't what was read any more, or can't be written.
-    """
-    target = Path(os.path.realpath(path))
-    try:
-        _replace(target, data, expected)
-    except OSError as error:
-        raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "nothing was changed") from None
-
-
-def _replace(target: Path, data: bytes, expected: bytes) -> None:
-    before = target.stat()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, stat.S_IMODE(before.st_mode))
-        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(name, before.st_uid, before.st_gid)
-        if target.read_bytes() != expected:
-            raise KrmHardenError("was changed by somebody else meanwhile", str(target), "run the command again")
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+def read(path: Path) -> bytes:
+    """What is in a file. Raises OSError, and InputError where it is beyond a limit."""
+    return limits.read_file(path)

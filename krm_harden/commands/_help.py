@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 from krm_harden import cli
@@ -76,7 +74,11 @@ def _literals(path: str) -> dict[str, str]:
 def width() -> int:
     """The columns of a page of help: COLUMNS, or the terminal's."""
     known = os.environ.get("COLUMNS", "").isdecimal() or _terminal.is_terminal(sys.stdout)
-    return max(40, min(shutil.get_terminal_size().columns, WIDEST) if known else WIDEST)
+    if not known:
+        return WIDEST
+    import shutil
+
+    return max(40, min(shutil.get_terminal_size().columns, WIDEST))
 
 
 def top() -> str:
@@ -96,7 +98,7 @@ def top() -> str:
 
 
 def _row(name: str, summary: str, indent: int) -> str:
-    lines = textwrap.wrap(summary, max(width() - indent, 20), break_long_words=False, break_on_hyphens=False)
+    lines = _wrapped(summary, max(width() - indent, 20))
     return f"  {name:{indent - 2}}" + f"\n{' ' * indent}".join(lines) + "\n"
 
 
@@ -139,7 +141,7 @@ def _block(block: str, columns: int) -> Sequence[str]:
         return [*head, *(line for example in _examples(lines[len(head) :]) for line in _stacked(*example, columns))]
     if any(line.startswith(" ") for line in lines):
         return lines
-    return textwrap.wrap(" ".join(lines), columns, break_long_words=False, break_on_hyphens=False)
+    return _wrapped(" ".join(lines), columns)
 
 
 def _examples(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -155,8 +157,14 @@ def _examples(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _stacked(command: str, words: str, columns: int) -> list[str]:
-    said = textwrap.wrap(words, columns - 4, break_long_words=False, break_on_hyphens=False)
+    said = _wrapped(words, columns - 4)
     return [*(f"  # {line}" for line in said), f"  {command}"]
+
+
+def _wrapped(text: str, columns: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
 
 
 _COLUMN = re.compile(r"^( {2,8})(\S(?:.*?\S)??)(?=  |$)")

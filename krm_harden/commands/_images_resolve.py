@@ -9,15 +9,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krm_harden import source
-from krm_harden.commands import _files, _images_probe, _images_uses, _policies, _progress, _streams
+from krm_harden import limits, schema, source
+from krm_harden.commands import _images_probe, _images_uses, _policies, _progress, _replace, _streams
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.images import resolve, write
 from krm_harden.images.lock import GUESS, entries
 from krm_harden.images.names import parse
 from krm_harden.images.probe import SECONDS
-from krm_harden.images.sources import registry
+from krm_harden.images.sources import limits_of_run, registry
 from krm_harden.images.sources.cache import Cache, default_folder
 from krm_harden.images.sources.manifests import DEFAULT_PLATFORM, normal, variant_rank
 from krm_harden.model import mapping
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     if not 1 <= options.seconds <= LONGEST:
         raise ConfigError(f"--seconds must be from 1 to {LONGEST}, not {options.seconds}")
-    previous = _previous(options.output)
+    previous, api_version = _previous(options.output)
     _must_be_writable(options.output)
     found, code = read(options, with_data=options.probe)
     if code == 3:
@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
         _streams.complain([f"krm-harden: {where}; --keep-going writes what there is"])
         return code
     locked = [one for one in made if isinstance(one, dict)]
-    _write(options.output, write.text(locked))
+    _write(options.output, write.text(locked, api_version))
     _streams.complain(_changes(previous, locked))
     _streams.complain([_summary(had, locked, failures, time.monotonic() - started)])
     return 1 if code and not found.errors else code
@@ -180,7 +180,12 @@ def _has(archive: resolve.Archive) -> str:
 
 def client(options: argparse.Namespace) -> registry.Client:
     """Whom to ask, and how."""
-    return registry.Client(Cache(default_folder()), frozenset(options.insecure_registry), offline=options.offline)
+    return registry.Client(
+        Cache(default_folder()),
+        frozenset(options.insecure_registry),
+        offline=options.offline,
+        limits=limits_of_run(),
+    )
 
 
 def _entries(
@@ -226,16 +231,20 @@ def _complain(failures: Sequence[resolve.Failure], found: Found) -> None:
     _streams.complain(f"error: {failure.error} ({_images_uses.places(uses[failure.name])})" for failure in failures)
 
 
-def _previous(path: str) -> dict[str, Mapping[str, Any]]:
-    """The entries of the lock that is to be replaced, by image. Raises ConfigError where something else is there."""
+def _previous(path: str) -> tuple[dict[str, Mapping[str, Any]], str]:
+    """The entries of the lock that is to be replaced, by image, and its apiVersion, which stays.
+
+    Raises ConfigError where something else is there.
+    """
     if path == "-" or not os.path.exists(path):
-        return {}
+        return {}, schema.API_VERSION
     try:
-        found = entries(_policies.load(path), path)
+        data = _policies.load(path)
+        found = entries(data, path)
     except ConfigError as error:
         what = "is there, and isn't an ImageLock that can be read"
         raise ConfigError(f"{what} ({error.message})", path, "name another file with -o, or remove it") from None
-    return {name: entry for entry in found for name in entry["images"]}
+    return {name: entry for entry in found for name in entry["images"]}, data["apiVersion"]
 
 
 def _must_be_writable(path: str) -> None:
@@ -258,11 +267,11 @@ def _write(path: str, text: str) -> None:
         return
     # Through a link, also one whose file isn't there yet.
     target = Path(os.path.realpath(path))
-    before = target.read_bytes() if target.exists() else None
+    before = limits.read_input(target) if target.exists() else None
     if before is None:
         _create(target, data)
     elif before != data:
-        _files.replace(target, data, before)
+        _replace.replace(target, data, before)
 
 
 def _read_back(text: str, path: str) -> None:
@@ -275,7 +284,7 @@ def _read_back(text: str, path: str) -> None:
 
 def _create(path: Path, data: bytes) -> None:
     try:
-        _files.put(path, data)
+        _replace.put(path, data)
     except OSError as error:
         raise KrmHardenError(f"can't be written: {error.strerror}", str(path)) from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import engine as engines
-from krm_harden import source, split
+from krm_harden import limits, source, split
 from krm_harden.commands import _files, _streams
 from krm_harden.commands._run import STDIN
 from krm_harden.errors import InputError
@@ -115,9 +115,12 @@ class _Reader:
 
     def read_file(self, path: Path, *, named: bool) -> None:
         try:
-            data = path.read_bytes()
+            data = limits.read_file(path)
         except OSError as error:
             self._errors.append(f"{path}: can't be read: {error.strerror}")
+            return
+        except InputError as error:
+            self._errors.append(f"{path}: {error}")
             return
         if path.name in _files.LEFT_ALONE:
             self._is_empty = False

@@ -7,7 +7,7 @@ what has been decided, so that what is shown is what will be written. Nothing is
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from krm_harden import split
@@ -282,7 +282,7 @@ class _Conversation:
             return first
         again = self.engine.knowing(_run.facts_of(first))
         return [
-            replace(self._input(again, made), relies=True)
+            self._input(again, made)._replace(relies=True)
             if any(chunk.facts and chunk.facts.waiting for chunk in made.chunks)
             else made
             for made in first

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from krm_harden import source, split
+from krm_harden import limits, source, split
 from krm_harden.errors import InputError
 from krm_harden.model import mapping
 from krm_harden.resources import KUSTOMIZATIONS
@@ -122,10 +122,12 @@ def _read(path: str, root: str, where: str) -> Any:
 
 def _bytes(path: str, where: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return limits.read_file(path)
     except OSError as error:
         raise InputError(f"{where}: can't be read: {error.strerror}") from None
+    except InputError as error:
+        error.where = where
+        raise
 
 
 def _folded(data: Any) -> Any:

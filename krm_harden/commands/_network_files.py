@@ -6,8 +6,9 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _files
-from krm_harden.errors import ConfigError, KrmHardenError
+from krm_harden import limits
+from krm_harden.commands import _replace
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.network.model import is_namespace
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def put(folder: Path, wanted: Mapping[str, str]) -> None:
             raise ConfigError(message, str(path), "move it away, or name another place with -o")
     for name, text in wanted.items():
         if there.get(name) != text:
-            _put(folder / name, text)
+            _put(folder, name, text)
     for name in sorted(there.keys() - wanted.keys()):
         _remove(folder / name)
 
@@ -80,7 +81,7 @@ def put(folder: Path, wanted: Mapping[str, str]) -> None:
 def put_picture(path: Path, text: str) -> None:
     """Write a picture. Raises KrmHardenError."""
     if _text(path) != text:
-        _put(path, text)
+        _put(path.parent, path.name, text)
 
 
 def _on_disk(folder: Path) -> dict[str, str]:
@@ -95,17 +96,20 @@ def _on_disk(folder: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_bytes().decode(errors="replace")
+        return limits.read_file(path).decode(errors="replace")
     except OSError:
         return None
+    except InputError as error:
+        error.where = str(path)
+        raise
 
 
-def _put(path: Path, text: str) -> None:
+def _put(folder: Path, name: str, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _files.put(path, text.encode())
+        _replace.put_in(folder, name, text.encode())
     except OSError as error:
-        raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "run the command again") from None
+        next_step = "run the command again"
+        raise KrmHardenError(f"can't be written: {error.strerror}", str(folder / name), next_step) from None
 
 
 def _remove(path: Path) -> None:

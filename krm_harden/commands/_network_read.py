@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from krm_harden import engine as engines
-from krm_harden import source, split
+from krm_harden import limits, source, split
 from krm_harden.commands import _files, _network_files, _streams
 from krm_harden.commands._run import STDIN
 from krm_harden.errors import InputError
@@ -73,9 +73,12 @@ class _Reader:
     def read_file(self, path: Path) -> None:
         """Note the objects of a file; what isn't text is passed over, as below any folder."""
         try:
-            data = path.read_bytes()
+            data = limits.read_file(path)
         except OSError as error:
             self.errors.append(f"{path}: can't be read: {error.strerror}")
+            return
+        except InputError as error:
+            self.errors.append(f"{path}: {error}")
             return
         if not data.startswith(_network_files.MARK.encode()):
             self.read(str(path), data)

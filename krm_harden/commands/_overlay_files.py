@@ -6,8 +6,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from krm_harden import source
-from krm_harden.commands import _files
+from krm_harden import limits, source
+from krm_harden.commands import _replace
 from krm_harden.emit import Style, block
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 
@@ -101,8 +101,8 @@ def earlier(place: Path) -> Iterator[tuple[Any, Any]]:
     if not is_ours(path):
         return
     try:
-        for entry in _entries(source.read(path.read_text()).data):
-            text = entry["patch"] if "patch" in entry else (place / entry["path"]).read_text()
+        for entry in _entries(source.read(read(path)).data):
+            text = entry["patch"] if "patch" in entry else read(place / entry["path"])
             yield source.read(text).data, entry.get("target")
     except (OSError, UnicodeDecodeError, InputError, LookupError, TypeError):
         return
@@ -137,10 +137,7 @@ def on_disk(folder: Path) -> dict[str, str]:
 
 def read(path: Path) -> str:
     """The text of one of our files, line endings as they are. Raises InputError."""
-    try:
-        return path.read_bytes().decode(errors="replace")
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    return limits.read_input(path).decode(errors="replace")
 
 
 def must_be_ours(paths: Iterable[Path]) -> None:
@@ -156,17 +153,18 @@ def write(folder: Path, old: Mapping[str, str], wanted: Mapping[str, str]) -> No
     # The kustomization last: until then the old one names only what is still there.
     for name in sorted(wanted, key=lambda name: (name == KUSTOMIZATION, name)):
         if old.get(name) != wanted[name]:
-            _write(folder / name, wanted[name])
+            _write(folder, name, wanted[name])
     for name in old.keys() - wanted.keys():
         (folder / name).unlink()
 
 
-def _write(path: Path, text: str) -> None:
+def _write(folder: Path, name: str, text: str) -> None:
     """One file, whole or not at all. Raises KrmHardenError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _files.put(path, text.encode())
+        _replace.put_in(folder, name, text.encode())
     except OSError as error:
-        raise KrmHardenError(f"can't be written: {error.strerror}", str(path), "run the command again") from None
+        next_step = "run the command again"
+        raise KrmHardenError(f"can't be written: {error.strerror}", str(folder / name), next_step) from None
     except UnicodeEncodeError:
-        raise KrmHardenError("would name a file whose name isn't UTF-8", ascii(str(path)), "rename it") from None
+        named = ascii(str(folder / name))
+        raise KrmHardenError("would name a file whose name isn't UTF-8", named, "rename it") from None

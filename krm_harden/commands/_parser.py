@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from krm_harden.commands import _help, _streams, _terminal
+from krm_harden.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 TOPICS = {
-    "which files": ("--exclude", "--hook", "--allow-empty", "--watch", "--jobs"),
+    "which files": ("--exclude", "--hook", "--allow-empty", "--watch", "--jobs", "--limit"),
     "what holds": (
         *("--policy", "--profile", "--images", "--level", "--version", "--control"),
         *("--compatibility", "--baseline", "--write-baseline", "--baseline-frozen"),
@@ -38,6 +38,8 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         return _help.fitted(said, width) if not indent else super()._fill_text(said, width, indent)
 
     def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
@@ -64,6 +66,19 @@ class _Detail(argparse.Action):
 
     def __call__(self, _parser: Any, _namespace: Any, _values: Any, option: str | None = None) -> None:
         _streams.say(1 if option in {"-v", "--verbose"} else -1)
+
+
+class Limit(argparse.Action):
+    """--limit, which holds from here on: reading begins later."""
+
+    def __call__(self, parser: Any, _namespace: Any, values: Any, _option: str | None = None) -> None:
+        from krm_harden import limits
+        from krm_harden.commands import _limits
+
+        try:
+            limits.state(*_limits.one(values))
+        except ConfigError as error:
+            parser.error(f"argument {_limits.OPTION}: {error}")
 
 
 class _Colour(argparse.Action):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from krm_harden.ceilings import restricted_by
 from krm_harden.commands import _policies
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.model import mapping
-from krm_harden.policy import restricted_by
 from krm_harden.psp.demands import among, is_asked, is_policy
 from krm_harden.psp.model import KIND
 from krm_harden.psp.rbac import GROUP

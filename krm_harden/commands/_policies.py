@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from krm_harden import policy, schema, source, split
+from krm_harden import limits, policy, source, split
 from krm_harden.errors import ConfigError, InputError
+from krm_harden.model import LOCK_KIND, POD_SECURITY_POLICY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 VARIABLE = "KRM_HARDEN_POLICY"
 
 
-def arguments(parser: argparse.ArgumentParser, policy: str = "the HardeningPolicy", *, default: str = "") -> None:
-    """The options that say which policy holds: what `chosen` and `ceiling` take."""
+def arguments(
+    parser: argparse.ArgumentParser, policy: str = "the HardeningPolicy", *, default: str = "", reading: bool = True
+) -> None:
+    """The options that say which policy holds: what `chosen` and `ceiling` take.
+
+    `reading`: the command reads manifests, so that the limits on them can be set, too.
+    """
+    from krm_harden.schema import PROFILES
+
     default = default or f"${VARIABLE}, else restricted"
     parser.add_argument(
         "--policy",
@@ -32,18 +40,29 @@ def arguments(parser: argparse.ArgumentParser, policy: str = "the HardeningPolic
     parser.add_argument(
         "--profile",
         metavar="NAME",
-        choices=schema.PROFILES,
-        help=f"a ready policy, below that of --policy: {', '.join(schema.PROFILES)}",
+        choices=PROFILES,
+        help=f"a ready policy, below that of --policy: {', '.join(PROFILES)}",
     )
+    if reading:
+        from krm_harden.commands import _limits
+
+        _limits.arguments(parser)
 
 
 def ceiling(paths: Sequence[str] | None = None, profile: str | None = None) -> Policy | None:
-    """The policy of `--policy`, else of KRM_HARDEN_POLICY, above a profile; None without any. Raises ConfigError."""
+    """The policy of `--policy`, else of KRM_HARDEN_POLICY, above a profile; None without any. Its limits hold.
+
+    Raises ConfigError.
+    """
     paths = named(paths)
-    if len(paths) == 1 and profile is None:
-        return read(paths[0])
     if not paths and profile is None:
         return None
+    found = read(paths[0]) if len(paths) == 1 and profile is None else _several(paths, profile)
+    limits.hold(found.limits)
+    return found
+
+
+def _several(paths: Sequence[str], profile: str | None) -> Policy:
     from krm_harden.merging import combined
 
     layers = [layer for path in paths for layer in read(path).layers if not layer.profile]
@@ -93,13 +112,19 @@ def effective(config: Any, where: str, upper: Policy | None) -> Policy:
 
 
 def below(said: Policy, upper: Policy | None) -> Policy:
-    """A policy below the ceiling if there is one. Raises ConfigError where it would loosen it."""
-    if upper is None:
-        return said
+    """A policy below the ceiling if there is one. Its limits hold. Raises ConfigError where it would loosen it."""
     try:
-        return policy.restricted_by(upper, said)
+        found = said if upper is None else _restricted(upper, said)
     except ConfigError as error:
         raise _at_its_file(error, said) from None
+    limits.hold(found.limits)
+    return found
+
+
+def _restricted(upper: Policy, said: Policy) -> Policy:
+    from krm_harden.ceilings import restricted_by
+
+    return restricted_by(upper, said)
 
 
 def _at_its_file(error: ConfigError, said: Policy) -> ConfigError:
@@ -122,12 +147,14 @@ def with_images(found: Policy, path: str) -> Policy:
     """A policy with what a file knows of images: an ImageLock, or `images:` as a policy. Raises ConfigError."""
     document = read_document(path, several="`--images` takes one lock")
     data = document.data
-    if isinstance(data, dict) and data.get("kind") == schema.LOCK_KIND:
+    if isinstance(data, dict) and data.get("kind") == LOCK_KIND:
         return found.with_locks([_lock_of(document, path)])
     if not isinstance(data, dict) or "images" not in data:
-        message = f"is neither an {schema.LOCK_KIND} nor a list of images"
+        message = f"is neither an {LOCK_KIND} nor a list of images"
         raise ConfigError(message, path, "`krm-harden images resolve` writes a lock")
     entries = data["images"]
+    from krm_harden import schema
+
     problems = list(schema.wrong(entries, schema.spec_schema()["properties"]["images"], ("images",)))
     if problems:
         raise _first(problems, document, path)
@@ -165,13 +192,11 @@ def with_items(found: Policy, chunks: Iterable[bytes], *, ceiling: str = "", alo
     anything, so that PodSecurityPolicies are the policy. Raises ConfigError.
     """
     known = list(chunks)
-    locks = [
-        lock(data, _name(data)) for chunk in known if schema.LOCK_KIND.encode() in chunk for data in _locks_in(chunk)
-    ]
+    locks = [lock(data, _name(data)) for chunk in known if LOCK_KIND.encode() in chunk for data in _locks_in(chunk)]
     for one in locks if ceiling else ():
         one.must_not_be_root(ceiling)
     found = found.with_locks(locks) if locks else found
-    if any(schema.POD_SECURITY_POLICY.encode() in chunk for chunk in known):
+    if any(POD_SECURITY_POLICY.encode() in chunk for chunk in known):
         from krm_harden.commands import _pod_security
 
         return _pod_security.with_policies(found, known, alone=alone, ceiling=ceiling)
@@ -180,7 +205,7 @@ def with_items(found: Policy, chunks: Iterable[bytes], *, ceiling: str = "", alo
 
 def _locks_in(chunk: bytes) -> Iterator[Any]:
     """The ImageLocks that a document is, or has among its items."""
-    return (one for one in objects_in(chunk) if one.get("kind") == schema.LOCK_KIND)
+    return (one for one in objects_in(chunk) if one.get("kind") == LOCK_KIND)
 
 
 def objects_in(chunk: bytes) -> Iterator[dict[str, Any]]:
@@ -208,7 +233,7 @@ def _typed(one: dict[str, Any], listed: dict[str, Any]) -> dict[str, Any]:
 def _name(data: Any) -> str:
     metadata = data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else ""
-    return f"{schema.LOCK_KIND} {name}" if name else schema.LOCK_KIND
+    return f"{LOCK_KIND} {name}" if name else LOCK_KIND
 
 
 def load(path: str) -> Any:
@@ -224,8 +249,7 @@ def read_document(
     `several` is what to do about several documents; `duplicates` says whether a key that stands twice is an error.
     """
     try:
-        with open(path, "rb") as file:
-            data, _ = split.decode(file.read())
+        data, _ = split.decode(limits.read_file(path))
     except OSError as error:
         raise ConfigError(f"can't be read: {error.strerror}", path) from None
     except InputError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krm_harden import excerpts, policy
-from krm_harden.commands import _policies, _policy_lint, _streams
+from krm_harden.commands import _limits, _policies, _policy_lint, _streams
 from krm_harden.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a HardeningPolicy, a PodSecurityPolicy or a flat ConfigMap"
     )
+    _limits.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:

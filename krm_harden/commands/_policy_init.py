@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from krm_harden import schema
-from krm_harden.commands import _streams
+from krm_harden.commands import _replace, _streams
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.merging import combined
 from krm_harden.model import mapping
@@ -106,6 +105,11 @@ BODY = """\
   #- match: {{namespaces: ["batch-*"], kinds: [Job, CronJob]}}
   #  changes: additive
 
+  # What input may cost at most; docs/limits-settings.md lists all limits.
+  #limits:
+  #  documents: 50000
+  #  bytes: 104857600
+
   # What stays as it is, and why; each error of a run holds the exemption to paste here.
   #exemptions:
   #- match: {{kinds: [DaemonSet], namespaces: [monitoring], names: [node-exporter]}}
@@ -159,16 +163,8 @@ def _write(path: Path, made: str) -> None:
     """A new file, whole or not at all. Raises ConfigError where one is there, InputError where none can be."""
     try:
         # Somebody else may have been faster: then theirs stays.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        _replace.add(path.parent, path.name, made.encode())
     except FileExistsError:
         raise ConfigError("is there, and stays as it is", str(path), "name another file") from None
     except OSError as error:
-        raise InputError(f"{path} can't be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(made.encode())
-    except BaseException as error:
-        path.unlink()
-        if isinstance(error, OSError):
-            raise InputError(f"{path} can't be written: {error.strerror}", next_step="nothing was written") from None
-        raise
+        raise InputError(f"{path} can't be written: {error.strerror}", next_step="nothing was written") from None

@@ -21,7 +21,7 @@ as it is written, by every editor with the YAML language server.
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.set_defaults(definition=False, report=False)
+    parser.set_defaults(definition=False, inventory=False, report=False)
 
 
 def run(options: argparse.Namespace) -> int:

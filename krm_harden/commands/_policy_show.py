@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krm_harden import excerpts, merging, source, split
+from krm_harden import excerpts, limits, merging, source, split
 from krm_harden.commands import _files, _policies, _run, _streams
 from krm_harden.controls import NAMESPACES, named
 from krm_harden.emit import FlowStyle, flow
@@ -90,7 +90,7 @@ def _objects(policy: Policy, path: str) -> list[Object]:
     if path == STDIN:
         return list(_of_stream(policy, STDIN, _streams.read_stdin()))
     name, line = _place(path)
-    found = [one for file in _files.find([name]) for one in _of_stream(policy, str(file), _read(str(file)))]
+    found = [one for file in _files.find([name]) for one in _of_stream(policy, str(file), limits.read_input(file))]
     if line is None:
         return found
     around = [one for one in found if one.first <= line <= one.last]
@@ -104,14 +104,6 @@ def _place(path: str) -> tuple[str, int | None]:
     if name and line.isascii() and line.isdigit() and not os.path.exists(path):
         return name, int(line)
     return path, None
-
-
-def _read(name: str) -> bytes:
-    try:
-        with open(name, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise InputError(f"{name} can't be read: {error.strerror}") from None
 
 
 def _of_stream(policy: Policy, name: str, data: bytes) -> Iterator[Object]:
@@ -199,7 +191,7 @@ def _settings(policy: Policy, rules: Iterable[Mapping[str, Any]], *, namespaces:
         found["podSecurityPolicies"] = _said("items", _source(policy, [], ("podSecurityPolicies",)))
     for field in ("compatibility", "validator"):
         found[field] = _said(getattr(policy, field), _source(policy, [], (field,)))
-    for field in ("target", *(("namespaces",) if namespaces else ())):
+    for field in ("target", "limits", *(("namespaces",) if namespaces else ())):
         for name, value in mapping(policy.spec.get(field)).items():
             found[f"{field}.{name}"] = _said(value, _source(policy, [], (field, name)))
     for control in sorted(effective["controls"]):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from krm_harden.commands import _run
 from krm_harden.reports import text
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from krm_harden.engine import Engine
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(NamedTuple):
     """The same inputs as two releases leave them, in the same order."""
 
     before: list[Input]
@@ -26,7 +24,7 @@ class Preview:
     @property
     def steps(self) -> list[Input]:
         """Each input as a step from what the older release writes to what the newer one writes."""
-        return [replace(new, old=old.new) for old, new in zip(self.before, self.after, strict=True)]
+        return [new._replace(old=old.new) for old, new in zip(self.before, self.after, strict=True)]
 
     @property
     def exit_code(self) -> int:

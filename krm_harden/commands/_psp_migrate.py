@@ -13,7 +13,7 @@ from krm_harden.cluster import Options
 from krm_harden.cluster._dump import dumped
 from krm_harden.cluster._psp import emitted
 from krm_harden.cluster.admission import VALIDATING
-from krm_harden.commands import _files, _psp_read, _psp_write, _streams
+from krm_harden.commands import _limits, _psp_read, _psp_write, _replace, _streams
 from krm_harden.errors import ConfigError
 from krm_harden.model import LATEST, one_line
 from krm_harden.psp.fields import IDS
@@ -86,6 +86,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude", metavar="GLOB", action="append", default=[], help="leave these files alone (as in .gitignore)"
     )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="text, or report.json on stdout")
+    _limits.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     gone = _psp_write.check_folder(Path(options.to), files, force=options.force)
     if not options.dry_run:
         for name, (old, new) in mended.items():
-            _files.replace(Path(name), new, old)
+            _replace.replace(Path(name), new, old)
         _psp_write.write(Path(options.to), files, gone)
     _say(options, plan, data, [*files, *mended])
     return int(bool(plan.opened))

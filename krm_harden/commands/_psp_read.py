@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krm_harden import source, split, workloads
+from krm_harden import limits, source, split, workloads
 from krm_harden.commands import _files, _streams
 from krm_harden.engine import frame, is_template
 from krm_harden.errors import InputError
@@ -97,7 +97,7 @@ def read(paths: Sequence[str], exclude: Iterable[str], namespace: str, beside: s
         elif kustomization:
             found.notes.append(f"{path}: a patch of {kustomization}: give what kustomize builds instead")
         else:
-            _read(found, str(path), _bytes(path), namespace)
+            _read(found, str(path), limits.read_input(path), namespace)
     if STDIN in paths:
         _read(found, STDIN, _streams.read_stdin(), namespace)
     return found
@@ -115,13 +115,6 @@ def _each_once(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _within(path: Path, folder: str) -> bool:
     return bool(folder) and os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from None
 
 
 def _read(found: Found, name: str, data: bytes, namespace: str) -> None:

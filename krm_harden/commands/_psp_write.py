@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from krm_harden import edit, place, verify
+from krm_harden import edit, limits, place, verify
 from krm_harden.cluster._dump import dumped
-from krm_harden.commands import _files
+from krm_harden.commands import _replace
 from krm_harden.commands._psp_read import STDIN
 from krm_harden.errors import ConfigError, InputError, RefusedEdit
 from krm_harden.model import Operation, lookup, mapping
@@ -233,15 +233,24 @@ def check_folder(folder: Path, files: Mapping[str, bytes], *, force: bool) -> li
     ours = _written_before(folder)
     for name, data in files.items():
         path = folder / name
-        if path.exists() and name not in ours and not force and path.read_bytes() != data:
+        if path.exists() and name not in ours and not force and not _holds(path, data):
             raise ConfigError("is there, and isn't ours", str(path), "name another folder, or --force")
     return sorted(name for name in ours if name not in files and (folder / name).is_file())
 
 
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file has these bytes, without reading more than those."""
+    return path.stat().st_size == len(data) and path.read_bytes() == data
+
+
 def _written_before(folder: Path) -> set[str]:
+    report = folder / "report.json"
     try:
-        data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        data = json.loads(limits.read_file(report, "reportBytes"))
+    except InputError as error:
+        error.where = str(report)
+        raise
+    except (OSError, ValueError, RecursionError):
         return set()
     if mapping(data).get("tool") != TOOL:
         return set()
@@ -255,9 +264,8 @@ def write(folder: Path, files: Mapping[str, bytes], gone: Iterable[str]) -> None
     for name, data in files.items():
         path = folder / name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists() or path.read_bytes() != data:
-                _files.put(path, data)
+            if not path.exists() or not _holds(path, data):
+                _replace.put_in(folder, name, data)
         except OSError as error:
             raise InputError(f"{path} can't be written: {error.strerror}") from None
     for name in gone:

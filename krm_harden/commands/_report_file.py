@@ -7,7 +7,7 @@ import stat
 import sys
 from pathlib import Path
 
-from krm_harden.commands import _files
+from krm_harden.commands import _replace
 from krm_harden.errors import KrmHardenError
 from krm_harden.model import one_line
 
@@ -53,9 +53,9 @@ def put(path: str, text: str) -> None:
     data = text.encode("utf-8", "backslashreplace")
     known = _status(path)
     if known is None:
-        _files.put(Path(os.path.realpath(path)), data)
+        _replace.put(Path(os.path.realpath(path)), data)
     elif stat.S_ISREG(known.st_mode) and not _is_standard_output(known):
-        _files.put(Path(os.path.realpath(path)), data, stat.S_IMODE(known.st_mode))
+        _replace.put(Path(os.path.realpath(path)), data, stat.S_IMODE(known.st_mode))
     else:
         with open(path, "wb") as file:
             file.write(data)

@@ -42,9 +42,8 @@ def arguments(parser: argparse.ArgumentParser, known: Sequence[str] = ()) -> Non
 
 
 def formats() -> list[str]:
-    """The modules of the folder `reports` that can `render` a whole run."""
-    names = sorted(name[:-3] for name in os.listdir(reports.__path__[0]) if name.endswith(".py") and name[0] != "_")
-    return [name for name in names if hasattr(_module(name), "render")]
+    """The modules of the folder `reports` that can `render` a whole run; none is loaded to know that."""
+    return list(reports.FORMATS)
 
 
 def of_documents() -> list[str]:
@@ -79,6 +78,11 @@ def asks_for(options: argparse.Namespace, name: str) -> bool:
     return name in {options.output, *(target.format for target in options.report)}
 
 
+def needs_inputs(options: argparse.Namespace) -> bool:
+    """Whether a report is made of all inputs together, or the next round needs them."""
+    return options.output != "text" or bool(options.report) or options.watch
+
+
 def only(options: argparse.Namespace, known: Iterable[str], what: str) -> None:
     """Raises ConfigError where a report is asked for that `what` doesn't make."""
     if options.output not in known:
@@ -88,15 +92,22 @@ def only(options: argparse.Namespace, known: Iterable[str], what: str) -> None:
 
 
 def write(
-    targets: Sequence[Target], inputs: Sequence[Input], warnings: Sequence[str], *, filtering: bool = False
+    targets: Sequence[Target],
+    inputs: Sequence[Input],
+    warnings: Sequence[str],
+    *,
+    filtering: bool = False,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Put the reports into their files; `filtering`: standard output is for manifests.
+
+    `about` is what one in JSON says of a fleet's units.
 
     Raises KrmHardenError where one can't be written, ConfigError where something else would be lost by it.
     """
     _must_be_free(targets, inputs, filtering=filtering)
     for target in targets:
-        text = _module(target.format).render(inputs, warnings)
+        text = _rendered(target.format, inputs, warnings, about)
         try:
             _report_file.put(target.path, text)
         except OSError as error:
@@ -137,10 +148,24 @@ _EARLIER = (b'{\n  "version": 1,\n', b'{\n  "$schema": ', b"[\n  {\n", b"[]")
 _STDOUT = "the manifests on standard output"
 
 
-def show(name: str, inputs: Sequence[Input], warnings: Sequence[str], *, to_stderr: bool = False) -> None:
+def _rendered(
+    name: str, inputs: Sequence[Input], warnings: Sequence[str], about: Mapping[str, Any] | None = None
+) -> str:
+    made: str = _module(name).render(inputs, warnings, **({"about": about} if about and name == "json" else {}))
+    return made
+
+
+def show(
+    name: str,
+    inputs: Sequence[Input],
+    warnings: Sequence[str],
+    *,
+    to_stderr: bool = False,
+    about: Mapping[str, Any] | None = None,
+) -> None:
     """Print a report of a format that is a document; GitHub's has a page for the job's summary too."""
     module = _module(name)
-    _streams.print_report(module.render(inputs, warnings), to_stderr=to_stderr)
+    _streams.print_report(_rendered(name, inputs, warnings, about), to_stderr=to_stderr)
     summary = os.environ.get(STEP_SUMMARY)
     if summary and hasattr(module, "page"):
         try:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from krm_harden import facts, source, split
+from krm_harden import facts, limits, source, split
 from krm_harden import policy as policies
 from krm_harden.commands import _run, _streams
-from krm_harden.errors import ConfigError, KrmHardenError
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.model import Facts
 
 if TYPE_CHECKING:
@@ -91,7 +89,7 @@ def reports(options: argparse.Namespace) -> tuple[list[ImageReport], list[str]]:
     notes: list[str] = []
     for name in dict.fromkeys(options.scan):
         if name == _run.STDIN:
-            found += read(_streams.read_stdin(), "standard input")
+            found += read(_streams.read_stdin("reportBytes"), "standard input")
         elif os.path.isdir(name):
             more, said = _of_folder(name)
             found += more
@@ -142,7 +140,11 @@ def files(folder: str) -> list[str]:
 
 def _bytes(name: str) -> bytes:
     try:
-        return Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            return limits.read(file, "reportBytes")
+    except InputError as error:
+        error.where = name
+        raise
     except FileNotFoundError:
         raise ConfigError("there is no such report", name, "write it first, by `trivy image --format json`") from None
     except OSError as error:
@@ -200,13 +202,15 @@ def _policy(engine: Engine, made: Input) -> Policy:
 
 def _with_findings(engine: Engine, scan: Scan, made: Input) -> Input:
     locks = _locks(engine, made)
-    return replace(made, chunks=tuple(_of_chunk(engine.policy, scan, locks, chunk) for chunk in made.chunks))
+    return made._replace(chunks=tuple(_of_chunk(engine.policy, scan, locks, chunk) for chunk in made.chunks))
 
 
 def _of_chunk(policy: Policy, scan: Scan, locks: Sequence[Lock], chunk: ChunkResult) -> ChunkResult:
     found = [list(scan.findings(policy, result.resource, locks)) for result in chunk.resources]
     if not any(found):
         return chunk
+    import copy
+
     document = source.read(split.after_mark(chunk.text)[1].decode())
     made = copy.copy(chunk)
     made.resources = [_placed(document, *pair) for pair in zip(chunk.resources, found, strict=True)]

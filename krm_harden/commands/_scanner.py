@@ -7,17 +7,16 @@ Only an image whose digest is known is kept: a tag may mean another one in an ho
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _images_uses, _progress
-from krm_harden.errors import ConfigError, KrmHardenError
+from krm_harden import limits, outputs
+from krm_harden.commands import _images_uses, _progress, _replace
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.images.names import parse
 from krm_harden.images.sources.cache import default_folder
 from krm_harden.scanning.reading import read
@@ -92,19 +91,20 @@ def _scanned(scanner: tuple[str, str], image: str, timeout: int) -> bytes:
     """What a scanner prints of an image. Raises KrmHardenError with its last words."""
     name, path = scanner
     try:
-        done = subprocess.run(  # noqa: S603 - what PATH says, and a name that was checked
-            [path, *COMMANDS[name], image], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
-        )
-    except subprocess.TimeoutExpired:
+        done = outputs.of([path, *COMMANDS[name], image], timeout, "reportBytes")
+    except InputError as error:
+        error.where = f"{name} {image}"
+        raise
+    except TimeoutError:
         said = f"{image} wasn't scanned within {timeout} s"
         raise KrmHardenError(said, name, "give it more by --scanner-timeout") from None
     except OSError as error:
         raise KrmHardenError(f"can't be run: {error.strerror}", path) from None
-    if done.returncode != 0:
-        words = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+    if done.code != 0:
+        words = [line for line in done.err.decode(errors="replace").splitlines() if line.strip()]
         said = _without_secrets(" ".join((words[-1] if words else "it said nothing").split()))[:LONGEST]
-        raise KrmHardenError(f"{image} couldn't be scanned: exit code {done.returncode}: {said}", name)
-    return done.stdout
+        raise KrmHardenError(f"{image} couldn't be scanned: exit code {done.code}: {said}", name)
+    return done.out
 
 
 def _without_secrets(said: str) -> str:
@@ -126,8 +126,8 @@ def _kept(name: str, digest: str) -> Path | None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError:
+        return limits.read_file(path, "reportBytes")
+    except (OSError, InputError):
         return b""
 
 
@@ -138,6 +138,4 @@ def _keep(path: Path, data: bytes) -> None:
         for old in path.parent.glob("*.json"):
             if time.time() - old.stat().st_mtime > KEPT_SECONDS:
                 old.unlink(missing_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}")
-        part.write_bytes(data)
-        part.replace(path)
+        _replace.put(path, data)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TypeVar
 
     Item = TypeVar("Item")
+    Made = TypeVar("Made")
     Result = TypeVar("Result")
 
 
@@ -87,53 +88,88 @@ def _result(read: int) -> Any:
 
 BATCHES = 16
 """Batches of each process: many, for some are slower than others; few, for each costs a little."""
+LARGEST = 250_000
+"""The size of a batch from which on there are more batches: what is made of one lies in memory."""
 AHEAD = 4
 """Batches of each process that may be done before they are asked for: what lies in memory meanwhile."""
 
 
+def as_it_is(made: Any) -> Any:
+    """Nothing is left to be done."""
+    return made
+
+
 def in_order(
-    items: Sequence[Item], work: Callable[[Item], Result], size: Callable[[Item], int], count: int
+    items: Sequence[Item],
+    work: Callable[[Item], Made],
+    size: Callable[[Item], int],
+    count: int,
+    finish: Callable[[Made], Result] = as_it_is,
 ) -> Iterator[Result]:
     """What `work` makes of each item, in their order, of so many processes: all that pickle can write.
 
+    `finish` is what follows for each as soon as `work` is done with all that come before: it may write, for `work`
+    raises nothing any more that would have stopped a single process earlier.
     What a process can't send, and what raises, is done once more here: whoever asks sees the same as of one process.
     Raises KrmHardenError where a process dies. Whatever happens, none stays.
     """
     if count < 2 or len(items) < 2:
-        yield from map(work, items)
+        for item in items:
+            yield finish(work(item))
         return
     import pickle
 
-    batches = cut(items, size, count * BATCHES)
+    batches = cut(items, size, max(count * BATCHES, sum(map(size, items)) // LARGEST))
     with contextlib.ExitStack() as stack:
-        crew = _Crew(stack, batches, work, min(count, len(batches)))
+        crew = _Crew(stack, batches, work, finish, min(count, len(batches)))
         for number, batch in enumerate(batches):
             said = crew.answer(number)
-            yield from pickle.loads(said) if said else map(work, batch)  # noqa: S301 - our own child wrote it
+            if said:
+                yield from pickle.loads(said)  # noqa: S301 - our own child wrote it
+            else:
+                for item in batch:
+                    yield finish(work(item))
+                crew.is_ready(number)
 
 
 class _Crew:
-    """Processes that each take the next batch that is free. Those far ahead of who asks wait."""
+    """Processes that each take the next batch that is free. Those far ahead of who asks wait.
+
+    Where there is something to `finish`, each says when it is ready for it, and waits until those before are, too.
+    """
 
     def __init__(
-        self, stack: contextlib.ExitStack, batches: Sequence[Sequence[Any]], work: Callable[[Any], Any], count: int
+        self,
+        stack: contextlib.ExitStack,
+        batches: Sequence[Sequence[Any]],
+        work: Callable[[Any], Any],
+        finish: Callable[[Any], Any],
+        count: int,
     ) -> None:
         self._batches = batches
         self._given = 0
         self._ahead = AHEAD * count
         self._answers: dict[int, bytes] = {}
         self._parts: dict[int, bytearray] = {}
+        self._doors: dict[int, int] = {}
+        self._ready: dict[int, int] = {}
+        self._next = 0
         free, self._free = os.pipe()
         stack.callback(_close, self._free)
         try:
             for _ in range(count):
                 read, write = os.pipe()
                 stack.callback(_close, read)
-                child = _forked(stack)
+                wait, door = os.pipe()
+                stack.callback(_close, door)
+                child = _forked(stack, writes=finish is not as_it_is)
                 if not child:
-                    _take(free, write, [self._free, *self._parts, read], batches, work)
+                    others = [self._free, *self._parts, *self._doors.values(), read, door]
+                    _take((free, write, wait), others, batches, work, finish)
                 os.close(write)
+                os.close(wait)
                 self._parts[read] = bytearray()
+                self._doors[read] = door
         finally:
             os.close(free)
 
@@ -149,6 +185,17 @@ class _Crew:
                 self._receive(read)
         return self._answers.pop(number)
 
+    def is_ready(self, number: int, door: int = -1) -> None:
+        """Note that all of a batch is done but what is to be finished, of the process behind a door."""
+        self._ready[number] = door
+        while self._next in self._ready:
+            opened = self._ready.pop(self._next)
+            self._next += 1
+            if opened >= 0:
+                # One that has died is found when its answer is awaited.
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(opened, GO)
+
     def _receive(self, read: int) -> None:
         said = os.read(read, PIPE)
         if not said:
@@ -156,47 +203,83 @@ class _Crew:
         parts = self._parts[read]
         parts += said
         while len(parts) >= 2 * NUMBER:
-            end = 2 * NUMBER + int.from_bytes(parts[NUMBER : 2 * NUMBER], "big")
+            number, size = (int.from_bytes(parts[at : at + NUMBER], "big") for at in (0, NUMBER))
+            end = 2 * NUMBER + (0 if size == READY else size)
             if len(parts) < end:
                 return
-            self._answers[int.from_bytes(parts[:NUMBER], "big")] = bytes(parts[2 * NUMBER : end])
+            if size == READY:
+                self.is_ready(number, self._doors[read])
+            else:
+                self._answers[number] = bytes(parts[2 * NUMBER : end])
             del parts[:end]
 
 
 NUMBER = 8
 """Bytes of a number in a pipe."""
+READY = (1 << 8 * NUMBER) - 1
+"""In the place of an answer's size: there is none yet, but what is left is only to be finished."""
+GO = b"!"
 PIPE = 1 << 20
 """Bytes that are read at once."""
+_ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
-def _forked(stack: contextlib.ExitStack) -> int:
-    """A child that ends with the stack, or 0 in the child. An interrupt comes before or after, never in between."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _forked(stack: contextlib.ExitStack, *, writes: bool) -> int:
+    """A child that ends with the stack, or 0 in the child. An interrupt comes before or after, never in between.
+
+    One that `writes` is asked to end, so that it leaves nothing behind; the other one is simply gone.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    child = -1
     try:
         child = os.fork()
         if child:
-            stack.callback(_end, child)
+            stack.callback(_end, child, signal.SIGTERM if writes else signal.SIGKILL)
         else:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN if writes else signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, _leave if writes else signal.SIG_DFL)
         return child
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if child:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    """What is half-written goes: whoever writes sees this pass by."""
+    raise SystemExit
 
 
 def _take(
-    free: int, write: int, others: Sequence[int], batches: Sequence[Sequence[Any]], work: Callable[[Any], Any]
+    pipes: tuple[int, int, int],
+    others: Sequence[int],
+    batches: Sequence[Sequence[Any]],
+    work: Callable[[Any], Any],
+    finish: Callable[[Any], Any],
 ) -> NoReturn:
-    """In the child: the answers to free batches into the pipe, until there are no more or nobody reads them."""
+    """In the child: the answers to free batches into the pipe, until there are no more or nobody reads them.
+
+    `pipes` are those of free batches, of its answers, and of the word that it may finish.
+    """
     import pickle
 
+    free, write, wait = pipes
+    parent = os.getppid()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         # A pipe that another process holds open has no end.
         for one in others:
             os.close(one)
         with open(write, "wb") as pipe:
             while number := os.read(free, NUMBER):
                 try:
-                    said = pickle.dumps([work(item) for item in batches[int.from_bytes(number, "big")]], -1)
+                    made = [work(item) for item in batches[int.from_bytes(number, "big")]]
+                    if finish is not as_it_is:
+                        pipe.write(number + READY.to_bytes(NUMBER, "big"))
+                        pipe.flush()
+                        if not os.read(wait, 1):
+                            break
+                        made = [finish(one) for one in made if os.getppid() == parent]
+                    said = pickle.dumps(made, -1)
                 except Exception:  # noqa: BLE001 - it is done again, and raised, where somebody sees it
                     said = b""
                 pipe.write(number + len(said).to_bytes(NUMBER, "big") + said)
@@ -210,8 +293,8 @@ def _close(handle: int) -> None:
         os.close(handle)
 
 
-def _end(child: int) -> None:
+def _end(child: int, how: int = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, how)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(child, 0)

@@ -11,8 +11,11 @@ from krm_harden.reports import _lines, summary, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import TextIO
 
+    from krm_harden.commands._outcomes import Total
     from krm_harden.commands._run import Input
+    from krm_harden.model import ChunkResult
 
 _BEGUN = time.monotonic()
 """When this module was loaded: about the time at which the run began."""
@@ -34,9 +37,23 @@ def show(
     others. Raises KrmHardenError when it can't be written whole.
     """
     findings(inputs if told is None else told, to_stderr=to_stderr)
+    _conclude(warnings, text.unreadable(inputs), [*hints, *summary.lines(inputs, verb)])
+
+
+def show_total(
+    total: Total, warnings: Iterable[str], verb: str = "", *, to_stderr: bool = False, hints: Iterable[str] = ()
+) -> None:
+    """The same of what was kept of the inputs."""
+    if _streams.detail() >= -1:
+        _streams.print_blocks(total.found.blocks(), to_stderr=to_stderr)
+    _conclude(warnings, total.unread, [*hints, *summary.in_words(total.numbers, verb)])
+
+
+def _conclude(warnings: Iterable[str], unread: Iterable[str], last: Iterable[str]) -> None:
     took = [f"took {time.monotonic() - _BEGUN:.2f} s"] if _streams.detail() > 0 else []
-    last = (f"krm-harden: {line}" for line in [*hints, *summary.lines(inputs, verb), *took])
-    _streams.complain([*(f"warning: {line}" for line in warnings), *text.unreadable(inputs), *last])
+    _streams.complain(
+        [*(f"warning: {line}" for line in warnings), *unread, *(f"krm-harden: {line}" for line in [*last, *took])]
+    )
 
 
 def sum_up(inputs: Sequence[Input], verb: str = "") -> None:
@@ -47,17 +64,32 @@ def sum_up(inputs: Sequence[Input], verb: str = "") -> None:
 
 def findings(inputs: Sequence[Input], *, to_stderr: bool = False) -> None:
     """Print every finding; with -q only errors, with -qq nothing."""
-    detail = _streams.detail()
-    if detail < -1:
+    if _streams.detail() < -1:
         return
     stream = sys.stderr if to_stderr else sys.stdout
-    lines = (line for made in inputs for line in _lines.of(made.chunks, made.name))
+    texts = filter(None, (text_of(made.chunks, made.name, stream) for made in inputs))
+    _streams.print_report(("\n" if is_for_people(stream) else "").join(texts), to_stderr=to_stderr)
+
+
+def text_of(chunks: Iterable[ChunkResult], name: str, stream: TextIO | None) -> str:
+    """Every finding of some chunks of a file, as a stream shows it; with -q only errors, with -qq nothing.
+
+    Where it is for people, a blank line belongs between two such texts.
+    """
+    detail = _streams.detail()
+    if detail < -1:
+        return ""
+    lines = _lines.of(chunks, name)
     if detail < 0:
         lines = (line for line in lines if line.severity == "error")
     verbose = detail > 0
-    if _terminal.is_terminal(stream) or _terminal.colours(stream):
-        paint = _terminal.paint if _terminal.colours(stream) else _terminal.unpainted
-        shown = _lines.on_terminal(lines, _terminal.width(stream), paint, verbose=verbose)
-        _streams.print_report("".join(f"{line}\n" for line in shown), to_stderr=to_stderr)
-    else:
-        _streams.print_lines(_lines.plain(lines, verbose=verbose), to_stderr=to_stderr)
+    if not is_for_people(stream):
+        return _streams.joined(_lines.plain(lines, verbose=verbose))
+    paint = _terminal.paint if _terminal.colours(stream) else _terminal.unpainted
+    shown = _lines.on_terminal(lines, _terminal.width(stream), paint, verbose=verbose)
+    return "".join(f"{line}\n" for line in shown)
+
+
+def is_for_people(stream: TextIO | None) -> bool:
+    """Whether findings are coloured or wrapped there."""
+    return _terminal.is_terminal(stream) or _terminal.colours(stream)

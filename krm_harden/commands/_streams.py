@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from krm_harden import limits
 from krm_harden.errors import InputError, KrmHardenError
 from krm_harden.model import one_line
 
@@ -41,11 +42,15 @@ def detail() -> int:
     return _detail[0]
 
 
-def read_stdin() -> bytes:
-    """All of standard input."""
+def read_stdin(limit: str = "bytes") -> bytes:
+    """All of standard input. Raises InputError where that is beyond a limit."""
     if sys.stdin is None:
         raise InputError("stdin is closed")
-    return sys.stdin.buffer.read()
+    try:
+        return limits.read(sys.stdin.buffer, limit)
+    except InputError as error:
+        error.where = "stdin"
+        raise
 
 
 def write_stdout(parts: Iterable[bytes]) -> None:
@@ -56,8 +61,18 @@ def write_stdout(parts: Iterable[bytes]) -> None:
 def print_report(text: str, *, to_stderr: bool = False) -> None:
     """A report, on standard output unless that carries manifests. Raises InputError when it can't be written whole."""
     stream = sys.stderr if to_stderr else sys.stdout
+    print_blocks([encoded(text, stream)], to_stderr=to_stderr)
+
+
+def encoded(text: str, stream: TextIO | None) -> bytes:
+    """A report's text as a stream takes it."""
     encoding = (stream.encoding if stream is not None else None) or "utf-8"
-    _write(stream, [text.encode(encoding, "backslashreplace")], "report")
+    return text.encode(encoding, "backslashreplace")
+
+
+def print_blocks(blocks: Iterable[bytes], *, to_stderr: bool = False) -> None:
+    """A report that is encoded already. Raises InputError when it can't be written whole."""
+    _write(sys.stderr if to_stderr else sys.stdout, blocks, "report")
 
 
 def _write(stream: TextIO | None, parts: Iterable[bytes], what: str) -> None:
@@ -96,17 +111,18 @@ def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
 def print_lines(lines: Iterable[str], *, to_stderr: bool = False) -> None:
     """A report for people, line by line. Raises InputError when it can't be written whole."""
     stream = sys.stderr if to_stderr else sys.stdout
-    print_report(_painted(lines, stream, prose=False) if _for_people[0] else _joined(lines), to_stderr=to_stderr)
+    print_report(_painted(lines, stream, prose=False) if _for_people[0] else joined(lines), to_stderr=to_stderr)
 
 
-def _joined(lines: Iterable[str]) -> str:
+def joined(lines: Iterable[str]) -> str:
+    """Lines as one text."""
     return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def complain(lines: Iterable[str]) -> None:
     """Lines for people, on standard error; with -q only the errors among them."""
     said = lines if detail() >= 0 else (line for line in lines if detail() == -1 and is_error(line))
-    text = _painted(said, sys.stderr) if _for_people[0] else _joined(said)
+    text = _painted(said, sys.stderr) if _for_people[0] else joined(said)
     if text and sys.stderr is not None:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -118,7 +134,7 @@ def _painted(lines: Iterable[str], stream: TextIO | None, *, prose: bool = True)
 
     wide = _terminal.width(stream)
     if wide is None and not _terminal.colours(stream):
-        return _joined(lines)
+        return joined(lines)
     from krm_harden.reports import _lines
 
     paint = _terminal.paint if _terminal.colours(stream) else _terminal.unpainted

@@ -7,7 +7,6 @@ and of the two FORCE_COLOR wins.
 from __future__ import annotations
 
 import os
-import shutil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +70,11 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def width(stream: TextIO | None) -> int | None:
     """The columns at which lines are wrapped; None where nobody reads along: a line is then one line."""
-    return shutil.get_terminal_size().columns if is_terminal(stream) else None
+    if not is_terminal(stream):
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def console(stream: TextIO) -> Console:

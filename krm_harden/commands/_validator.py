@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from krm_harden import schema, source, split
+from krm_harden import limits, schema, source, split
 from krm_harden.commands import function
 from krm_harden.errors import ConfigError, InputError
 from krm_harden.model import mapping, sequence
@@ -195,10 +195,11 @@ def _judges(data: Any) -> bool:
 
 def _read(path: str, declared: str) -> list[Any]:
     try:
-        with open(path, "rb") as file:
-            text, _ = split.decode(file.read())
+        text, _ = split.decode(limits.read_file(path))
         return documents(text)
-    except (OSError, InputError):
+    except (OSError, InputError) as error:
+        if isinstance(error, InputError) and error.limit:
+            raise ConfigError(str(error), path) from None
         raise _unclear(declared, os.path.basename(path)) from None
 
 

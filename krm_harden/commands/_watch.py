@@ -10,12 +10,12 @@ import gc
 import os
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from krm_harden import limits
 from krm_harden.commands import _files, _policies, _run, _streams
-from krm_harden.errors import ConfigError, KrmHardenError
+from krm_harden.errors import ConfigError, InputError, KrmHardenError
 from krm_harden.resources import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Memory:
             if made is None:
                 made = next(results)
                 self._known[path] = Known(self._read[path], made)
-            yield replace(made, fresh=False) if path in same else made
+            yield made._replace(fresh=False) if path in same else made
 
     def noted(self, inputs: Iterable[Input]) -> Iterator[Input]:
         """The same inputs, whose new bytes are remembered: a file that has them is our own work."""
@@ -162,8 +162,8 @@ def _signature(path: Path) -> Key:
 
 def _bytes(path: str | Path) -> bytes:
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
+        return limits.read_file(path)
+    except (OSError, InputError) as error:
         return str(error).encode(errors="replace")
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from krm_harden import scaffold, source
+from krm_harden import limits, scaffold, source
 from krm_harden.emit import scalar
 from krm_harden.errors import ConfigError, InputError
-from krm_harden.model import mapping, sequence
+from krm_harden.model import API_VERSIONS, mapping, sequence
 from krm_harden.resources import KUSTOMIZATIONS
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def _kustomize(asked: Asked) -> Plan:
     files = {POLICY: _policy(function=not asked.legacy), GATE: scaffold.text(f"{way}/{GATE}")}
     if asked.legacy:
         plugin = scaffold.text("kustomize-legacy/HardeningPolicy")
-        files["kustomize-plugins/krm-harden.dev/v1alpha1/hardeningpolicy/HardeningPolicy"] = plugin
+        # kubectl finds a plugin by the policy's whole apiVersion: one that is converted is found, too.
+        for version in API_VERSIONS:
+            files[f"kustomize-plugins/{version}/hardeningpolicy/HardeningPolicy"] = plugin
     lines = f"transformers:\n- {POLICY}\n"
     there = _kustomization(asked.folder)
     following = (IMAGES, f"./{GATE}", CI)
@@ -212,10 +214,11 @@ def _kustomization(folder: Path) -> str | None:
 def _data(path: Path) -> dict[str, Any]:
     """What a file says that is there already. Raises InputError."""
     try:
-        data = source.read(path.read_text(encoding="utf-8")).data
+        data = source.read(limits.read_file(path).decode()).data
     except (OSError, UnicodeDecodeError, InputError) as error:
-        what = error.strerror if isinstance(error, OSError) else "it isn't YAML"
-        raise InputError(f"{path} can't be read: {what}") from None
+        said = error.strerror if isinstance(error, OSError) else "it isn't YAML"
+        said = str(error) if isinstance(error, InputError) and error.limit else said
+        raise InputError(f"{path} can't be read: {said}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path} can't be read: it must be a mapping")
     return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from krm_harden import facts, policy, schema, source, split
+from krm_harden import facts, limits, policy, schema, source, split
 from krm_harden.commands import _application, _children, _kustomizations, _objects, _policies, _shares, _streams
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import exit_code
@@ -258,7 +258,8 @@ def _hardened(engine: Engine, streams: Sequence[Stream]) -> _Made:
 def _pass(engine: Engine, streams: Iterable[Stream], limit: int) -> _Made:
     """What becomes of the streams; of many objects on all processors."""
     made = _Made(limit)
-    work = [one for stream in streams for one in _readable(stream, made)]
+    spent = limits.Spent()
+    work = [one for stream in streams for one in _readable(stream, made, spent)]
 
     def share(part: Sequence[tuple[bytes, int, str]]) -> Any:
         own = _Made(limit)
@@ -273,26 +274,31 @@ def _pass(engine: Engine, streams: Iterable[Stream], limit: int) -> _Made:
     return made
 
 
-def _readable(stream: Stream, made: _Made) -> list[tuple[bytes, int, str]]:
-    """The documents of a stream; none, once noted, of one that isn't text."""
+def _readable(stream: Stream, made: _Made, spent: limits.Spent) -> list[tuple[bytes, int, str]]:
+    """The documents of a stream; none, once noted, of one that isn't text, or is too much."""
     try:
-        return list(_documents(stream))
+        return list(_documents(stream, spent))
     except InputError as error:
         made.refuse(f"{stream.name}: line {max(error.line, 0) + 1}: {error}")
         return []
 
 
-def _documents(stream: Stream) -> Iterator[tuple[bytes, int, str]]:
+def _documents(stream: Stream, spent: limits.Spent) -> Iterator[tuple[bytes, int, str]]:
     """Each document of a stream that has content, the line before it, and the stream's name. Raises InputError."""
     line = 0
     for chunk in split.documents(split.decode(stream.data)[0]):
+        spent.add(line)
         if not split.is_empty(chunk):
             yield chunk, line, stream.name
         line += chunk.count(b"\n")
 
 
 def _document(engine: Engine, chunk: bytes, line: int, stream: str, made: _Made) -> None:
-    results = list(engine.document(chunk, line))
+    try:
+        results = list(engine.document(chunk, line))
+    except InputError as error:
+        made.refuse(f"{stream}: line {max(error.line, 0) + 1}: {error}")
+        return
     made.add(results, stream)
     if any(result.error for result in results):
         return

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import (
-    _asked,
-    _baseline,
-    _policies,
-    _reports,
-    _run,
-    _scan,
-    _shown,
-    _streams,
-    _verdicts,
-    _watch,
-)
+from krm_harden.commands import _asked, _fleet, _policies, _reports, _run, _scan, _shown, _streams
+from krm_harden.commands._outcomes import Total, View, as_they_are, of_input
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
@@ -23,8 +13,11 @@ from krm_harden.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
+    from typing import Any
 
     from krm_harden.commands._baseline import Baseline
+    from krm_harden.commands._outcomes import Outcome
     from krm_harden.commands._scan import Scanned
 
 GROUP = "Judge and report"
@@ -44,6 +37,9 @@ examples:
                                               what `kubectl label --dry-run=server` would print
   krm-harden check --watch deploy/            again and again, while you edit
   krm-harden check -o json deploy/            for machines
+  krm-harden check --inventory fleet.yaml     thousands of repositories and clusters, in stores and registries
+  krm-harden check --shard 2/8 --report json=2.json --inventory fleet.yaml
+                                              the second of eight shares; `report merge` puts them together
   krm-harden check -o github --report sarif=krm-harden.sarif deploy/
                                               annotations in a GitHub job, and a file for its code scanning
   krm-harden check --scan trivy.json deploy/  also the vulnerabilities that a scanner has found in the images
@@ -61,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     options = make("check", SUMMARY, EXAMPLES)
     _run.arguments(options)
+    _fleet.arguments(options)
     options.add_argument(
         "--level", metavar="LEVEL", action="append", help="overrides the policy's; several, with commas, give a table"
     )
@@ -83,18 +80,24 @@ def parser() -> argparse.ArgumentParser:
         "--require-coverage", action="store_true", help="exit 1 if something was left alone without being judged"
     )
     _scan.arguments(options)
-    _baseline.arguments(options)
+    options.add_argument(
+        "--baseline", metavar="FILE", help="fail only on findings that aren't in this file; those gone are removed"
+    )
+    options.add_argument("--write-baseline", action="store_true", help="write all that is found into --baseline's file")
+    options.add_argument("--baseline-frozen", action="store_true", help="remove nothing from --baseline's file")
     options.add_argument("--strict", action="store_true", help="parse everything, also what can't hold a pod")
     return options
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    return _watch.rounds(options, _once) if options.watch else _once(options)
+    return _run.rounds(options, _once)
 
 
 def _once(options: argparse.Namespace) -> int:
-    policy = _run.gathered(_policies.chosen(options.policy, options.images, options.profile), options)
+    elsewhere = _fleet.is_asked(options)
+    policy = _policies.chosen(options.policy, options.images, options.profile)
+    policy = policy if elsewhere else _run.gathered(policy, options)
     levels = _asked.levels(options.level or [policy.level])
     versions = _asked.versions(policy.version if options.version is None else options.version, policy.server)
     change = _asked.change(options.what_breaks) if options.what_breaks is not None else None
@@ -102,34 +105,66 @@ def _once(options: argparse.Namespace) -> int:
         raise ConfigError("--as-labelled, --what-breaks and --level or --version exclude each other")
     policy = policy.with_changes({"level": levels[0], "version": versions[0]})
     several = bool(change) or options.as_labelled or len(levels) > 1 or len(versions) > 1
-    if several and (options.baseline is not None or options.write_baseline or options.baseline_frozen):
+    if elsewhere:
+        _fleet.must_fit(policy, options, several=several)
+    accepting = options.baseline is not None or options.write_baseline or options.baseline_frozen
+    if several and accepting:
         raise ConfigError("a verdict of several levels, versions or labels has no --baseline")
-    baseline = _baseline.asked(options, f"{policy.level}:{policy.version}")
+    baseline = _baseline_of(options, f"{policy.level}:{policy.version}") if accepting else None
     scanning = _scan.is_asked(options)
     if several and scanning:
         raise ConfigError("a verdict of several levels, versions or labels has no --scan")
     engine = Engine(policy, checking=True, strict=options.strict)
-    inputs = list(_run.inputs(engine, options))
+    fleet = _fleet.found(engine, options) if elsewhere else None
+    if not (fleet or several or baseline or scanning or policy.asks_whole_input or _reports.needs_inputs(options)):
+        return _told(engine, options)
+    inputs = fleet.inputs if fleet else list(_run.inputs(engine, options))
     scanned = _scan.applied(engine, inputs, options) if scanning else None
     _must_be_whole(inputs)
     notes = [note for made in inputs for chunk in made.chunks for note in chunk.unexamined]
     covered, hidden = not notes, any(note.severity == "error" for note in notes)
     if several:
         _reports.only(options, ("text", "json"), "a verdict of several levels, versions or labels")
-    if change:
-        code, judged = _verdicts.what_breaks(policy, inputs, change, options.output)
+        from krm_harden.commands import _verdicts
+
+        if change:
+            code, judged = _verdicts.what_breaks(policy, inputs, change, options.output)
+        elif options.as_labelled:
+            code, judged = _verdicts.as_labelled(policy, inputs, options.output)
+        else:
+            code, judged = _verdicts.in_table(policy, inputs, levels, versions, options.output), True
         covered = covered and judged
-    elif options.as_labelled:
-        code, judged = _verdicts.as_labelled(policy, inputs, options.output)
-        covered = covered and judged
-    elif len(levels) > 1 or len(versions) > 1:
-        code = _verdicts.in_table(policy, inputs, levels, versions, options.output)
     else:
-        code = _findings(engine, inputs, options, baseline, scanned)
+        code = _findings(engine, inputs, options, baseline, scanned, fleet.about if fleet else None)
     covered = covered and not (scanned and scanned.missing)
     unread = 2 * any(made.exit_code == 2 for made in inputs)
-    empty = _run.nothing_found(inputs, allowed=options.allow_empty or options.hook, judging=True)
+    allowed = options.allow_empty or options.hook or bool(fleet and not fleet.is_empty)
+    empty = _run.nothing_found(inputs, allowed=allowed, judging=True)
     return max(code, unread, int(hidden), int(options.require_coverage and not covered), empty)
+
+
+def _baseline_of(options: argparse.Namespace, judging: str) -> Baseline | None:
+    from krm_harden.commands import _baseline
+
+    return _baseline.asked(options, judging)
+
+
+def _told(engine: Engine, options: argparse.Namespace) -> int:
+    """The exit code of a run of which only text is asked: no more than that is kept of an input."""
+    view = View(as_they_are, knowing=bool(engine.policy.exemptions))
+
+    def keep(made: _run.Input) -> Outcome:
+        _must_be_whole([made])
+        return of_input(made, view)
+
+    total = Total(view)
+    for one in _run.outcomes(engine, options, keep, view):
+        total.add(one)
+    _shown.show_total(total, _run.warnings_of(engine.policy, total.facts, total.idle))
+    allowed = options.allow_empty or options.hook
+    empty = _run.none_found(total.count, total.holds and not total.is_void, allowed=allowed)
+    uncovered = options.require_coverage and total.numbers["notExamined"] > 0
+    return max(total.code, int(total.expired), int(total.hides), int(uncovered), empty)
 
 
 def _must_be_whole(inputs: list[_run.Input]) -> None:
@@ -150,23 +185,28 @@ def _findings(
     options: argparse.Namespace,
     baseline: Baseline | None,
     scanned: Scanned | None,
+    about: dict[str, Any] | None = None,
 ) -> int:
-    """Report what is wrong at the one level and version, and what to do about it."""
+    """Report what is wrong at the one level and version, and what to do about it; `about` is of a fleet's report."""
     inputs = scanned.inputs if scanned else inputs
-    warnings, known = [*_run.warnings(engine, inputs), *(_scan.lines(scanned) if scanned else ())], 0
+    warnings = [*_run.warnings(engine, inputs), *(_scan.lines(scanned) if scanned else ())]
     if _reports.asks_for(options, "sarif"):
         fixing = Engine(engine.policy, ceiling=_policies.has_ceiling(options.policy))
         inputs = _run.with_fixes(fixing, inputs)
+    told: Iterable[_run.Input] = inputs
+    hints: list[str] = []
     if baseline:
+        from krm_harden.commands import _baseline
+
         inputs, known, more = _baseline.applied(baseline, inputs, options)
         warnings += more
-    _reports.write(options.report, inputs, warnings)
-    if options.output != "text":
-        _reports.show(options.output, inputs, warnings)
-        _shown.sum_up(inputs)
-    else:
         told = inputs if _streams.detail() > 0 else _baseline.only_new(inputs)
         hints = [f"{_baseline.count(known)} in {options.baseline}; -v shows them"] if known else []
+    _reports.write(options.report, inputs, warnings, about=about)
+    if options.output != "text":
+        _reports.show(options.output, inputs, warnings, about=about)
+        _shown.sum_up(inputs)
+    else:
         _shown.show(inputs, warnings, told=list(_run.fresh(told)), hints=hints)
     failures = scanned.failures if scanned else []
     _streams.complain(f"error: {line}" for line in failures)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krm_harden import cluster
-from krm_harden.commands import _files, _policies, _streams
+from krm_harden.commands import _policies, _replace, _streams
 from krm_harden.commands._parser import make
 from krm_harden.errors import ConfigError, KrmHardenError
 from krm_harden.model import LATEST, one_line, parse_version
@@ -87,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
     elif options.tests:
         raise ConfigError("--tests writes several files", options.output, "name a folder with -o FOLDER/")
     else:
-        _write(Path(options.output), _text(made.objects, head))
+        path = Path(options.output)
+        _write(path.parent, path.name, _text(made.objects, head))
     return 1 if options.strict and made.cannot else 0
 
 
@@ -140,12 +141,13 @@ def _write_folder(folder: Path, made: Emitted, head: list[str], options: argpars
         files |= {name: _text(documents, head[:1]) for name, documents in made.tests.items()}
     for name in files:
         _must_be_free(folder / name)
+    # What goes does so last: until everything is written, the old objects are all there.
+    for name, text in files.items():
+        _write(folder, name, text)
     written = sorted({folder, *((folder / name).parent for name in made.tests)})
     for path in [path for place in written for path in sorted(place.glob("*.yaml"))]:
         if path.relative_to(folder).as_posix() not in files and _is_ours(path, f" {options.target}`"):
             _remove(path)
-    for name, text in files.items():
-        _write(folder / name, text)
 
 
 def _file_name(one: Mapping[str, Any]) -> str:
@@ -157,7 +159,7 @@ def _is_ours(path: Path, target: str = "") -> bool:
     """Whether a file was made by this command; `target` is how the mark goes on where it matters for whom."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return file.readline().startswith(MARK + target)
+            return file.readline(len(MARK + target)) == MARK + target
     except OSError:
         return False
 
@@ -177,11 +179,10 @@ def _remove(path: Path) -> None:
         raise KrmHardenError(f"can't be removed: {error.strerror}", str(path)) from None
 
 
-def _write(path: Path, text: str) -> None:
+def _write(folder: Path, name: str, text: str) -> None:
     """Raises KrmHardenError where the file isn't ours to replace, or can't be written."""
-    _must_be_free(path)
+    _must_be_free(folder / name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _files.put(path, text.encode())
+        _replace.put_in(folder, name, text.encode())
     except OSError as error:
-        raise KrmHardenError(f"can't be written: {error.strerror}", str(path)) from None
+        raise KrmHardenError(f"can't be written: {error.strerror}", str(folder / name)) from None

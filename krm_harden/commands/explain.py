@@ -7,6 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from krm_harden import limits
 from krm_harden.commands import _explain_findings as findings
 from krm_harden.commands import _explain_policy, _explain_show, _images_uses, _policies, _run, _streams
 from krm_harden.commands import _explain_topics as topics
@@ -195,10 +196,10 @@ def _kind(path: str) -> str:
 def _kind_in_words(path: str) -> str:
     """The kind of a policy that can't be read, so that its error is one about a policy."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            found = re.findall(r"(?m)^kind:\s*[\"']?(\w+)", file.read())
-    except OSError:
+        text = limits.read_file(path).decode(errors="replace")
+    except (OSError, InputError):
         return ""
+    found = re.findall(r"(?m)^kind:\s*[\"']?(\w+)", text)
     return found[0] if len(found) == 1 else ""
 
 

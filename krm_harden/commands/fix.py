@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from krm_harden.commands import (
@@ -18,8 +16,8 @@ from krm_harden.commands import (
     _shown,
     _streams,
     _terminal,
-    _watch,
 )
+from krm_harden.commands._outcomes import Total, View, as_they_are, of_input
 from krm_harden.commands._parser import make
 from krm_harden.controls import ADVICE
 from krm_harden.decide import LEFT_OUT
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Iterator
 
+    from krm_harden.commands._outcomes import Outcome
     from krm_harden.model import ChunkResult, Finding
     from krm_harden.policy import Policy
 
@@ -91,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         from krm_harden.commands import _interactive
 
         _interactive.check(options)
-    return _watch.rounds(options, _once) if options.watch else _once(options)
+    return _run.rounds(options, _once)
 
 
 def _once(options: argparse.Namespace) -> int:
@@ -108,12 +107,14 @@ def _once(options: argparse.Namespace) -> int:
         return _preview_update(options, policy)
     engine = _engine(options, policy)
     filtering = _run.STDIN in options.paths and not options.diff
+    if not (options.interactive or policy.asks_whole_input or _reports.needs_inputs(options)):
+        return _hardened(engine, options, filtering=filtering)
     found: Iterable[_run.Input] = _run.inputs(engine, options)
     if options.interactive:
         from krm_harden.commands import _interactive
 
         engine, found = _interactive.asked(engine, list(found), _policy_file(options), writing=not options.diff)
-    inputs = list(found) if options.diff else _run.write(found)
+    inputs = list(found) if options.diff else _run.write(found, options.paths)
     code = _run.worst(inputs)
     if options.diff:
         code = max(code, int(any(made.changed for made in inputs)))
@@ -121,6 +122,45 @@ def _once(options: argparse.Namespace) -> int:
     _report(options, inputs, _run.warnings(engine, inputs), filtering=filtering)
     if filtering and code == 0:
         _streams.write_stdout(made.new for made in inputs if made.name == _run.STDIN)
+    return code
+
+
+def _hardened(engine: Engine, options: argparse.Namespace, *, filtering: bool) -> int:
+    """The exit code of a run of which only text is asked: no more than that is kept of an input."""
+    verb = "would change" if options.diff else "changed"
+    to_stderr = filtering or options.diff
+    is_plain = not _terminal.is_terminal(sys.stdout) and _streams.detail() <= 0
+    view = View(
+        _told(options),
+        _as_diff if options.diff else None,
+        to_stderr,
+        knowing=bool(engine.policy.exemptions),
+        painted=_painted if is_plain else None,
+    )
+    streams: list[bytes] = []
+
+    def keep(made: _run.Input) -> Outcome:
+        if filtering and made.name == _run.STDIN:
+            streams.append(made.new)
+        return of_input(made, view)
+
+    total = Total(view)
+    coming = _run.outcomes(engine, options, keep, view, writing=not options.diff)
+    try:
+        for one in coming:
+            total.add(one)
+    finally:
+        # What an interrupt in here leaves of the progress must go before anybody writes to the terminal.
+        getattr(coming, "close", bool)()
+    code = max(total.code, int(options.diff and total.changed))
+    code = max(code, _run.none_found(total.count, total.holds, allowed=options.allow_empty or options.hook))
+    warnings = _run.warnings_of(engine.policy, total.facts, total.idle)
+    if options.diff:
+        _streams.print_blocks(total.diffs.blocks())
+    hints = _hints(options, total.left, advised=total.advised)
+    _shown.show_total(total, warnings, verb, to_stderr=to_stderr, hints=hints)
+    if filtering and code == 0:
+        _streams.write_stdout(streams)
     return code
 
 
@@ -169,13 +209,17 @@ def _report(options: argparse.Namespace, inputs: list[_run.Input], warnings: lis
         return
     if options.diff:
         _streams.print_report("".join(line for made in _run.fresh(inputs) for line in _as_diff(made)))
+    told = _told(options)
+    every = [one for made in inputs for chunk in made.chunks for result in chunk.resources for one in result.findings]
+    left = sum(finding.code == LEFT_OUT for finding in every)
+    advised = any(_hunks.is_written(finding) and finding.reason.endswith(ADVICE) for finding in every)
     _shown.show(
         inputs,
         warnings,
         verb,
         to_stderr=filtering or options.diff,
-        told=list(map(_told(options), _run.fresh(inputs))),
-        hints=_hints(options, inputs),
+        told=[made._replace(chunks=tuple(told(made.chunks))) for made in _run.fresh(inputs)],
+        hints=_hints(options, left, advised=advised),
     )
 
 
@@ -191,35 +235,37 @@ def _painted(lines: Iterable[str]) -> Iterator[str]:
     return _diffs.coloured(lines) if _terminal.colours(sys.stdout) else iter(lines)
 
 
-def _told(options: argparse.Namespace) -> Callable[[_run.Input], _run.Input]:
-    """What makes of an input one without the findings that aren't worth a line.
+def _told(options: argparse.Namespace) -> Callable[[Iterable[ChunkResult]], Iterator[ChunkResult]]:
+    """What leaves away the findings that aren't worth a line.
 
     Those stand beside the diff or a question already, or somebody left them out; -v wants them all.
     """
     beside = options.interactive or (options.diff and _terminal.is_terminal(sys.stdout))
     if _streams.detail() > 0 or not (beside or options.control):
-        return lambda made: made
+        return as_they_are
 
     def is_told(finding: Finding) -> bool:
         return finding.code != LEFT_OUT and not (beside and _hunks.is_written(finding))
 
-    return lambda made: replace(made, chunks=tuple(_with_findings(chunk, is_told) for chunk in made.chunks))
+    return lambda chunks: (_with_findings(chunk, is_told) for chunk in chunks)
 
 
 def _with_findings(chunk: ChunkResult, wanted: Callable[[Finding], bool]) -> ChunkResult:
+    import copy
+
     made = copy.copy(chunk)
     made.resources = [_run.with_findings(one, list(filter(wanted, one.findings))) for one in chunk.resources]
     return made
 
 
-def _hints(options: argparse.Namespace, inputs: Iterable[_run.Input]) -> Iterator[str]:
-    """What to know of findings that aren't told, for people."""
-    every = [one for made in inputs for chunk in made.chunks for result in chunk.resources for one in result.findings]
-    left = sum(finding.code == LEFT_OUT for finding in every)
+def _hints(options: argparse.Namespace, left: int, *, advised: bool) -> Iterator[str]:
+    """What to know of findings that aren't told, for people.
+
+    So many are left out; `advised`: something isn't known of an image.
+    """
     if left and (options.control or options.interactive) and _streams.detail() <= 0:
         yield f"{left} {'change' if left == 1 else 'changes'} left out; -v lists them"
-    beside = options.diff and _terminal.is_terminal(sys.stdout)
-    if beside and any(_hunks.is_written(finding) and finding.reason.endswith(ADVICE) for finding in every):
+    if advised and options.diff and _terminal.is_terminal(sys.stdout):
         yield f"what isn't known of an image: {ADVICE}"
 
 

@@ -6,12 +6,11 @@ Also what kustomize's legacy exec plugins call: the config is their first argume
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krm_harden import split
-from krm_harden.commands import _policies, _run, _streams, _validator
+from krm_harden.commands import _files, _limits, _policies, _run, _streams, _validator
 from krm_harden.commands._parser import make
 from krm_harden.commands.function import has_expired
 from krm_harden.engine import Engine
@@ -50,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         help=f"the ceiling above the config; several are merged; default: ${_policies.VARIABLE}",
     )
+    _limits.arguments(options)
     options.add_argument("--allow-empty", action="store_true", help="no document at all isn't an error")
     options.add_argument("config", metavar="CONFIG", help="a HardeningPolicy, a PodSecurityPolicy or a flat ConfigMap")
     options.add_argument(
@@ -89,7 +89,7 @@ def _below_ceiling(policy: Policy, judged: list[_run.Input]) -> Iterator[_run.In
     engine = Engine(policy, rendered=True, ceiling=True)
     hardened = _run.settled(engine, [_run.of_bytes(engine, made.name, made.old) for made in judged])
     for made, other in zip(judged, hardened, strict=True):
-        yield replace(made, chunks=tuple(_validator.below_ceiling(made.chunks, other.chunks)))
+        yield made._replace(chunks=tuple(_validator.below_ceiling(made.chunks, other.chunks)))
 
 
 def _config(path: str) -> Policy:
@@ -129,9 +129,12 @@ def _read(name: str) -> bytes:
     if name == _run.STDIN:
         return _streams.read_stdin()
     try:
-        return Path(name).read_bytes()
+        return _files.read(Path(name))
     except OSError as error:
         raise InputError(f"{name} can't be read: {error.strerror}") from None
+    except InputError as error:
+        error.where = name
+        raise
 
 
 def joined(texts: list[bytes]) -> bytes:

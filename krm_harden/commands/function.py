@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from krm_harden import facts, source, split
+from krm_harden import facts, limits, source, split
 from krm_harden.commands import _policies, _streams
 from krm_harden.engine import Engine, NotAList, frame
 from krm_harden.errors import ConfigError, InputError
@@ -80,7 +80,8 @@ def run() -> int:
 
 
 def _on_stdin(error: InputError, line: int = 0) -> str:
-    return f"stdin, line {line + error.line + 1}: {error}" if error.line >= 0 else f"stdin: {error}"
+    where = f"stdin, line {line + error.line + 1}: " if error.line >= 0 else "stdin: "
+    return str(error) if error.where else f"{where}{error}"
 
 
 def exit_code(chunks: Iterable[ChunkResult]) -> int:
@@ -103,17 +104,31 @@ def has_expired(chunk: ChunkResult) -> bool:
 
 
 def harden(data: bytes, upper: Policy | None = None) -> tuple[list[bytes], Report]:
-    """A ResourceList as UTF-8, hardened by its own functionConfig below a ceiling, in parts, and what happened."""
+    """A ResourceList as UTF-8, hardened by its own functionConfig below a ceiling, in parts, and what happened.
+
+    Raises KrmHardenError.
+    """
+    try:
+        return _hardened(data, upper)
+    except InputError as error:
+        if not error.limit or error.where:
+            raise
+        raise InputError(_on_stdin(error)) from None
+
+
+def _hardened(data: bytes, upper: Policy | None) -> tuple[list[bytes], Report]:
     before, chunk, after = _only_document(data)
     # kustomize throws results away, after reading every one of them.
     wanted = KUSTOMIZE not in data
-    cut = split.cut_items(chunk)
+    cut = split.cut_items(chunk) or split.cut_json(chunk)
     outside = frame(cut) if cut else None
     if cut and outside:
         try:
             return _items(before, chunk, cut, outside, after, upper, reported=wanted)
         except NotAList:
             pass
+        # Each pass reads it again.
+        del cut, outside
     return _whole(before, chunk, after, upper, reported=wanted)
 
 
@@ -136,7 +151,7 @@ def _in_passes(
 
 
 def _only_document(data: bytes) -> tuple[bytes, bytes, bytes]:
-    documents = list(split.documents(data))
+    documents = _documents(data)
     full = [index for index, document in enumerate(documents) if not split.is_empty(document)]
     if not full:
         raise InputError("stdin is empty", next_step="krm-harden reads a ResourceList; `krm-harden --help` shows how")
@@ -147,6 +162,16 @@ def _only_document(data: bytes) -> tuple[bytes, bytes, bytes]:
         )
     index = full[0]
     return b"".join(documents[:index]), documents[index], b"".join(documents[index + 1 :])
+
+
+def _documents(data: bytes) -> list[bytes]:
+    """The documents of a stream. Raises InputError for too many: each takes memory."""
+    spent = limits.Spent()
+    found = []
+    for document in split.documents(data):
+        spent.add(0)
+        found.append(document)
+    return found
 
 
 def _items(
@@ -170,7 +195,7 @@ def _items(
     items, report = _in_passes(_engine(policy, upper), once, reported=reported)
     if policy.validator and _returns_nothing(chunk, report):
         return [EMPTY], report
-    header, trailer, results = with_results(outside, len(cut.header.decode()), report.results)
+    header, trailer, results = with_results(outside.text, len(cut.header.decode()), report.results)
     parts = [before, header.encode(), *items, trailer.encode()]
     return [*parts, *_appended(parts, results), after], report
 
@@ -191,7 +216,7 @@ def _whole(
 ) -> tuple[list[bytes], Report]:
     """A list that can't be cut into items: one chunk."""
     try:
-        document = source.read(chunk.decode())
+        document = source.read_input(chunk)
     except InputError as error:
         raise InputError(_on_stdin(error, before.count(b"\n"))) from None
     _check_list(document)
@@ -199,6 +224,8 @@ def _whole(
         if not isinstance(item, dict):
             raise InputError(f"stdin: items[{index}] of the ResourceList must be a mapping")
     policy = _policy(document.data, [chunk], upper)
+    # It is read again below, for each pass.
+    del document
 
     def once(engine: Engine, report: Report) -> list[bytes]:
         made = _each(engine, upper, lambda one: [one.chunk(chunk, before.count(b"\n"))])
@@ -207,7 +234,7 @@ def _whole(
     (text,), report = _in_passes(_engine(policy, upper), once, reported=reported)
     if policy.validator and _returns_nothing(chunk, report):
         return [EMPTY], report
-    _, rest, results = with_results(source.read(text.decode()), 0, report.results)
+    _, rest, results = with_results(text.decode(), 0, report.results)
     parts = [before, rest.encode()]
     return [*parts, *_appended(parts, results), after], report
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from krm_harden.commands import _diffs, _streams, _ways
+from krm_harden import limits
+from krm_harden.commands import _diffs, _replace, _streams, _ways
 from krm_harden.commands._parser import make
 from krm_harden.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 GROUP = "Every way in"
 SUMMARY = "set a folder up for kustomize, kpt, Argo CD, Helm, Flux, pre-commit or GitHub, with its gate"
@@ -98,14 +100,16 @@ def _old(path: Path) -> bytes | None:
     if not path.is_file():
         raise InputError(f"{path} isn't a file", next_step="nothing was written")
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}", next_step="nothing was written") from None
+        return limits.read_input(path)
+    except InputError as error:
+        error.next_step = error.next_step or "nothing was written"
+        raise
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
     """All files or none. Raises InputError."""
     made: list[Path] = []
+    path = folder
     try:
         for name, text in files.items():
             path = folder / name
@@ -114,16 +118,21 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
                 parent.mkdir()
                 made.append(parent)
             # Somebody else may have been faster: then theirs stays.
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777 if text.startswith("#!") else 0o666)
+            _replace.add(folder, name, text.encode(), 0o777 if text.startswith("#!") else 0o666)
             made.append(path)
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
     except OSError as error:
-        for path in reversed(made):
+        _take_back(made)
+        raise InputError(f"{path} can't be written: {error.strerror}", next_step="nothing was written") from None
+    except BaseException:
+        _take_back(made)
+        raise
+
+
+def _take_back(made: Iterable[Path]) -> None:
+    for path in reversed([*made]):
+        # Somebody else may have put something into a folder of ours: it stays.
+        with contextlib.suppress(OSError):
             path.rmdir() if path.is_dir() else path.unlink()
-        raise InputError(
-            f"{error.filename} can't be written: {error.strerror}", next_step="nothing was written"
-        ) from None
 
 
 def _report(folder: Path, made: _ways.Plan, new: Mapping[str, str], *, dry: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`krm-harden policy init|check|show|schema`: write a policy, look it over, see what it says of an object."""
+"""`krm-harden policy init|check|show|schema|convert`: write a policy, look it over, see what it says."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ examples:
                                               which rules, exemptions and images meet an object, and what holds for it
   krm-harden policy show --profile baseline   what a profile says
   krm-harden policy schema                    its JSON Schema, for editors
+  krm-harden policy convert --check policy.yaml
+                                              whether its apiVersion is the newest; without --check it becomes that
 
 `krm-harden policy COMMAND --help` explains each.
 
-exit codes: 0 done, 1 check has warnings, 2 a manifest couldn't be read, 3 wrong policy or command line
+exit codes: 0 done, 1 check has warnings, convert --check something to do, 2 a file couldn't be read,
+3 wrong policy or command line
 """
-COMMANDS = ("init", "check", "show", "schema")
+COMMANDS = ("init", "check", "show", "schema", "convert")
 
 
 def _load(name: str) -> ModuleType:

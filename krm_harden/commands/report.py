@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krm_harden.commands import _report_file, _reports, _streams
+from krm_harden import limits
+from krm_harden.commands import _limits, _report_file, _reports, _streams
 from krm_harden.commands._parser import Parser, make
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 
@@ -31,9 +32,11 @@ examples:
                                               several formats at once
   krm-harden report merge reports/*.json -o markdown --earlier last-month.json
                                               how the numbers have moved since an earlier report
+  krm-harden report merge shards/*.json -o json > all.json
+                                              the shards of one run (`check --shard`) make the report of that run
 
 exit codes: 0 done, whatever the reports say, 2 a report couldn't be read (it is listed as unreadable, the others are
-there), 3 wrong command line
+there), or a shard of a run is missing or of another run (then there is no report), 3 wrong command line
 """
 
 
@@ -58,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     )
     merge.add_argument("files", nargs="+", metavar="[NAME=]FILE", help="reports in JSON, of `check` or `fix`")
     _reports.arguments(merge, _reports.of_documents())
+    _limits.arguments(merge)
     merge.add_argument(
         "--earlier",
         metavar="FILE",
@@ -70,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code. Raises KrmHardenError."""
-    from krm_harden.reports import _merged
+    from krm_harden.reports import _merged, _shards
 
     for target in options.report:
         if target.format not in _reports.of_documents():
@@ -83,8 +87,12 @@ def run(options: argparse.Namespace) -> int:
     if len(problems) == len(sources):
         _streams.complain(problems)
         return 2
+    if _shards.are_shards(sources):
+        document, problems = _shards.assembled(sources), []
+    else:
+        document = _merged.merged(sources)
     earlier = sorted((_document(file) for file in options.earlier), key=lambda one: one.get("created", ""))
-    _show(options, _merged.merged(sources), earlier)
+    _show(options, document, earlier)
     _streams.complain(problems)
     return 2 if problems else 0
 
@@ -164,7 +172,10 @@ def _document(file: str) -> dict[str, Any]:
     from krm_harden.reports import _merged
 
     try:
-        data = _streams.read_stdin() if file == "-" else _bytes(file)
+        data = _streams.read_stdin("reportBytes") if file == "-" else _bytes(file)
+    except InputError as error:
+        error.where = file
+        raise
     except OSError as error:
         raise KrmHardenError(f"can't be read: {error.strerror}", file) from None
     try:
@@ -175,11 +186,9 @@ def _document(file: str) -> dict[str, Any]:
 
 
 def _bytes(file: str) -> bytes:
-    """A file's bytes, and no more than are needed to see that they are too many."""
-    from krm_harden.reports._merged import MOST
-
+    """A file's bytes. Raises InputError where they are too many."""
     with open(file, "rb") as opened:
-        return opened.read(MOST + 1)
+        return limits.read(opened, "reportBytes")
 
 
 def _must_be_free(targets: Sequence[_reports.Target], files: Iterable[Named]) -> None:

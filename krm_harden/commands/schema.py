@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     import argparse
 
 GROUP = "Policy"
-SUMMARY = "print the JSON Schema of the policy or of reports, or the KRMFunctionDefinition"
+SUMMARY = "print the JSON Schema of the policy, of reports or of inventories, or the KRMFunctionDefinition"
 EXAMPLES = """\
 examples:
   krm-harden schema > hardeningpolicy.json
   krm-harden schema --definition > krm-harden.yaml
   krm-harden schema --report > report.schema.json
+  krm-harden schema --inventory > inventory.schema.json
 """
 
 
@@ -27,12 +28,14 @@ def parser() -> argparse.ArgumentParser:
     what = options.add_mutually_exclusive_group()
     what.add_argument("--definition", action="store_true", help="the KRMFunctionDefinition, as YAML")
     what.add_argument("--report", action="store_true", help="the JSON Schema of a report in JSON")
+    what.add_argument("--inventory", action="store_true", help="the JSON Schema of an Inventory (`check --inventory`)")
     return options
 
 
 def run(options: argparse.Namespace) -> int:
     """0."""
-    made = definition_text if options.definition else report_text if options.report else schema_text
+    asked = {"definition": definition_text, "report": report_text, "inventory": inventory_text}
+    made = next((text for name, text in asked.items() if getattr(options, name)), schema_text)
     _streams.print_report(made())
     return 0
 
@@ -53,6 +56,15 @@ def report_text() -> str:
     return json.dumps(_schema.report_schema(), indent=2) + "\n"
 
 
+def inventory_text() -> str:
+    """The JSON Schema of an Inventory."""
+    import json
+
+    from krm_harden.fleet.inventory import inventory_schema
+
+    return json.dumps(inventory_schema(), indent=2) + "\n"
+
+
 def definition_text() -> str:
     """The KRMFunctionDefinition, as it is published in function/."""
     import yaml
@@ -63,7 +75,7 @@ def definition_text() -> str:
 
 def definition() -> dict[str, Any]:
     """The KRMFunctionDefinition (kustomize, KEP-2906)."""
-    group, _, version = schema.API_VERSION.partition("/")
+    group = schema.API_VERSION.partition("/")[0]
     properties = {"metadata": {"type": "object"}, "spec": schema.spec_schema()}
     return {
         "apiVersion": "config.kubernetes.io/v1alpha1",
@@ -76,13 +88,14 @@ def definition() -> dict[str, Any]:
             "publisher": "krm-harden",
             "versions": [
                 {
-                    "name": version,
+                    "name": version.partition("/")[2],
                     "idempotent": True,
                     "license": "Apache-2.0",
                     "usage": "https://krm-harden.dev/docs",
                     "runtime": {"exec": {"platforms": [{"bin": "krm-harden", "version": __version__}]}},
                     "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
                 }
+                for version in schema.API_VERSIONS
             ],
         },
     }

@@ -172,6 +172,26 @@ class Control:
         return self.revisions[max(known)] if known else None
 
 
+class Checks:
+    """Some controls, each with its check, and which of them can find something in a pod that has some fields."""
+
+    __slots__ = ("_among", "pairs")
+
+    def __init__(self, pairs: Iterable[tuple[Control, Check]]) -> None:
+        self.pairs = tuple(pairs)
+        self._among: dict[frozenset[str], tuple[tuple[Control, Check], ...]] = {}
+
+    def among(self, fields: frozenset[str]) -> tuple[tuple[Control, Check], ...]:
+        """Those that `Control.keys` doesn't rule out; the same few sets of fields come again and again."""
+        known = self._among.get(fields)
+        if known is None:
+            known = tuple(pair for pair in self.pairs if not (pair[0].keys and pair[0].keys.isdisjoint(fields)))
+            if len(self._among) < _MEMORY:
+                self._among[fields] = known
+        return known
+
+
+_MEMORY = 4096
 _loaded: dict[str, Control] = {}
 
 

@@ -129,12 +129,19 @@ def _of_image(situation: Situation, container: Container, mount: str, user: int)
     return facts.value(known), "evidence" if facts.sure(known) else "default", reason, facts.evidence(known)
 
 
+def _concerns(situation: Situation) -> bool:
+    """Whether a container may get another user and mounts a claim, or goes because of the group."""
+    if situation.may_change_users and any(situation.data_mount(one, CLAIMS) for one in situation.pod.containers):
+        return True
+    return bool(situation.replaced_init_containers())
+
+
 CONTROL = Control(
     FIELD,
     "A group for claims",
     {(1, 0): check},
     propose,
-    concerns=lambda situation: situation.may_change_users or bool(situation.replaced_init_containers()),
+    concerns=_concerns,
     field=(FIELD,),
     settings={
         "replaceChown": {

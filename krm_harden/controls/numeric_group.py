@@ -72,11 +72,18 @@ def propose(situation: Situation, violation: Violation) -> Proposal:
     return Proposal(basis, gid, reason, facts.evidence("gid"))
 
 
+def _concerns(situation: Situation) -> bool:
+    """Whether a group is known of an image; else only who requires or exempts the control hears of it."""
+    is_asked_for = situation.settings.required("numericGroup") or situation.has_exemptions
+    return is_asked_for or situation.knows("gid")
+
+
 CONTROL = Control(
     "numericGroup",
     "A numeric group",
     {(1, 0): check},
     propose,
+    concerns=_concerns,
     field=(FIELD,),
     inherited=True,
 )

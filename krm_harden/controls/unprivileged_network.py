@@ -105,12 +105,20 @@ def _needed(situation: Situation) -> Iterator[tuple[str, str]]:
             yield PINGS, f'container "{container.name}" pings, and is root no more'
 
 
+def _concerns(situation: Situation) -> bool:
+    """Whether a container may get another user, and one listens on a low port or pings."""
+    return situation.may_change_users and any(
+        privileged_port(situation, one) or PING.intersection(situation.programs(one))
+        for one in situation.pod.containers
+    )
+
+
 CONTROL = Control(
     "unprivilegedNetwork",
     "Low ports and pings without root",
     {(1, 0): check},
     propose,
-    concerns=lambda situation: situation.may_change_users,
+    concerns=_concerns,
     field=("sysctls",),
     since=(0, 2),
 )
