@@ -17,7 +17,7 @@ import pytest
 from conftest import clean_environment, require, run_cli
 
 from krm_harden import __version__, cli
-from krm_harden.commands import _files, _help
+from krm_harden.commands import _help, _replace
 from krm_harden.errors import KrmHardenError
 
 COMMAND = [sys.executable, "-m", "krm_harden"]
@@ -201,7 +201,7 @@ def test_an_unknown_option_is_named(typo, meant):
         ("help chekc", "no command 'chekc'; did you mean check?"),
         ("--polcy", "no option '--polcy' before the command; see"),
         ("--versoin", "no option '--versoin' before the command (did you mean --version?)"),
-        ("check", "the following arguments are required: PATH"),
+        ("check", "nothing to check is named; name files, folders, URLs, - or an --inventory"),
         ("check --policy", "argument --policy: expected one argument"),
     ],
 )
@@ -291,7 +291,7 @@ def test_a_file_that_changed_meanwhile_is_not_replaced(tmp_path):
     path.write_text("what somebody else wrote")
 
     with pytest.raises(KrmHardenError, match="changed by somebody else"):
-        _files.replace(path, b"ours", b"what we read")
+        _replace.replace(path, b"ours", b"what we read")
 
     assert path.read_text() == "what somebody else wrote"
     assert [found.name for found in tmp_path.iterdir()] == ["app.yaml"]

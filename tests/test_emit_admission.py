@@ -27,12 +27,12 @@ from ruamel.yaml import YAML
 from test_judges import of_version, well_named
 
 from krm_harden import Policy, harden
+from krm_harden.ceilings import restricted_by
 from krm_harden.cluster import Options, targets
 from krm_harden.cluster import admission as target
 from krm_harden.cluster._cel import images, words
 from krm_harden.cluster._dump import dumped
 from krm_harden.errors import ConfigError
-from krm_harden.policy import restricted_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

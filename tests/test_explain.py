@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import ROOT, clean_environment, run_cli
 
-from krm_harden import Policy, controls, harden, model, schema
+from krm_harden import Policy, ceilings, controls, harden, model, schema
 from krm_harden import policy as policies
 from krm_harden.commands import _explain_findings, _explain_show, _explain_topics
 from krm_harden.commands._explain_words import CHOICES, CODES, RISKS, SOFTER, STATES
@@ -165,7 +165,7 @@ def test_every_field_of_the_policy_is_explained(path, field):
 @pytest.mark.parametrize("name", list(CHOICES))
 def test_the_choices_of_a_policy_are_told_from_soft_to_strict(name):
     assert sorted(CHOICES[name]) == sorted(schema.spec_schema()["properties"][name]["enum"])
-    assert list(CHOICES[name]) == policies._ORDER[name]
+    assert list(CHOICES[name]) == ceilings._ORDER[name]
     assert {one for one in SOFTER if one in CHOICES} == set(CHOICES) - {"explicit"}
 
 

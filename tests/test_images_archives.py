@@ -309,10 +309,13 @@ def test_an_archive_of_too_many_files_is_refused(tmp_path):
 
 def test_an_archive_that_is_a_bomb_is_refused(tmp_path):
     (tmp_path / "x.tar.gz").write_bytes(gzip.compress(header(tarfile.REGTYPE, 30 << 20) + bytes(30 << 20), 9))
-    for limits in (Limits(image_bytes=20 << 20), Limits(ratio_from=1 << 20)):
-        assert "unpacks to more than is read" in failed(
-            docker_archive.images, str(tmp_path / "x.tar.gz"), limits=limits
-        )
+    for limits, said in (
+        (Limits(image_bytes=20 << 20), f"unpacks to more than 20 MiB (limit imageBytes={20 << 20})"),
+        (Limits(ratio_from=1 << 20), "unpacks to more than 200 times its size (limit layerRatio=200)"),
+    ):
+        line = failed(docker_archive.images, str(tmp_path / "x.tar.gz"), limits=limits)
+        assert said in line
+        assert "raise it: --limit " in line
 
 
 # OCI layout

@@ -542,7 +542,7 @@ def test_entries_that_nothing_uses_are_a_warning(work):
     ("old", "new", "said"),
     [
         ("platform: linux/amd64", "platform: plan9/amd64", "'plan9/amd64', a platform that this release doesn't know"),
-        ("v1alpha1", "v2", "apiVersion must be krm-harden.dev/v1alpha1, not 'krm-harden.dev/v2'"),
+        ("v1alpha1", "v2", "krm-harden.dev/v1alpha1, krm-harden.dev/v1, not 'krm-harden.dev/v2'"),
         ("defaultUser: 0", "favourite: 0", "facts.favourite is unknown"),
     ],
 )

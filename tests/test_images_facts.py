@@ -307,7 +307,7 @@ def test_an_entry_without_a_name_is_called_by_its_digest():
         (None, "kind must be ImageLock"),
         ([], "kind must be ImageLock"),
         ({"kind": "ConfigMap"}, "kind must be ImageLock"),
-        ({"kind": "ImageLock", "apiVersion": "v1"}, "apiVersion must be krm-harden.dev/v1alpha1, not 'v1'"),
+        ({"kind": "ImageLock", "apiVersion": "v1"}, "krm-harden.dev/v1alpha1, krm-harden.dev/v1, not 'v1'"),
         (document([{"digest": DIGEST}]), "spec.images[0].images is missing"),
         (document([{"digest": DIGEST, "images": [1]}]), "spec.images[0].images[0] must be a string"),
         (document([entry(["a"], uid="1")]), "spec.images[0].facts.uid must be"),

@@ -9,6 +9,7 @@ import tarfile
 
 import pytest
 
+from krm_harden import limits
 from krm_harden.errors import InputError
 from krm_harden.images import layers
 
@@ -253,9 +254,9 @@ def test_what_is_no_tar_is_refused_in_one_line():
 
 
 def test_too_many_files_are_refused(monkeypatch):
-    monkeypatch.setattr(layers, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(limits._Held, "limits", limits.Limits({"layerEntries": 10}))
 
-    with pytest.raises(InputError, match="more than 10 files"):
+    with pytest.raises(InputError, match=r"more than 10 files.*\(limit layerEntries=10\); raise it: --limit layerEn"):
         layers.read([Layer(*((f"f{number}", FILE) for number in range(11)))], {})
 
 

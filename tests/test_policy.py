@@ -8,7 +8,7 @@ import re
 import pytest
 from conftest import run_cli
 
-from krm_harden import Policy, __version__, check, controls, harden, schema
+from krm_harden import Policy, __version__, ceilings, check, controls, harden, schema
 from krm_harden import policy as policies
 from krm_harden.errors import ConfigError
 from krm_harden.source import read
@@ -661,7 +661,7 @@ def test_no_short_name_gets_round_a_ceiling(name):
     below = policies.Policy({"controls": {name: {"explicit": "respect"}}}, "below")
 
     with pytest.raises(ConfigError, match=rf"spec\.controls\.{name}\.explicit respect would loosen"):
-        policies.restricted_by(ceiling, below)
+        ceilings.restricted_by(ceiling, below)
 
 
 # A flat ConfigMap means the same
@@ -817,7 +817,7 @@ def test_wrong_fields(spec, said):
     ("data", "said"),
     [
         (whole({}) | {"kind": "HardenPolicy"}, "HardeningPolicy"),
-        (whole({}) | {"apiVersion": "krm-harden.dev/v1"}, "krm-harden.dev/v1alpha1"),
+        (whole({}) | {"apiVersion": "krm-harden.dev/v2"}, "krm-harden.dev/v1alpha1, krm-harden.dev/v1, not"),
         (whole({}, sepc={}), "did you mean 'spec'?"),
         (whole({}, status={}), "status"),
         ({}, "kind"),
@@ -876,7 +876,7 @@ STRICT = {
 
 
 def below(upper: dict, lower: dict) -> policies.Policy:
-    return policies.restricted_by(
+    return ceilings.restricted_by(
         policies.from_data(whole(upper), "ceiling"), policies.from_data(whole(lower), "functionConfig")
     )
 

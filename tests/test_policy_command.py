@@ -135,7 +135,7 @@ PICTURES = {
         f"{HEAD}spec: {{}}\n".replace(schema.KIND, "HardenPolicy"),
         [" 2 | kind: HardenPolicy", "   |       ^^^^^^^^^^^^"],
     ),
-    "another version": (SPEC.replace("v1alpha1", "v1"), ["   |             ^^^^^^^^^^^^^^^^^"]),
+    "another version": (SPEC.replace("v1alpha1", "v2"), ["   |             ^^^^^^^^^^^^^^^^^"]),
     "an unknown field beside spec": (f"{HEAD}sepc: {{}}\n", [" 3 | sepc: {}", "   | ^^^^"]),
     "a list": ("- a\n- b\n", [" 1 | - a", "   | ^^^"]),
     "a word": ("policy\n", [" 1 | policy", "   | ^^^^^^"]),

@@ -14,7 +14,7 @@ from conftest import clean_environment, run_cli
 from hypothesis import given
 from test_trust import ITEMS, resource_list, values
 
-from krm_harden import Policy, controls, harden, merging, profiles, schema
+from krm_harden import Policy, ceilings, controls, harden, merging, profiles, schema
 from krm_harden import policy as policies
 from krm_harden.errors import ConfigError
 from krm_harden.source import read
@@ -254,7 +254,7 @@ def test_an_unknown_profile_is_named_with_those_that_are_known():
 def below(upper: policies.Policy, lower: policies.Policy) -> dict[str, Any] | None:
     """What holds below a ceiling, None where it is refused."""
     try:
-        return effective(policies.restricted_by(upper, lower))
+        return effective(ceilings.restricted_by(upper, lower))
     except ConfigError:
         return None
 
@@ -344,7 +344,7 @@ def test_the_later_of_two_policies_has_the_last_word(upper, lower):
     except ConfigError:
         return
     later = made(own)
-    for field in policies._HOW_FAR:
+    for field in policies.HOW_FAR:
         if field in own:
             assert effective(both)[field] == own[field]
     for name, settings in effective(later)["controls"].items():

@@ -14,6 +14,7 @@ from conftest import run_cli, unified
 from hypothesis import given
 from hypothesis import strategies as st
 
+from krm_harden import ceilings
 from krm_harden import policy as policies
 from krm_harden.api import Policy, check, harden
 from krm_harden.commands import _policies
@@ -575,7 +576,7 @@ def test_one_within_a_hardening_policy_is_wrong_at_its_place_there():
 
 def below(upper: dict[str, Any], config: dict[str, Any]) -> policies.Policy:
     ceiling = policies.from_data(policies_of(**upper), "platform.yaml")
-    return policies.restricted_by(ceiling, policies.from_data(config, "functionConfig"))
+    return ceilings.restricted_by(ceiling, policies.from_data(config, "functionConfig"))
 
 
 def test_below_a_ceiling_it_holds_too_and_takes_nothing_away():

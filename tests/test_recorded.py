@@ -170,7 +170,7 @@ def typed_results(text: bytes) -> list[Any]:
             id="key",
         ),
         pytest.param(
-            "kind: HardeningPolicy\napiVersion: krm-harden.dev/v1\n", ["krm-harden.dev/v1alpha1"], id="version"
+            "kind: HardeningPolicy\napiVersion: krm-harden.dev/v2\n", ["krm-harden.dev/v1alpha1"], id="version"
         ),
     ],
 )

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from krm_harden import split
-from krm_harden.commands import _policies, _run
+from krm_harden import limits, split
+from krm_harden.commands import _policies, _reports, _run
 from krm_harden.commands.schema import report_text
 from krm_harden.engine import Engine
+from krm_harden.errors import InputError
 from krm_harden.reports import _documents, _merged, _schema, junit, markdown, sarif
 from krm_harden.reports import json as json_report
 
@@ -147,6 +148,11 @@ def test_the_help_lists_every_format(command):
 
 
 # JSON and its schema
+
+
+def test_every_module_that_renders_a_run_is_a_format():
+    names = {path.stem for path in Path(_documents.__file__).parent.glob("[!_]*.py")}
+    assert [name for name in sorted(names) if hasattr(_reports._module(name), "render")] == _reports.formats()
 
 
 def test_the_published_schema_is_the_one_in_use():
@@ -637,11 +643,13 @@ def test_only_bad_reports_are_no_page(folder):
     assert not (folder / "o.json").exists()
 
 
-def test_a_report_larger_than_anyones_is_refused(monkeypatch):
-    monkeypatch.setattr(_merged, "MOST", 1024)
-
-    with pytest.raises(_merged.InputError, match="is larger than 0 MiB"):
-        _merged.parsed(json.dumps(DOCUMENT).encode())
+def test_a_report_larger_than_anyones_is_refused():
+    limits.begin({"reportBytes": 1024})
+    try:
+        with pytest.raises(InputError, match=r"larger than 1024 bytes \(limit reportBytes=1024\); raise it: --limit"):
+            _merged.parsed(json.dumps(DOCUMENT).encode())
+    finally:
+        limits.begin({})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scans import ONE, THREE, TWO, cluster, cve, grype, in_cluster, match, of_grype, of_trivy, trivy
 
-from krm_harden import policy, source
+from krm_harden import ceilings, policy, source
 from krm_harden.errors import ConfigError, KrmHardenError
 from krm_harden.reports import _schema
 from krm_harden.reports._vulnerabilities import told
@@ -697,11 +697,11 @@ def test_below_a_ceiling_the_gate_may_only_get_stricter(above, below, allowed):
     lower.layers = [policy.Layer(lower.spec, "team", "team")]
 
     if allowed:
-        made = policy.restricted_by(upper, lower)
+        made = ceilings.restricted_by(upper, lower)
         assert made.spec["controls"]["imageVulnerabilities"] == {**above, **below}
     else:
         with pytest.raises(ConfigError, match="would loosen the policy ceiling"):
-            policy.restricted_by(upper, lower)
+            ceilings.restricted_by(upper, lower)
 
 
 # The command

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -515,7 +514,7 @@ def test_what_could_not_be_written_is_not_counted_as_changed(tmp_path):
     (tmp_path / "app.yaml").write_text(text)
     made = Input("app.yaml", text.encode(), b"", tuple(Engine(DEFAULT).run(text.encode())))
 
-    there, gone = summary.count([made]), summary.count([replace(made, error="can't be written")])
+    there, gone = summary.count([made]), summary.count([made._replace(error="can't be written")])
 
     assert (there["allowedBefore"], there["allowedAfter"], there["changesSafe"] > 0) == (0, 2, True)
     assert (gone["allowedBefore"], gone["allowedAfter"], gone["changesSafe"]) == (0, 0, 0)

@@ -16,7 +16,7 @@ from conftest import run_cli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krm_harden import Policy, check, controls, harden, policy, schema
+from krm_harden import Policy, ceilings, check, controls, harden, limits, policy, schema
 from krm_harden.commands import function
 from krm_harden.errors import ConfigError
 from krm_harden.model import LEVELS
@@ -190,6 +190,8 @@ def pod_security(annotations: Spec | None = None, **spec: Any) -> Spec:
 PSP = pod_security(requiredDropCapabilities=["ALL"], readOnlyRootFilesystem=True)
 
 REFUSED: dict[str, list[tuple[Spec, Any]]] = {
+    # A value that allows more than the ceiling's own.
+    **{f"limits.{name}": [({"limits": {name: usual}}, usual + 1)] for name, (usual, _, _, _) in limits.TABLE.items()},
     "profile": [
         ({}, "baseline"),
         ({}, "audit"),
@@ -551,7 +553,7 @@ def test_what_would_loosen_is_refused_by_the_name_of_its_field(path, upper, spec
     ceiling = policy.from_data(whole(upper, "platform"), "platform.yaml")
 
     with pytest.raises(ConfigError) as caught:
-        policy.restricted_by(ceiling, policy.from_data(whole(spec), "functionConfig"))
+        ceilings.restricted_by(ceiling, policy.from_data(whole(spec), "functionConfig"))
 
     assert str(caught.value).startswith(f"team: spec.{path.replace('[]', '[0]')} ")
     assert "platform" in str(caught.value)
@@ -724,7 +726,7 @@ def test_no_profile_beside_other_words_loosens_any_ceiling(upper, profile, spec)
     ],
 )
 def test_what_is_as_strict_or_stricter_is_accepted(upper, spec):
-    made = policy.restricted_by(
+    made = ceilings.restricted_by(
         policy.from_data(whole(upper, "platform"), "platform.yaml"), policy.from_data(whole(spec), "functionConfig")
     )
 
@@ -976,10 +978,10 @@ def test_what_the_ceiling_says_of_a_control_stays(controls):
     upper = policy.from_data(whole({"controls": said}, "platform"), "platform.yaml")
 
     with pytest.raises(ConfigError, match="would loosen the policy platform"):
-        policy.restricted_by(upper, policy.from_data(whole({"controls": controls}, "team"), "functionConfig"))
+        ceilings.restricted_by(upper, policy.from_data(whole({"controls": controls}, "team"), "functionConfig"))
 
     same = policy.from_data(whole({"controls": said}, "team"), "functionConfig")
-    assert policy.restricted_by(upper, same).spec["controls"] == said
+    assert ceilings.restricted_by(upper, same).spec["controls"] == said
 
 
 def test_an_empty_ceiling_is_none_and_an_error():
