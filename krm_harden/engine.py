@@ -239,8 +239,8 @@ class Engine:
             found = list(resources(document, index))
         except InputError as error:
             return ChunkResult(chunk, error=_placed(error, line))
-        if spent and len(found) > 1:
-            spent.add(line, len(found) - 1)
+        if spent:
+            spent.add_objects(line, len(found))
         ours: list[Resource] = []
         others: list[Resource] = []
         for resource in found:

@@ -217,3 +217,8 @@ class Spent:
             raise exceeded("documents", f"more than {self._limits['documents']} documents", line)
         if self._end and thread_time() > self._end:
             raise exceeded("seconds", f"takes more than {self._limits['seconds']} s of processor time", line)
+
+    def add_objects(self, line: int, objects: int) -> None:
+        """Note the objects of a document that is noted already, where it has several. Raises InputError likewise."""
+        if objects > 1:
+            self.add(line, objects - 1)

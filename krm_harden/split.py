@@ -98,6 +98,19 @@ def after_mark(chunk: bytes) -> tuple[bytes, bytes]:
     return chunk[:at], chunk[at:]
 
 
+def counted(data: bytes) -> Iterator[tuple[int, bytes, limits.Spent]]:
+    """The chunks of a stream, as `documents` cuts them, each with its first line (from 0) and what the stream has cost.
+
+    Raises InputError where a stream has more documents, or takes longer, than the limits allow.
+    """
+    spent = limits.Spent()
+    line = 0
+    for chunk in documents(data):
+        spent.add(line)
+        yield line, chunk, spent
+        line += chunk.count(b"\n")
+
+
 def _looks_like_json(text: bytes) -> bool:
     return text.lstrip()[:1] in {b"{", b"["}
 

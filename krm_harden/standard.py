@@ -9,7 +9,7 @@ from krm_harden.controls import Checks, active, of_standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from krm_harden.controls import Check, Control
     from krm_harden.decide import Situation

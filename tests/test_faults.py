@@ -342,7 +342,7 @@ def most(known: Known) -> list[tuple[Call, str]]:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_a_fault_leaves_is_the_old_file_or_the_new_one(name, known, table, tmp_path):
-    chosen = every if EVERYTHING else most if name == "fix FILE" else few
+    chosen = every if EVERYTHING else most if name in {"fix FILE", "copy"} else few
     for number, (call, fault) in enumerate(chosen(known(name))):
         folder = tmp_path / str(number)
         folder.mkdir()

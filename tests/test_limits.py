@@ -72,6 +72,12 @@ def several(count: int) -> str:
     return "---\n".join(DEPLOYMENT.replace("name: web\nspec", f"name: web-{n}\nspec") for n in range(count))
 
 
+def as_items(count: int) -> str:
+    """A v1 List of so many Deployments."""
+    items = [document.replace("\n", "\n  ").rstrip(" ") for document in several(count).split("---\n")]
+    return "apiVersion: v1\nkind: List\nitems:\n" + "".join(f"- {item}" for item in items)
+
+
 @pytest.fixture
 def run_cli(capfdbinary: pytest.CaptureFixture[bytes]) -> Iterator[RunCli]:
     """The command line in this process: a hundred processes take a minute. It has no limits before or after."""
@@ -252,6 +258,32 @@ def test_a_flat_config_map_sets_limits(tmp_path: Path, run_cli: RunCli) -> None:
     (tmp_path / "app.yaml").write_text(several(4))
 
     assert "(limit documents=3)" in run_cli("fn", "config.yaml", "app.yaml", cwd=tmp_path).err
+
+
+COUNTING = {
+    "check": ("check", "app.yaml"),
+    "fix": ("fix", "--diff", "app.yaml"),
+    "explain": ("explain", "app.yaml:1"),
+    "network": ("network", "app.yaml"),
+    "images resolve": ("images", "resolve", "app.yaml"),
+    "psp migrate": ("psp", "migrate", "app.yaml"),
+    "policy show": ("policy", "show", "--for", "app.yaml"),
+}
+
+
+@pytest.mark.parametrize("arguments", COUNTING.values(), ids=COUNTING)
+@pytest.mark.parametrize("text", [several(4), as_items(3)], ids=["documents", "objects of a list"])
+def test_every_command_counts_documents_and_objects(
+    arguments: tuple[str, ...], text: str, tmp_path: Path, run_cli: RunCli
+) -> None:
+    (tmp_path / "app.yaml").write_text(text)
+
+    refused = run_cli(*arguments, "--limit", "documents=2", cwd=tmp_path)
+
+    assert (refused.code, refused.out) == (2, b"")
+    assert "app.yaml" in refused.err
+    assert "(limit documents=2); raise it: --limit documents=4" in refused.err
+    assert "limit documents" not in run_cli(*arguments, "--limit", "documents=4", cwd=tmp_path).err
 
 
 WRONG = {

@@ -139,23 +139,19 @@ class _Reader:
     def read(self, name: str, data: bytes) -> None:
         """Note the images of one stream."""
         try:
-            text, _ = split.decode(data)
+            for line, chunk, spent in split.counted(split.decode(data)[0]):
+                if not split.is_empty(chunk):
+                    self._is_empty = False
+                    if split.can_skip(chunk, self._matters) is None:
+                        self._read_document(name, chunk, line, spent)
         except InputError as error:
             self._errors.append(f"{name}: line {max(error.line, 0) + 1}: {error}")
-            return
-        line = 0
-        for chunk in split.documents(text):
-            if not split.is_empty(chunk):
-                self._is_empty = False
-                if split.can_skip(chunk, self._matters) is None:
-                    self._read_document(name, chunk, line)
-            line += chunk.count(b"\n")
 
     def _matters(self, api_version: str, kind: str) -> bool:
         is_data = self._with_data and kind in SOURCES_OF_DATA
         return is_data or self._engine.may_hold_pods(api_version, kind)
 
-    def _read_document(self, name: str, chunk: bytes, line: int) -> None:
+    def _read_document(self, name: str, chunk: bytes, line: int, spent: limits.Spent) -> None:
         before, body = split.after_mark(chunk)
         line += before.count(b"\n")
         try:
@@ -167,6 +163,7 @@ class _Reader:
             else:
                 self._errors.append(f"{name}: line {line + max(error.line, 0) + 1}: {error}")
             return
+        spent.add_objects(line, len(found))
         for resource in found:
             if resource.kind in SOURCES_OF_DATA:
                 self._data[resource.kind, resource.namespace, resource.name] = resource.data

@@ -86,18 +86,14 @@ class _Reader:
     def read(self, name: str, data: bytes) -> None:
         """Note the objects of one stream."""
         try:
-            text, _ = split.decode(data)
+            for line, chunk, spent in split.counted(split.decode(data)[0]):
+                if not split.is_empty(chunk):
+                    self.is_empty = False
+                    matters = self._with_conversion if b"conversion" in chunk else self._matters
+                    if split.can_skip(chunk, matters) is None:
+                        self._read_document(name, chunk, line, spent)
         except InputError as error:
             self.errors.append(f"{name}:{max(error.line, 0) + 1}: {error}")
-            return
-        line = 0
-        for chunk in split.documents(text):
-            if not split.is_empty(chunk):
-                self.is_empty = False
-                matters = self._with_conversion if b"conversion" in chunk else self._matters
-                if split.can_skip(chunk, matters) is None:
-                    self._read_document(name, chunk, line)
-            line += chunk.count(b"\n")
 
     def _matters(self, api_version: str, kind: str) -> bool:
         return kind in KINDS or is_workload(api_version, kind, self._policy.kinds)
@@ -105,7 +101,7 @@ class _Reader:
     def _with_conversion(self, api_version: str, kind: str) -> bool:
         return kind == "CustomResourceDefinition" or self._matters(api_version, kind)
 
-    def _read_document(self, name: str, chunk: bytes, line: int) -> None:
+    def _read_document(self, name: str, chunk: bytes, line: int, spent: limits.Spent) -> None:
         before, body = split.after_mark(chunk)
         start = line + before.count(b"\n")
         try:
@@ -116,6 +112,7 @@ class _Reader:
             said = what if engines.is_template(chunk) else str(error)
             self.errors.append(f"{name}:{start + max(error.line, 0) + 1}: {said}")
             return
+        spent.add_objects(line, len(found))
         for resource in found:
             is_cluster_wide = resource.kind in CLUSTER_KINDS or resource.kind.endswith(CLUSTER_ENDINGS)
             space = "" if is_cluster_wide else resource.namespace or self._namespace

@@ -108,22 +108,23 @@ def _place(path: str) -> tuple[str, int | None]:
 
 def _of_stream(policy: Policy, name: str, data: bytes) -> Iterator[Object]:
     try:
-        text = split.decode(data)[0]
+        for before, chunk, spent in split.counted(split.decode(data)[0]):
+            if not split.is_empty(chunk):
+                yield from _of_document(policy, name, chunk, before, spent)
     except InputError as error:
-        raise InputError(f"{name}: {error}") from None
-    before = 0
-    for chunk in split.documents(text):
-        if not split.is_empty(chunk):
-            yield from _of_document(policy, name, chunk, before)
-        before += chunk.count(b"\n")
+        error.where = error.where or name
+        raise
 
 
-def _of_document(policy: Policy, name: str, chunk: bytes, before: int) -> Iterator[Object]:
+def _of_document(policy: Policy, name: str, chunk: bytes, before: int, spent: limits.Spent) -> Iterator[Object]:
     try:
         document = source.read(split.after_mark(chunk)[1].decode())
     except InputError as error:
-        raise InputError(f"{name}:{before + max(error.line, 0) + 1}: {error}") from None
-    for resource in resources(document):
+        error.where = f"{name}:{before + max(error.line, 0) + 1}"
+        raise
+    found = list(resources(document))
+    spent.add_objects(before, len(found))
+    for resource in found:
         pods = policy.pods_of(resource)
         if pods or is_namespace(resource):
             first = source.line_of(document, resource.base)

@@ -123,16 +123,19 @@ def _read(found: Found, name: str, data: bytes, namespace: str) -> None:
     except InputError as error:
         found.unread.append(Unread(f"{_shown(name)}:{max(error.line, 0) + 1}", error.message, b"", error.next_step))
         return
-    every = tuple(split.documents(text))
+    every: list[bytes] = []
     chunks = {}
-    line = 0
-    for place, chunk in enumerate(every):
-        if not split.is_empty(chunk):
-            made = _chunk(found, _shown(name), chunk, line, namespace)
+    try:
+        for line, chunk, spent in split.counted(text):
+            made = None if split.is_empty(chunk) else _chunk(found, _shown(name), chunk, line, namespace)
             if made:
-                chunks[place] = made
-        line += chunk.count(b"\n")
-    found.texts.append(Text(name, data, every, chunks, encoding))
+                spent.add_objects(line, sum(len(part.items) for part in made.parts))
+                chunks[len(every)] = made
+            every.append(chunk)
+    except InputError as error:
+        error.where = f"{_shown(name)}:{error.line + 1}"
+        raise
+    found.texts.append(Text(name, data, tuple(every), chunks, encoding))
 
 
 def _shown(name: str) -> str:
@@ -192,10 +195,11 @@ def _unread(name: str, body: bytes, line: int, error: InputError) -> Unread:
 def _items(
     found: Found, name: str, document: Document, line: int, namespace: str, index: int | None = None
 ) -> Iterator[Item]:
-    every = list(resources(document, index))
-    wanted = [resource for resource in every if matters(resource.api_version, resource.kind)]
-    for resource in every:
-        if resource not in wanted:
+    wanted = []
+    for resource in resources(document, index):
+        if matters(resource.api_version, resource.kind):
+            wanted.append(resource)
+        else:
             _left_out(found, name, resource, left_out(document, [resource], {}, line), resource.namespace or namespace)
     for resource in wanted:
         where = f"{name}:{line + source.line_of(document, resource.base) + 1}"

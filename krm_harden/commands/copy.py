@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from krm_harden.commands import _replace
@@ -68,14 +69,4 @@ def _copy(source: str, target: str) -> None:
 
 
 def _copied(source: str, into: str) -> None:
-    """One file, whole or not at all: what runs from FOLDER keeps the one that it has opened."""
-    import contextlib
-    import shutil
-
-    part = os.path.join(os.path.dirname(into), f"{_replace.PREFIX}{os.urandom(8).hex()}")
-    try:
-        shutil.copy2(source, part)
-        os.replace(part, into)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
+    _replace.copy(Path(source), Path(into))
