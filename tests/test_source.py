@@ -95,6 +95,11 @@ def test_the_tag_of_strings(text):
     assert data(text) == {"a": "5"}
 
 
+@pytest.mark.parametrize("text", ["a: !", "a: &b !", "a: ! ''", "a: !!str"])
+def test_the_tag_of_strings_without_a_value(text):
+    assert data(text) == {"a": ""}
+
+
 @pytest.mark.parametrize("text", ["a: &x 1\nb: &x 2\nc: *x", "a: &x [1]\nb: {c: &x 2, d: *x}"])
 def test_an_anchor_twice_names_it(text):
     """libyaml's composer takes it for an error, others for a new meaning."""

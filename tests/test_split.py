@@ -15,6 +15,7 @@ from krm_harden.commands import function
 from krm_harden.engine import Engine
 from krm_harden.errors import InputError
 from krm_harden.policy import Policy
+from krm_harden.reports import krm
 from krm_harden.workloads import is_workload
 
 BOM8, BOM_LE, BOM_BE = b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"
@@ -565,6 +566,23 @@ def test_items_of_json_alone_become_what_they_become_in_the_whole(layout, change
     assert list(expected.complaints.lines()) == list(report.complaints.lines())
     assert expected.code == report.code
     assert b"allowPrivilegeEscalation" in b"".join(parts) or report.code == 2
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("style", ["JSON", "flow style"])
+@pytest.mark.parametrize("pods", [1, 7, 30])
+def test_results_added_some_at_a_time_are_those_added_at_once(layout, style, pods, monkeypatch):
+    data = json.dumps({"kind": "ResourceList", "items": [POD] * pods}, **layout)
+    if style != "JSON":
+        data = data.replace('"', "").replace(":", ": ").replace("\t", "  ")
+
+    written = []
+    for size in (1, 1 << 30):
+        monkeypatch.setattr(krm, "_TOGETHER", size)
+        written.append(b"".join(function.harden(data.encode())[0]))
+
+    assert written[0] == written[1]
+    assert source.read(written[0].decode()).data["results"]
 
 
 ITEM_LINES = [
