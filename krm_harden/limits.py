@@ -188,15 +188,16 @@ def read_file(path: str | PathLike[str], name: str = "bytes") -> bytes:
         return read(file, name)
 
 
-def read_input(path: str | PathLike[str], name: str = "bytes") -> bytes:
-    """The same where no other file counts without this one. Raises InputError that names it."""
+def read_input(path: str | PathLike[str], where: str = "") -> bytes:
+    """The same where no other file counts without it. Raises InputError that names it: by `where`, or by its path."""
     try:
-        return read_file(path, name)
+        return read_file(path)
     except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror}") from None
+        refused = InputError(f"can't be read: {error.strerror}")
     except InputError as error:
-        error.where = str(path)
-        raise
+        refused = error
+    refused.where = where or str(path)
+    raise refused
 
 
 class Spent:

@@ -36,20 +36,10 @@ def check(folder: str, root: str, *, remote: bool) -> None:
         if remote or not os.path.isfile(path):
             continue
         if os.path.basename(path) == SCHEMA:
-            _check_schema(_bytes(path, where), where)
+            _check_schema(limits.read_input(path, where), where)
         elif path.endswith(PACKED) and "charts" in os.path.relpath(path, folder).split(os.sep)[:-1]:
             with open(path, "rb") as file:
                 _check_packed(file, where, 0, _Read())
-
-
-def _bytes(path: str, where: str) -> bytes:
-    try:
-        return limits.read_file(path)
-    except OSError as error:
-        raise InputError(f"{where}: can't be read: {error.strerror}") from None
-    except InputError as error:
-        error.where = where
-        raise
 
 
 def _below(folder: str, root: str) -> Iterator[str]:

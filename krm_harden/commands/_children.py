@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 
-from krm_harden import outputs
 from krm_harden.errors import ConfigError, InputError, KrmHardenError
 
 TYPE_CHECKING = False
@@ -116,6 +115,8 @@ def program(name: str, next_step: str) -> str:
 def run(command: Sequence[str], environment: Mapping[str, str], watch: Watch, doing: str) -> Ended:
     """What a child left, its stdin empty, its folder ours. Raises KrmHardenError when it can't be started."""
     import subprocess
+
+    from krm_harden import outputs
 
     watch.doing = doing
     try:

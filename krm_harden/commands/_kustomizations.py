@@ -102,7 +102,7 @@ def _followed(path: str, root: str, *, configures: bool) -> Iterator[tuple[str, 
             if os.path.isdir(target):
                 yield target, made_of
             elif made_of and os.path.isfile(target):
-                _check_configuration(_bytes(target, where), os.path.relpath(target, root), here, root)
+                _check_configuration(limits.read_input(target, where), os.path.relpath(target, root), here, root)
 
 
 def _read(path: str, root: str, where: str) -> Any:
@@ -110,7 +110,7 @@ def _read(path: str, root: str, where: str) -> Any:
     if not is_inside(path, root):
         raise InputError(f"{where}: is a link that leaves the repository, or leads nowhere")
     try:
-        data, _ = split.decode(_bytes(path, where))
+        data, _ = split.decode(limits.read_input(path, where))
         document = source.read(data.decode())
         for name, _, line in document.duplicates:
             raise InputError(f"the key {name!r} stands twice", line)
@@ -118,16 +118,6 @@ def _read(path: str, root: str, where: str) -> Any:
     except InputError as error:
         at = f":{error.line + 1}" if error.line >= 0 else ""
         raise InputError(f"{where}{at}: {error.message}", next_step=error.next_step) from None
-
-
-def _bytes(path: str, where: str) -> bytes:
-    try:
-        return limits.read_file(path)
-    except OSError as error:
-        raise InputError(f"{where}: can't be read: {error.strerror}") from None
-    except InputError as error:
-        error.where = where
-        raise
 
 
 def _folded(data: Any) -> Any:
