@@ -47,6 +47,7 @@ NEVER_NEEDED = (
     "typing",
     "watchdog",
     "yaml.constructor",
+    "yaml.events",
     "yaml.representer",
     "yaml.resolver",
 )
