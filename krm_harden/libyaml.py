@@ -1,7 +1,7 @@
 """PyYAML's libyaml parser without the rest of PyYAML.
 
 `import yaml` costs the function half of its start-up time, for constructors, representers and regular expressions
-that it never uses. Where the process is ours (`in_parts`), only the compiled parser and the two modules it needs are
+that it never uses. Where the process is ours (`in_parts`), only the compiled parser and the three modules it needs are
 loaded. A program that uses krm-harden as a library gets the ordinary PyYAML, and shares it.
 """
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_NEEDED = ("error", "nodes")
-_UNUSED = ("tokens", "events")
-"""Modules of classes that the compiled parser imports by name, and that only a reader of tokens or events asks for."""
+_NEEDED = ("error", "events", "nodes")
 _ERRORS = {
     "reader": "ReaderError",
     "scanner": "ScannerError",
@@ -58,11 +56,10 @@ def _load_in_parts() -> tuple[Any, ModuleType, ModuleType]:
     try:
         for name in _NEEDED:
             setattr(package, name, _imported(f"yaml.{name}"))
-        for name in _UNUSED:
-            part = module(f"yaml.{name}")
-            part.__getattr__ = _nothing  # type: ignore[method-assign]
-            setattr(package, name, part)
-            sys.modules[part.__name__] = part
+        tokens = module("yaml.tokens")
+        tokens.__getattr__ = _nothing  # type: ignore[method-assign]
+        setattr(package, "tokens", tokens)  # noqa: B010 - a module of ours has no such attribute
+        sys.modules["yaml.tokens"] = tokens
         # One class for all: nobody here asks which it is, and each costs as much as a small module.
         refused = type("RefusedError", (package.error.YAMLError,), {"__init__": _remember})
         for name, error in _ERRORS.items():
@@ -72,7 +69,7 @@ def _load_in_parts() -> tuple[Any, ModuleType, ModuleType]:
             sys.modules[part.__name__] = part
         parser = _imported("yaml._yaml").CParser
     finally:
-        for name in ("yaml", *(f"yaml.{name}" for name in (*_UNUSED, *_ERRORS))):
+        for name in ("yaml", *(f"yaml.{name}" for name in ("tokens", *_ERRORS))):
             sys.modules.pop(name, None)
     return parser, package.nodes, package.error
 
@@ -92,7 +89,7 @@ def _imported(name: str) -> Any:
 
 
 def _nothing(_name: str) -> type:
-    """In the place of a class of tokens or events, which is imported by name and which nobody here asks for."""
+    """In the place of a class of tokens, which is imported by name and which nobody here asks for."""
     return object
 
 

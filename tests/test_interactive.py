@@ -97,10 +97,8 @@ def test_yes_to_everything_writes_what_fix_writes(shop):
 
 def until_asked(screen: Terminal, count: int) -> bool:
     """Whether there is another question; False when the run has ended."""
-    while screen.screen().count(ASKED) < count:
-        if "krm-harden: " in screen.screen():
-            return False
-    return True
+    shown = screen.wait_until(lambda text: text.count(ASKED) >= count or "krm-harden: " in text)
+    return shown.count(ASKED) >= count
 
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {}\nspec:\n  containers:\n  - name: web\n    image: a:1\n"

@@ -47,7 +47,6 @@ NEVER_NEEDED = (
     "typing",
     "watchdog",
     "yaml.constructor",
-    "yaml.events",
     "yaml.representer",
     "yaml.resolver",
 )
