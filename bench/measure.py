@@ -36,7 +36,7 @@ def python() -> str:
 
 def environment() -> dict[str, str]:
     """The environment without what would steer Python or krm-harden: a user's Python does cache its bytecode."""
-    dropped = ("KRM_HARDEN", "PYTHON", "COV_", "SOURCE_DATE")
+    dropped = ("KRM_HARDEN", "PYTHON", "COV_", "SOURCE_DATE", "COLUMNS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept if _is_installed() else {**kept, "PYTHONPATH": str(REPOSITORY)}
 

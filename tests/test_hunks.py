@@ -156,7 +156,7 @@ def test_hunks_are_the_whole_change_and_each_has_a_finding(data):
 
 def test_an_input_that_was_not_written_has_no_hunk():
     made = fixed(POD)
-    assert not list(_hunks.hunks(_run.replace(made, new=made.old, error="can't be written")))
+    assert not list(_hunks.hunks(made._replace(new=made.old, error="can't be written")))
 
 
 def of_folder(folder: Path, **changes: object) -> Iterator[Input]:
