@@ -87,9 +87,23 @@ def _is_the_list(old: bytes, new: bytes, empty: bytes) -> None:
 
 
 def _is_stable(out: bytes, upper: Any, code: int) -> None:
-    """What came out goes through once more as it is, with the same code."""
+    """What came out goes through once more as it is, with the same code.
+
+    After an error, the time after that: in a list that is read whole one error keeps all of it as it was, and what made
+    it be read whole may be results of an earlier run, which are replaced.
+    """
+    again, found = _again(out, upper)
+    if code == 2 and not _same_items(out, again):
+        out = again
+        again, found = _again(out, upper)
+    assert _same_items(out, again)
+    assert code in {found, 2}
+
+
+def _again(out: bytes, upper: Any) -> tuple[bytes, int]:
     parts, report = function.harden(out, upper)
-    again = b"".join(parts)
-    before, after = _documents(out)[0], _documents(again)[0]
-    assert same(before["items"], after["items"])
-    assert code in {report.code, 2}
+    return b"".join(parts), report.code
+
+
+def _same_items(one: bytes, other: bytes) -> bool:
+    return same(_documents(one)[0]["items"], _documents(other)[0]["items"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import manifests
 from choices import Choices
@@ -12,6 +12,14 @@ from krm_harden.commands import _policies
 from krm_harden.engine import Engine
 from krm_harden.errors import ConfigError, InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from krm_harden.model import ChunkResult
+
+Place: TypeAlias = tuple[str, str]
+"""A control, and a container's name or nothing."""
+GRAVITIES = ("info", "warning", "error")
 MODULES = (
     "policy",
     "ceilings",
@@ -180,28 +188,52 @@ def _object(choices: Choices, rule: dict[str, Any], depth: int) -> dict[str, Any
     return made
 
 
-def _hardened(found: policy.Policy, text: bytes) -> tuple[bytes, int]:
-    chunks = Engine(found, rendered=True).both_passes(text)
+def _hardened(found: policy.Policy, text: bytes) -> tuple[bytes, int, dict[Place, int]]:
+    """What a policy makes of a text, how many chunks it can't read, and how gravely it says what it leaves as it is."""
+    chunks = Engine(found, rendered=True, ceiling=True).both_passes(text)
     errors = sum(bool(chunk.error) for chunk in chunks)
-    return b"".join(chunk.text for chunk in chunks), errors
+    return b"".join(chunk.text for chunk in chunks), errors, _worst(chunks, {"open", "explicit", "refused"})
 
 
 def _is_no_weaker(ceiling: policy.Policy, below: policy.Policy, text: bytes) -> None:
-    """What is made below a ceiling passes where what the ceiling makes passes, and opens nothing new."""
-    above_text, above_errors = _hardened(ceiling, text)
-    text_below, errors = _hardened(below, text)
+    """What is made below a ceiling passes where what the ceiling makes passes, and opens nothing new unsaid.
+
+    By a fact about an image a change may be refused: that is an error where the ceiling says that it is one, and beyond
+    the standard it may be nothing.
+    """
+    above_text, above_errors, _ = _hardened(ceiling, text)
+    text_below, errors, said = _hardened(below, text)
     if errors > above_errors:
         return
     above, under = _judged(ceiling, above_text), _judged(ceiling, text_below)
-    assert above[0] <= under[0], (ceiling.spec, below.spec)
-    assert under[1] <= above[1], (ceiling.spec, below.spec, under[1] - above[1])
-    assert _judged(below, text)[2] >= _judged(ceiling, text)[2], (ceiling.spec, below.spec)
+    opened = {place: gravity for place, gravity in under[1].items() if place not in above[1]}
+    knows = len(below.images) > below.images_above or len(below.locks) > len(ceiling.locks)
+    asked = (place for place, gravity in opened.items() if gravity == GRAVITIES.index("error") or not knows)
+    unsaid = {place for place in asked if _said(said, place) < opened[place]}
+    assert not unsaid, (ceiling.spec, below.spec, unsaid)
+    assert opened or above[0] <= under[0], (ceiling.spec, below.spec)
+    judged = [max(_judged(each, text)[1].values(), default=0) for each in (below, ceiling)]
+    assert judged[0] >= judged[1], (ceiling.spec, below.spec)
 
 
-def _judged(ceiling: policy.Policy, text: bytes) -> tuple[bool, set[Any], int]:
+def _said(said: dict[Place, int], place: Place) -> int:
+    """How gravely a control is said to be missing at a place: of a pod, by what is said of its containers."""
+    control, container = place
+    found = (gravity for (name, at), gravity in said.items() if name == control and (at in ("", container) or not container))  # fmt: skip
+    return max(found, default=-1)
+
+
+def _judged(ceiling: policy.Policy, text: bytes) -> tuple[bool, dict[Place, int]]:
     chunks = Engine(ceiling, checking=True).both_passes(text)
-    results = [result for chunk in chunks for result in chunk.resources]
-    found = [finding for result in results for finding in result.findings]
-    wrong = {(finding.control, finding.container) for finding in found if finding.state in {"open", "explicit"}}
-    worst = max((("info", "warning", "error").index(finding.severity) for finding in found), default=0)
-    return all(result.allowed for result in results), wrong, worst if wrong else 0
+    allowed = all(result.allowed for chunk in chunks for result in chunk.resources)
+    return allowed, _worst(chunks, {"open", "explicit"})
+
+
+def _worst(chunks: Iterable[ChunkResult], states: set[str]) -> dict[Place, int]:
+    """The gravest of the findings in some states, by control and container."""
+    worst: dict[Place, int] = {}
+    for finding in (finding for chunk in chunks for result in chunk.resources for finding in result.findings):
+        if finding.state in states:
+            place = (finding.control, finding.container)
+            worst[place] = max(worst.get(place, 0), GRAVITIES.index(finding.severity))
+    return worst
