@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Place: TypeAlias = tuple[str, str]
 """A control, and a container's name or nothing."""
 GRAVITIES = ("info", "warning", "error")
+OPEN = {"open", "explicit"}
+LEFT = {*OPEN, "manual", "refused"}
+"""What is said of a field that stays as it is."""
 MODULES = (
     "policy",
     "ceilings",
@@ -192,7 +195,7 @@ def _hardened(found: policy.Policy, text: bytes) -> tuple[bytes, int, dict[Place
     """What a policy makes of a text, how many chunks it can't read, and how gravely it says what it leaves as it is."""
     chunks = Engine(found, rendered=True, ceiling=True).both_passes(text)
     errors = sum(bool(chunk.error) for chunk in chunks)
-    return b"".join(chunk.text for chunk in chunks), errors, _worst(chunks, {"open", "explicit", "refused"})
+    return b"".join(chunk.text for chunk in chunks), errors, _worst(chunks, LEFT)
 
 
 def _is_no_weaker(ceiling: policy.Policy, below: policy.Policy, text: bytes) -> None:
@@ -226,7 +229,7 @@ def _said(said: dict[Place, int], place: Place) -> int:
 def _judged(ceiling: policy.Policy, text: bytes) -> tuple[bool, dict[Place, int]]:
     chunks = Engine(ceiling, checking=True).both_passes(text)
     allowed = all(result.allowed for chunk in chunks for result in chunk.resources)
-    return allowed, _worst(chunks, {"open", "explicit"})
+    return allowed, _worst(chunks, OPEN)
 
 
 def _worst(chunks: Iterable[ChunkResult], states: set[str]) -> dict[Place, int]:
