@@ -21,7 +21,7 @@ Place: TypeAlias = tuple[str, str]
 """A control, and a container's name or nothing."""
 GRAVITIES = ("info", "warning", "error")
 OPEN = {"open", "explicit"}
-LEFT = {*OPEN, "manual", "refused"}
+LEFT = {*OPEN, "deferred", "manual", "refused"}
 """What is said of a field that stays as it is."""
 MODULES = (
     "policy",
